@@ -1,0 +1,19 @@
+/** Budgets: what a bundler takes into an application (minified, brotli), and the kernel that is fetched beside it. */
+const bundled = {
+  ignore: ['node:*'],
+  /** @param {object} config */
+  modifyEsbuildConfig: (config) => ({ ...config, format: 'esm', target: 'es2022', logLevel: 'error' }),
+}
+
+export default [
+  { name: 'library', path: 'dist/index.js', limit: '60 kB', ...bundled },
+  { name: 'tasks', path: 'dist/tasks.js', limit: '60 kB', ...bundled },
+  { name: 'worker', path: 'dist/worker.js', limit: '60 kB', ...bundled },
+  {
+    name: 'evm kernel, as it is',
+    path: 'dist/evm-core.wasm',
+    limit: '1.6 MB',
+    disablePlugins: ['@size-limit/esbuild'],
+    brotli: false,
+  },
+]

@@ -1,0 +1,128 @@
+//! revm's mainnet handler with three steps of its own: the sender is checked by predicate, the fee
+//! recipient is left alone, and each frame's payer is observed before it begins.
+
+use crate::host::{Abort, HostDb};
+use crate::journal::WatchedJournal;
+use revm::context::result::{EVMError, HaltReason, InvalidTransaction};
+use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
+use revm::context_interface::journaled_state::account::JournaledAccountTr;
+use revm::context_interface::{Block, ContextTr, JournalTr, Transaction};
+use revm::handler::pre_execution::{calculate_caller_fee, validate_account_nonce_and_code};
+use revm::handler::{EvmTr, FrameResult, Handler, ItemOrResult, MainnetEvm};
+use revm::interpreter::interpreter_action::FrameInit;
+use revm::interpreter::{FrameInput, InitialAndFloorGas};
+use revm::primitives::hardfork::SpecId;
+use revm::primitives::{Address, U256};
+
+pub type KernelContext = Context<BlockEnv, TxEnv, CfgEnv, HostDb, WatchedJournal, ()>;
+pub type KernelEvm = MainnetEvm<KernelContext>;
+pub type KernelError = EVMError<Abort, InvalidTransaction>;
+
+/// `strict` compares the sender's nonce with the state; otherwise the transaction's own nonce is taken
+/// for granted and left to the host as a predicate, so that one sender's transactions run in parallel.
+pub struct KernelHandler {
+    pub strict: bool,
+}
+
+impl KernelHandler {
+    /// A frame that creates with value asks its caller's balance inside revm, unseen; ask it here before.
+    fn observe_payer(evm: &mut KernelEvm, init: &FrameInit) -> Result<(), KernelError> {
+        if let FrameInput::Create(inputs) = &init.frame_input {
+            if !inputs.value().is_zero() {
+                let (caller, value): (Address, U256) = (inputs.caller(), inputs.value());
+                evm.ctx.journaled_state.observe_at_least(caller, value).map_err(EVMError::Database)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle_pending(evm: &mut KernelEvm) -> Result<(), KernelError> {
+        match evm.ctx.journaled_state.pending.take() {
+            Some(abort) => Err(EVMError::Database(abort)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Handler for KernelHandler {
+    type Evm = KernelEvm;
+    type Error = KernelError;
+    type HaltReason = HaltReason;
+
+    fn validate_against_state_and_deduct_caller(
+        &self,
+        evm: &mut KernelEvm,
+        _gas: &mut InitialAndFloorGas,
+    ) -> Result<(), KernelError> {
+        let (block, tx, cfg, journal, _, _) = evm.ctx.all_mut();
+        let caller = tx.caller();
+        let account = journal.inner.load_account_mut_optional_code(caller, true)?.data;
+        let mut info = account.account().info.clone();
+        if !self.strict {
+            info.nonce = tx.nonce();
+        }
+        journal.observe_nonce(caller);
+        validate_account_nonce_and_code(&info, tx.nonce(), false, false)?;
+        if !self.strict {
+            // The host turns the nonce at the start into a predicate: value equals the transaction's.
+            if let Some(observed) = journal.observed(caller) {
+                observed.nonce = tx.nonce();
+            }
+            journal.inner.load_account_mut_optional_code(caller, false)?.data.unsafe_set_nonce(tx.nonce());
+        }
+        journal.observe_at_least(caller, tx.max_balance_spending()?)?;
+        let mut account = journal.inner.load_account_mut_optional_code(caller, false)?.data;
+        let balance = calculate_caller_fee(*account.balance(), tx, block, cfg)?;
+        account.set_balance(balance);
+        if tx.kind().is_call() {
+            account.bump_nonce();
+        }
+        Ok(())
+    }
+
+    fn run_exec_loop(&mut self, evm: &mut KernelEvm, first: FrameInit) -> Result<FrameResult, KernelError> {
+        Self::observe_payer(evm, &first)?;
+        let begun = evm.frame_init(first)?;
+        if let ItemOrResult::Result(result) = begun {
+            Self::settle_pending(evm)?;
+            return Ok(result);
+        }
+        loop {
+            Self::settle_pending(evm)?;
+            let result = match evm.frame_run()? {
+                ItemOrResult::Item(init) => {
+                    Self::observe_payer(evm, &init)?;
+                    match evm.frame_init(init)? {
+                        ItemOrResult::Item(_) => continue,
+                        ItemOrResult::Result(result) => result,
+                    }
+                }
+                ItemOrResult::Result(result) => result,
+            };
+            if let Some(result) = evm.frame_return_result(result)? {
+                Self::settle_pending(evm)?;
+                return Ok(result);
+            }
+        }
+    }
+
+    fn reimburse_caller(&self, evm: &mut KernelEvm, result: &mut FrameResult) -> Result<(), KernelError> {
+        let price = evm.ctx.tx.effective_gas_price(evm.ctx.block.basefee() as u128);
+        let caller = evm.ctx.tx.caller();
+        let gas = result.gas();
+        let unspent = gas.remaining() + gas.reservoir() + gas.refunded() as u64;
+        let amount = U256::from(price.saturating_mul(u128::from(unspent)));
+        evm.ctx.journaled_state.inner.load_account_mut_optional_code(caller, false)?.data.incr_balance(amount);
+        Ok(())
+    }
+
+    fn reward_beneficiary(&self, evm: &mut KernelEvm, result: &mut FrameResult) -> Result<(), KernelError> {
+        let base_fee = evm.ctx.block.basefee() as u128;
+        let price = evm.ctx.tx.effective_gas_price(base_fee);
+        let tip = if evm.ctx.cfg.spec.is_enabled_in(SpecId::LONDON) { price.saturating_sub(base_fee) } else { price };
+        let gas = result.gas();
+        let used = gas.used().saturating_sub(gas.reservoir());
+        evm.ctx.journaled_state.fee = U256::from(tip) * U256::from(used);
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! revm as a kernel for a parallel executor: one transaction in, its effects out as words.
+//!
+//! Owns: the EVM, its journal and what a transaction observed. Refuses to own: state, versions, order,
+//! threads; every read goes to the host, and the host publishes the effects.
+//! One instance serves one worker; nothing here is shared or re-entrant.
+
+#![no_std]
+extern crate alloc;
+
+#[cfg(target_arch = "wasm32")]
+mod allocator;
+mod handler;
+mod host;
+mod input;
+mod instructions;
+mod journal;
+mod keccak;
+mod observe;
+mod output;
+mod root;
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use handler::{KernelContext, KernelEvm, KernelHandler};
+use host::{Abort, HostDb};
+use input::Reader;
+use output::Writer;
+use revm::context::result::EVMError;
+use revm::context::ContextSetters;
+use revm::context_interface::JournalTr;
+use revm::handler::Handler;
+use revm::primitives::B256;
+use revm::state::EvmState;
+use revm::{Context, MainBuilder};
+
+/// Everything an instance keeps between calls.
+struct Kernel {
+    evm: Option<Box<KernelEvm>>,
+    output: Writer,
+    /// The last transaction's state: its code bytes stay readable until the next call.
+    state: EvmState,
+    /// Where the host writes transactions, blocks and messages.
+    input: Vec<u32>,
+    /// Text of the last error.
+    message: alloc::string::String,
+    /// `[output pointer, output words, message pointer, message bytes]`
+    pointers: [u32; 4],
+}
+
+static mut KERNEL: Option<Kernel> = None;
+
+fn kernel() -> &'static mut Kernel {
+    // SAFETY: one thread an instance, and no export calls another one.
+    unsafe {
+        (*(&raw mut KERNEL)).get_or_insert_with(|| Kernel {
+            evm: None,
+            output: Writer(Vec::with_capacity(1 << 14)),
+            state: EvmState::default(),
+            input: Vec::new(),
+            message: alloc::string::String::new(),
+            pointers: [0; 4],
+        })
+    }
+}
+
+/// Result of a call that did what it was asked for.
+const DONE: i32 = 0;
+/// The transaction is not valid here; the message says why.
+const INVALID: i32 = 1;
+
+/// Address of the request block, 64 words.
+#[no_mangle]
+pub extern "C" fn request() -> *mut u32 {
+    host::request_pointer()
+}
+
+/// Address of the four words that say where output and message lie.
+#[no_mangle]
+pub extern "C" fn pointers() -> *const u32 {
+    kernel().pointers.as_ptr()
+}
+
+/// Makes room for `words` words of input and returns their address, valid until the next call of this.
+#[no_mangle]
+pub extern "C" fn reserve_input(words: usize) -> *mut u32 {
+    let input = &mut kernel().input;
+    if input.len() < words {
+        input.resize(words, 0);
+    }
+    input.as_mut_ptr()
+}
+
+fn report(k: &mut Kernel) {
+    k.pointers = [k.output.0.as_ptr() as usize as u32, k.output.0.len() as u32, k.message.as_ptr() as usize as u32, k.message.len() as u32];
+}
+
+/// Takes the block environment at `block` (layout: `encode.ts`) for the transactions that follow.
+/// Cost: 36 to 100 us, once a block and worker. Analysed code stays.
+///
+/// # Safety
+/// `block` points to the words of an encoded environment.
+#[no_mangle]
+pub unsafe extern "C" fn begin_block(block: *const u32) -> i32 {
+    let k = kernel();
+    let Some((env, cfg)) = input::block(&Reader::new(block)) else {
+        k.message = "the rules of this fork are not in this kernel".to_string();
+        report(k);
+        return INVALID;
+    };
+    let mut database = match k.evm.take() {
+        Some(evm) => evm.ctx.journaled_state.inner.database,
+        None => HostDb::default(),
+    };
+    database.begin_block();
+    instructions::forget();
+    let spec = cfg.spec;
+    let mut context: KernelContext = Context::new(database, spec);
+    context.block = env;
+    context.cfg = cfg;
+    let mut evm = context.build_mainnet();
+    instructions::install(&mut evm.instruction);
+    k.evm = Some(Box::new(evm));
+    report(k);
+    DONE
+}
+
+/// Executes the transaction at `transaction`. `strict` compares the sender's nonce with the state.
+/// Returns 0 done (output holds its effects), 1 invalid (message), 2 blocked, 3 restart with exact
+/// balances, 4 the host reported a fault.
+///
+/// # Safety
+/// `transaction` points to the words of an encoded transaction; a block was begun.
+#[no_mangle]
+pub unsafe extern "C" fn execute(transaction: *const u32, strict: u32) -> i32 {
+    let k = kernel();
+    let Some(evm) = k.evm.as_mut() else { return Abort::Fault as i32 };
+    let spec = evm.ctx.cfg.spec;
+    evm.ctx.set_tx(input::transaction(&Reader::new(transaction)));
+    evm.ctx.journaled_state.inner.database.accounts.clear();
+    evm.ctx.journaled_state.pending = None;
+    let result = KernelHandler { strict: strict != 0 }.run(evm);
+    let code = match result {
+        Ok(result) => match output::observe_clearing(&mut evm.ctx.journaled_state, spec) {
+            Ok(()) => {
+                let fee = evm.ctx.journaled_state.fee;
+                output::write_result(&mut k.output, result, &fee);
+                k.state = evm.ctx.journaled_state.finalize();
+                output::write_accounts(&mut k.output, &mut evm.ctx.journaled_state, &k.state, spec);
+                DONE
+            }
+            Err(abort) => abort as i32,
+        },
+        Err(EVMError::Database(abort)) => abort as i32,
+        Err(EVMError::Transaction(reason)) => {
+            k.message = reason.to_string();
+            INVALID
+        }
+        Err(error) => {
+            k.message = error.to_string();
+            INVALID
+        }
+    };
+    if code != DONE {
+        evm.ctx.error = Ok(());
+        drop(evm.ctx.journaled_state.finalize());
+    }
+    report(k);
+    code
+}
+
+/// Recovers a sender: 8 words r, 8 words s (both little-endian limbs), y parity, length in bytes, then
+/// the signed payload; the address replaces the first 5 words. Returns 0, or 1 where no key fits.
+///
+/// # Safety
+/// `message` points to words laid out so.
+#[no_mangle]
+pub unsafe extern "C" fn recover(message: *mut u32) -> i32 {
+    let r = Reader::new(message);
+    let hash = B256::new(keccak::keccak256(r.bytes(18, r.word(17) as usize)));
+    let found = input::recover(&hash, r.word(16) as u8, &r.u256(0).to_be_bytes(), &r.u256(8).to_be_bytes());
+    match found {
+        Some(address) => {
+            core::ptr::copy_nonoverlapping(address.as_ptr(), message as *mut u8, 20);
+            DONE
+        }
+        None => INVALID,
+    }
+}
+
+/// Keccak-256 of `length` bytes at `input`, to the 32 bytes at `out`. Also what alloy's hook is bound to.
+///
+/// # Safety
+/// Both point to that many bytes.
+#[no_mangle]
+pub unsafe extern "C" fn keccak256(input: *const u8, length: usize, out: *mut u8) {
+    let digest = keccak::keccak256(core::slice::from_raw_parts(input, length));
+    core::ptr::copy_nonoverlapping(digest.as_ptr(), out, 32);
+}
+
+/// Root of the trie that maps rlp(index) to each item: `count` times a length word and the padded bytes.
+/// The 32 bytes of the root replace the first 8 words.
+///
+/// # Safety
+/// `items` points to words laid out so.
+#[no_mangle]
+pub unsafe extern "C" fn ordered_root(items: *mut u32, count: usize) {
+    let root = root::ordered_root(&Reader::new(items), count);
+    core::ptr::copy_nonoverlapping(root.as_ptr(), items as *mut u8, 32);
+}
+
+#[cfg(target_arch = "wasm32")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    core::arch::wasm32::unreachable()
+}

@@ -1,0 +1,274 @@
+/**
+ * From a chain and a header to the rules a block runs by.
+ *
+ * A chain is a name, a description (forks by number or time), or an @ethereumjs/common object, which is asked and never
+ * changed. Forks are walked in the order in which they happened, up to the first that has not begun; so a time counts
+ * only for a chain whose earlier forks, the merge among them, have begun.
+ */
+
+import { InvalidInputError } from '../../core/errors.ts'
+import type { BlockHeader } from './block.ts'
+import { BLOB_SCHEDULE, CHAINS, type ChainName } from './chains.ts'
+import {
+  type BlobParams,
+  type ChainConfig,
+  type CommonLike,
+  FORK_ORDER,
+  type ForkActivation,
+  type ForkAlias,
+  type ForkName,
+  forkNamed,
+  SPEC_CANCUN,
+  specOf,
+} from './forks.ts'
+import { hexToBytes, isRecord } from './input.ts'
+
+/** All that a caller may give as a chain. */
+export type ChainInput = ChainName | ChainConfig | CommonLike
+
+/** The rules of one block. */
+export interface ResolvedChain {
+  readonly chainId: bigint
+  /** The latest fork that has begun. */
+  readonly fork: ForkName
+  /** Number of its rule set: revm's SpecId. */
+  readonly spec: number
+  /** From Cancun on. */
+  readonly blob?: BlobParams
+  /** 20 bytes; absent where the chain does not say. */
+  readonly depositContract?: Uint8Array
+}
+
+/** The part of a header that decides on the fork. */
+export type ForkPoint = Pick<BlockHeader, 'number' | 'timestamp'>
+
+/** Gas that one blob counts for (EIP-4844), by which @ethereumjs/common multiplies its limits. */
+const GAS_PER_BLOB = 1 << 17
+
+/**
+ * A chain that is at one fork from its first block on, for tests and for blocks whose fork is known.
+ *
+ * @param fork - the fork
+ * @param chainId - mainnet's where left out
+ */
+export function chainAtFork(fork: ForkAlias, chainId: number | bigint = 1): ChainConfig {
+  return { chainId, forks: [{ name: fork, block: 0 }] }
+}
+
+/**
+ * Finds the rules for a block.
+ *
+ * @param chain - a name, a description, or an @ethereumjs/common object. Of the latter the fork is found by number and
+ *   time; the hardfork it is set to does not count (use `chainAtFork` for that)
+ * @param header - number and time of the block
+ * @throws {Blockloom.InvalidInputError} `INVALID_OPTION` where the chain is not one; `UNKNOWN_FORK` where it names an
+ *   unknown fork or none has begun; `UNSUPPORTED_FORK` where the block is in a fork without a rule set
+ */
+export function resolveChain(chain: ChainInput, header: ForkPoint): ResolvedChain {
+  if (typeof chain === 'string') {
+    if (!Object.hasOwn(CHAINS, chain)) {
+      const known = Object.keys(CHAINS).join(', ')
+      return invalid('chain', `is '${chain}', not one of ${known}; describe other chains as an object`)
+    }
+    return resolveConfig(CHAINS[chain], header)
+  }
+  if (!isRecord(chain)) return invalid('chain', 'is not the name, description or Common object of a chain')
+  return isCommonLike(chain) ? resolveCommon(chain, header) : resolveConfig(chain as ChainConfig, header)
+}
+
+function invalid(option: string, problem: string): never {
+  throw new InvalidInputError('INVALID_OPTION', `${option} ${problem}`, { option, reason: problem })
+}
+
+function isCommonLike(chain: object): chain is CommonLike {
+  return 'getHardforkBy' in chain && typeof chain.getHardforkBy === 'function'
+}
+
+function resolveConfig(config: ChainConfig, header: ForkPoint): ResolvedChain {
+  const chainId = chainIdOf(config.chainId)
+  const fork = forkAt(activationsOf(config), header)
+  const spec = supportedSpecOf(fork, header)
+  const { depositContract } = config
+  return {
+    chainId,
+    fork,
+    spec,
+    ...(spec < SPEC_CANCUN ? {} : { blob: blobParamsOf(fork, config.blobSchedule ?? {}) }),
+    ...(depositContract === undefined ? {} : { depositContract: addressOf(depositContract) }),
+  }
+}
+
+function chainIdOf(value: unknown): bigint {
+  return integerOf(value, 'chain.chainId')
+}
+
+/** An unsigned 64-bit integer given as a number or bigint. */
+function integerOf(value: unknown, option: string): bigint {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return BigInt(value)
+  if (typeof value === 'bigint' && value >= 0n && value < 1n << 64n) return value
+  return invalid(option, 'is not an integer from 0 to 2^64 - 1')
+}
+
+function addressOf(value: string | Uint8Array): Uint8Array {
+  const bytes = value instanceof Uint8Array ? new Uint8Array(value) : hexToBytes(value)
+  return bytes?.length === 20 ? bytes : invalid('chain.depositContract', 'is not an address of 20 bytes')
+}
+
+function forkOf(name: unknown): ForkName {
+  const fork = forkNamed(name)
+  if (fork !== undefined) return fork
+  throw new InvalidInputError('UNKNOWN_FORK', `fork ${String(name)} is not known; known are ${FORK_ORDER.join(', ')}`, {
+    fork: String(name),
+  })
+}
+
+/** When a scheduled fork begins. */
+type Activation = { readonly block: bigint } | { readonly timestamp: bigint }
+
+/** The scheduled forks of a chain by name. */
+function activationsOf({ forks }: ChainConfig): ReadonlyMap<ForkName, Activation> {
+  if (typeof forks !== 'object' || forks === null) return invalid('chain.forks', 'is neither a list nor an object')
+  const entries: readonly (readonly [unknown, unknown])[] = Array.isArray(forks)
+    ? forks.map((fork: unknown) => [isRecord(fork) ? fork['name'] : fork, fork])
+    : Object.entries(forks)
+  const activations = new Map<ForkName, Activation>()
+  for (const [name, given] of entries) {
+    const fork = forkOf(name)
+    if (activations.has(fork)) return invalid(`chain.forks.${fork}`, 'is given twice')
+    const activation = activationOf(given as ForkActivation, `chain.forks.${fork}`)
+    if (activation !== undefined) activations.set(fork, activation)
+  }
+  checkOrder(activations)
+  return activations
+}
+
+function activationOf(given: ForkActivation, option: string): Activation | undefined {
+  if (!isRecord(given)) return invalid(option, 'is not an object with a block or a timestamp')
+  const { block, timestamp } = given
+  if (timestamp !== undefined) {
+    if ((block ?? undefined) !== undefined) return invalid(option, 'has both a block and a timestamp')
+    return { timestamp: integerOf(timestamp, `${option}.timestamp`) }
+  }
+  if (block === null) return undefined
+  return block === undefined
+    ? invalid(option, 'has neither a block nor a timestamp')
+    : { block: integerOf(block, `${option}.block`) }
+}
+
+/** A fork may not begin before an older one, by the same measure. */
+function checkOrder(activations: ReadonlyMap<ForkName, Activation>): void {
+  let block = 0n
+  let timestamp = 0n
+  for (const fork of FORK_ORDER) {
+    const activation = activations.get(fork)
+    if (activation === undefined) continue
+    if ('block' in activation ? activation.block < block : activation.timestamp < timestamp) {
+      invalid(`chain.forks.${fork}`, 'begins before a fork that is older')
+    }
+    if ('block' in activation) block = activation.block
+    else timestamp = activation.timestamp
+  }
+}
+
+function forkAt(activations: ReadonlyMap<ForkName, Activation>, { number, timestamp }: ForkPoint): ForkName {
+  let latest: ForkName | undefined
+  for (const fork of FORK_ORDER) {
+    const activation = activations.get(fork)
+    if (activation === undefined) continue
+    if ('block' in activation ? activation.block > number : activation.timestamp > timestamp) break
+    latest = fork
+  }
+  if (latest !== undefined) return latest
+  throw new InvalidInputError('UNKNOWN_FORK', `no fork of the chain has begun at block ${number}, time ${timestamp}`, {
+    number,
+    timestamp,
+  })
+}
+
+function supportedSpecOf(fork: ForkName, { number }: ForkPoint): number {
+  const spec = specOf(fork)
+  if (spec !== undefined) return spec
+  throw new InvalidInputError('UNSUPPORTED_FORK', `block ${number} is in fork ${fork}, which has no rule set here`, {
+    fork,
+    number,
+  })
+}
+
+/** The parameters of the latest fork, up to this one, that brought some. */
+function blobParamsOf(fork: ForkName, schedule: NonNullable<ChainConfig['blobSchedule']>): BlobParams {
+  const given = new Map(Object.entries(schedule).map(([name, params]) => [forkOf(name), params] as const))
+  for (let at = FORK_ORDER.indexOf(fork); at >= 0; at--) {
+    const name = FORK_ORDER[at]
+    const params = given.get(name) ?? BLOB_SCHEDULE[name]
+    if (params !== undefined) return checkedBlobParams(params, `chain.blobSchedule.${name}`)
+    // Such a fork is nothing but its parameters: those of an older fork would be wrong.
+    if (name.startsWith('bpo')) return invalid(`chain.blobSchedule.${name}`, 'is missing')
+  }
+  return invalid('chain.blobSchedule', `has no entry for ${fork}`)
+}
+
+function checkedBlobParams(params: BlobParams, option: string): BlobParams {
+  if (!isRecord(params)) return invalid(option, 'is not an object')
+  const { target, max, baseFeeUpdateFraction } = params
+  for (const value of [target, max, baseFeeUpdateFraction]) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      return invalid(option, 'needs target, max and baseFeeUpdateFraction as integers from 0 on')
+    }
+  }
+  if (target > max || max > 0x7fffffff) return invalid(option, `has a target of ${target} and a max of ${max}`)
+  if (baseFeeUpdateFraction === 0) return invalid(option, 'has a baseFeeUpdateFraction of 0')
+  return { target, max, baseFeeUpdateFraction }
+}
+
+function resolveCommon(common: CommonLike, header: ForkPoint): ResolvedChain {
+  const fork = forkOf(commonForkAt(common, header))
+  const spec = supportedSpecOf(fork, header)
+  const eips = common.eips()
+  if (eips.length > 0) {
+    const list = eips.join(', ')
+    throw new InvalidInputError(
+      'UNSUPPORTED_FORK',
+      `the Common object switches on EIPs ${list} besides its forks; only the rule sets of forks exist here`,
+      { fork, number: header.number, eips: [...eips] },
+    )
+  }
+  const chainId = chainIdOf(common.chainId())
+  return { chainId, fork, spec, ...(spec < SPEC_CANCUN ? {} : { blob: commonBlobParams(common, fork) }) }
+}
+
+function commonForkAt(common: CommonLike, { number, timestamp }: ForkPoint): string {
+  try {
+    return common.getHardforkBy({ blockNumber: number, timestamp })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new InvalidInputError(
+      'UNKNOWN_FORK',
+      `the Common object knows no fork for block ${number}, time ${timestamp}: ${reason}`,
+      { number, timestamp },
+      { cause },
+    )
+  }
+}
+
+/**
+ * Reads blob parameters from a copy that is set to the fork. A Common that no block or VM has filled yet holds only
+ * part of them; then the public chains' stand in, which is what ethereumjs would fill in.
+ */
+function commonBlobParams(common: CommonLike, fork: ForkName): BlobParams {
+  const at = common.copy()
+  at.setHardfork(fork)
+  const param = (name: string): number | undefined => {
+    try {
+      return Number(at.param(name))
+    } catch {
+      return undefined
+    }
+  }
+  const inBlobs = (gas: number | undefined): number | undefined =>
+    gas === undefined ? undefined : Math.floor(gas / GAS_PER_BLOB)
+  const target = param('target') ?? inBlobs(param('targetBlobGasPerBlock'))
+  const max = param('max') ?? inBlobs(param('maxBlobGasPerBlock'))
+  const baseFeeUpdateFraction = param('blobGasPriceUpdateFraction')
+  if (target === undefined || max === undefined || baseFeeUpdateFraction === undefined) return blobParamsOf(fork, {})
+  return checkedBlobParams({ target, max, baseFeeUpdateFraction }, `blob parameters of ${fork}`)
+}

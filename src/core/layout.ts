@@ -1,0 +1,182 @@
+/**
+ * Every shared word, described once. Offsets count 32-bit words.
+ *
+ * Two memories, by lifetime: the engine memory belongs to an executor, the state memory to a state
+ * object. Both are buffers of a shared `WebAssembly.Memory` whose pages the operating system commits when
+ * they are first touched, so a memory has its full length from the start and never grows under a reader
+ * (docs/decisions/0002-reserved-memory.md).
+ *
+ * ```text
+ * engine memory:  control words | worker blocks | places | input | arena chunks, one worker's each
+ * state memory:   header | account index | slot index | records, codes, indexes after growth
+ * ```
+ */
+
+/** Distance between control words that different threads write: two cache lines, for the prefetcher pairs them. */
+const PAD = 32
+
+/** Control words of the engine memory. */
+export const Control = {
+  /** Workers that are back from the run. Writers: workers, +1. Main waits on it. */
+  Finished: 1 * PAD,
+  /** Next place to claim for execution. Writers: workers, +chunk; a fallback sets it. */
+  ExecutionIndex: 2 * PAD,
+  /** Lowest place not committed. Writer: holder of the commit lock. */
+  CommitIndex: 3 * PAD,
+  /** 0 free, 1 held. Changed by compare-exchange. */
+  CommitLock: 4 * PAD,
+  /** 0, or why the run stops: a `Halt` value. Writers: anybody, once. */
+  Halt: 5 * PAD,
+  /** `Mode`. Writer: holder of the commit lock; workers look before each claim. */
+  Mode: 6 * PAD,
+  /** Next free word of the arenas. Writers: workers, +chunk. */
+  ArenaNext: 7 * PAD,
+  /** Workers parked for want of work; the committer notifies `CommitIndex` only if there are any. */
+  Waiting: 8 * PAD,
+  /** Workers that have seen `Mode.Draining` and execute nothing. Writers: workers, +1 and -1. */
+  Drained: 9 * PAD,
+  /** Workers that have come to this run. Writers: workers, +1. Those not drained may be executing. */
+  Joined: 11 * PAD,
+  /** Next unclaimed item of a batch that is no block (sender recovery). Writers: workers, +1. */
+  BatchIndex: 10 * PAD,
+
+  /** Words below are written by main before the epoch changes and are constant in a run. */
+  Kind: 12 * PAD,
+  Places: 12 * PAD + 1,
+  PlaceTable: 12 * PAD + 2,
+  Input: 12 * PAD + 3,
+  InputOffsets: 12 * PAD + 4,
+  Environment: 12 * PAD + 5,
+  Window: 12 * PAD + 6,
+  Speculation: 12 * PAD + 7,
+  ArenaEnd: 12 * PAD + 8,
+  /** Workers that serve this run. */
+  Workers: 12 * PAD + 9,
+  /** Items of a batch. */
+  BatchItems: 12 * PAD + 11,
+  /** Location whose dense deltas (`Place.Dense`) are folded by the commit stage, or 0. */
+  DenseLocation: 12 * PAD + 10,
+  /** Pre-EIP-161 rules and other adapter bits. */
+  AdapterFlags: 12 * PAD + 14,
+  /** Where the arenas begin: what `ArenaNext` is reset to. */
+  ArenaStart: 12 * PAD + 15,
+
+  /** Words below are written by the holder of the commit lock. Dense deltas committed and not yet folded, 8 words. */
+  DenseSum: 13 * PAD,
+  /** Place, code and arena offset of the message of what halted the run. */
+  FaultPlace: 13 * PAD + 10,
+  FaultCode: 13 * PAD + 11,
+  FaultMessage: 13 * PAD + 12,
+  /** Length of the next sequential stretch of a fallback, in places. */
+  Stretch: 13 * PAD + 13,
+  /** Commits and aborts since the committer last judged the speculation. */
+  JudgedCommits: 13 * PAD + 14,
+  JudgedAborts: 13 * PAD + 15,
+  /** First place of the current speculative stretch. */
+  JudgedFrom: 13 * PAD + 16,
+
+  /** First word of the worker blocks. */
+  WorkerBlocks: 16 * PAD,
+} as const
+
+/** What a run does. Word `Control.Kind`. */
+/** `Messages` sends a worker back to its event loop, where the control plane reaches it. */
+export const RunKind = { Speculative: 1, Sequential: 2, Batch: 3, Messages: 4 } as const
+
+/** Why a run stops early. Word `Control.Halt`. */
+export const Halt = { None: 0, Fault: 1, Signal: 2, Stalled: 3, Capacity: 4, WorkerLost: 5 } as const
+
+/** Whether workers may execute ahead of the commit cursor. Word `Control.Mode`. */
+export const Mode = { Speculative: 0, Draining: 1 } as const
+
+/** What a fault was. Word `Control.FaultCode`; `core/errors.ts` names the errors. */
+export const Fault = {
+  None: 0,
+  InvalidTransaction: 1,
+  MissingCode: 2,
+  MissingBlockHash: 3,
+  TaskFailed: 4,
+  Invariant: 5,
+  LimitExceeded: 6,
+} as const
+
+/** A worker's block: written by that worker alone, read by main after the run. */
+export const WorkerBlock = {
+  Size: 2 * PAD,
+  /** Number of the run this worker should serve. Writer: main. The worker parks on it; a change starts a run. */
+  Epoch: PAD,
+  Executions: 0,
+  Aborts: 1,
+  Validations: 2,
+  /** Places committed from a speculative execution. */
+  Speculative: 3,
+  /** Places committed by the sequential path after a fallback. */
+  Fallback: 4,
+  /** Head of the chain of entries that were the first on their location (`Entry.Chain`). */
+  Written: 5,
+  /** Head of the chain of state records this worker inserted (`Record.Chain`). */
+  Inserted: 6,
+  /** Executions deferred to the commit stage. */
+  Deferrals: 7,
+  Waits: 8,
+  Fallbacks: 9,
+} as const
+
+export const MAX_WORKERS = 64
+
+/** Where the control part of the engine memory ends. */
+export const CONTROL_END = Control.WorkerBlocks + MAX_WORKERS * WorkerBlock.Size
+
+/** A place: one transaction or task. 16 words, one cache line, written by one worker at a time (core/status.ts). */
+export const Place = {
+  Size: 16,
+  /** Status word. Atomic: publishes everything below and all entries of the incarnation. */
+  Status: 0,
+  ReadSet: 1,
+  ReadCount: 2,
+  WriteSet: 3,
+  WriteCount: 4,
+  /** Offset and length of the adapter's result words. */
+  Result: 5,
+  ResultWords: 6,
+  /** 1 when the place was committed from a speculative execution, 2 by re-execution, 3 by fallback. */
+  Origin: 7,
+  /** Delta to the dense location, 8 words. */
+  Dense: 8,
+} as const
+
+/**
+ * An entry: the writes of one place to one location, linked in descending place order, never unlinked in a
+ * block. `Record` is its only mutable payload word: 0 no write, otherwise a record's offset shifted left
+ * once, with the ESTIMATE bit.
+ */
+export const Entry = {
+  Size: 5,
+  Place: 0,
+  Record: 1,
+  Next: 2,
+  Location: 3,
+  /** Next entry that was first on its location, same worker. */
+  Chain: 4,
+} as const
+
+export const ESTIMATE = 1
+
+/**
+ * A record: immutable once an entry points to it. Word 0 is kind and length; then the words of a value, or
+ * a delta (8 words, two's complement) and its lower bound (8 words, 0 none).
+ */
+export const Record = { Value: 1, Delta: 2 } as const
+export const RECORD_LENGTH_SHIFT = 2
+export const DELTA_WORDS = 16
+
+/**
+ * An item of a read set. `Kind` holds the predicate shifted left by READ_PREDICATE_SHIFT. For SameRecord,
+ * `Seen` is the record (or a `Seen` value) and `Floor` the generation; for the others `Seen` is the place's
+ * own entry on the location or 0, and the words compared follow.
+ */
+export const Read = { Size: 4, Location: 0, Kind: 1, Seen: 2, Floor: 3 } as const
+export const READ_PREDICATE_SHIFT = 4
+
+/** Words of a chunk that a worker takes for its arena; larger requests get a chunk of their own. */
+export const ARENA_CHUNK = 1 << 15

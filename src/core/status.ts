@@ -1,0 +1,41 @@
+/**
+ * The status word of a place: incarnation and state packed, so that neither is seen without the other (hazard 2).
+ *
+ * ```text
+ *             claimed through the cursor                 validated, folded
+ *   Ready ------------------------------> Executed ---------------------> Committed
+ *     |                                      |  validation failed at the      ^
+ *     |   given up: blocked, invalid,        |  commit cursor                 |
+ *     +-----> Deferred ----------------------+---> Aborting ------------------+
+ *                     executed again, strictly, by the committer
+ * ```
+ * One writer at a time: the worker that claimed the place until `Executed` or `Deferred`, then the holder
+ * of the commit lock. A fallback returns speculative places to `Ready` while every other worker is parked.
+ */
+
+export const Ready = 0
+export const Executed = 1
+export const Deferred = 2
+export const Aborting = 3
+export const Committed = 4
+
+const STATE_BITS = 3
+const STATE_MASK = (1 << STATE_BITS) - 1
+/** Incarnations a block can hold before the word would wrap (hazard 21); reaching it is a capacity error. */
+export const MAX_INCARNATION = (1 << (31 - STATE_BITS)) - 1
+
+export const pack = (incarnation: number, state: number): number => (incarnation << STATE_BITS) | state
+export const stateOf = (status: number): number => status & STATE_MASK
+export const incarnationOf = (status: number): number => status >>> STATE_BITS
+
+/** Legal steps, as data: the test walks the product of states and these. */
+export const transitions: readonly (readonly [from: number, to: number, incarnationGrows: boolean])[] = [
+  [Ready, Executed, false],
+  [Ready, Deferred, false],
+  [Executed, Committed, false],
+  [Executed, Aborting, true],
+  [Deferred, Aborting, true],
+  [Aborting, Committed, false],
+  [Executed, Ready, true],
+  [Deferred, Ready, true],
+]

@@ -1,0 +1,284 @@
+/**
+ * Records of a state by key: an open-addressing index of words over records that never move.
+ *
+ * Readers and inserters share it without locks. An index word is 0 (free), BUSY (an inserter writes the
+ * record) or a record id; the full key is compared, never the hash alone (hazard 17). A record is 128 bytes:
+ * key, base value and the heads of its locations lie in two cache lines (0.07 us a transfer against three
+ * tables; DESIGN.md section 3). Its id never changes, so an account id may be part of a slot's key.
+ *
+ * Invariants
+ *   T1  A key has at most one record: the free word is claimed by compare-exchange, and a claim lost to
+ *       another thread looks again at the same word.
+ *   T2  Words below `runStart` were published by the start of the run; they are read plainly. Words of
+ *       records inserted in the run are loaded atomically before the record is read.
+ *   T3  Probing paths only ever grow in a run. Main removes all of a run's records at once, which restores
+ *       the paths that older records were inserted along.
+ */
+import * as atomics from './atomics.ts'
+import { AccountRecord, BytesRecord, RECORD_SHIFT, RECORD_WORDS, SlotRecord, Tag } from './location.ts'
+
+type Words = Int32Array
+
+const BUSY = -1
+
+/** Words of the state memory's header. Writer: main between runs, but for `Next` and the counts. */
+export const StateHeader = {
+  /** Next free word. Writers: inserters, +chunk; main. */
+  Next: 32,
+  /** Records inserted, by index; they bound the load. Writers: inserters, +1. */
+  AccountCount: 64,
+  SlotCount: 96,
+  AccountIndex: 128,
+  AccountMask: 129,
+  SlotIndex: 130,
+  SlotMask: 131,
+  CodeIndex: 132,
+  CodeMask: 133,
+  CodeCount: 134,
+  BlockHashes: 135,
+  BlockHashCount: 136,
+  End: 137,
+  /** First word of the memory's contents. */
+  Start: 160,
+} as const
+
+/** Records a worker takes from the bump pointer at a time. */
+const RECORDS_A_CHUNK = 32
+
+const mix = (h: number, word: number, k: number): number => {
+  const x = Math.imul(h ^ (h >>> 15) ^ word, k)
+  return x
+}
+
+/** Five words of an address. */
+export const hashAddress = (words: Words, at: number): number => {
+  let h = Math.imul(words[at] ^ 0x2545f491, 0x9e3779b1)
+  let g = Math.imul(words[at + 1] ^ 0x68e31da4, 0x85ebca6b)
+  h = mix(h, words[at + 2], 0x9e3779b1)
+  g = mix(g, words[at + 3], 0x85ebca6b)
+  h = mix(h, words[at + 4], 0xc2b2ae35) ^ g
+  h = Math.imul(h ^ (h >>> 16), 0x27d4eb2f)
+  return h ^ (h >>> 15)
+}
+
+/** Account id and eight words of a slot's key. */
+export const hashSlot = (account: number, words: Words, at: number): number => {
+  let h = Math.imul(account ^ 0x2545f491, 0x9e3779b1)
+  let g = Math.imul(words[at] ^ 0x68e31da4, 0x85ebca6b)
+  h = mix(h, words[at + 1], 0x9e3779b1)
+  g = mix(g, words[at + 2], 0x85ebca6b)
+  h = mix(h, words[at + 3], 0x9e3779b1)
+  g = mix(g, words[at + 4], 0x85ebca6b)
+  h = mix(h, words[at + 5], 0x9e3779b1)
+  g = mix(g, words[at + 6], 0x85ebca6b)
+  h = mix(h, words[at + 7], 0xc2b2ae35) ^ g
+  h = Math.imul(h ^ (h >>> 16), 0x27d4eb2f)
+  return h ^ (h >>> 15)
+}
+
+/** A run of bytes, packed four to a word with a zeroed tail. */
+export const hashBytes = (words: Words, at: number, bytes: number): number => {
+  let h = Math.imul(bytes ^ 0x2545f491, 0x9e3779b1)
+  const count = (bytes + 3) >> 2
+  for (let k = 0; k < count; k++) h = mix(h, words[at + k], k & 1 ? 0x85ebca6b : 0x9e3779b1)
+  h = Math.imul(h ^ (h >>> 16), 0x27d4eb2f)
+  return h ^ (h >>> 15)
+}
+
+/** The table had no room for a new record: the run is repeated after main has grown it. */
+export const FULL = -1
+
+/** Thrown inside a worker on FULL; the run halts with `Halt.Capacity`. */
+export class TableFull extends Error {
+  override readonly name = 'Blockloom.TableFull'
+}
+
+/**
+ * One thread's view of a state's records.
+ *
+ * Concurrency: each thread has its own; the methods may run on any thread at any time between `begin` and
+ * the end of the run. `grow`, `rollBack` and `loadFactor` belong to main while no run is open.
+ * Cost: a hit is one hash, one index word and one record; a miss one compare-exchange and a record more.
+ */
+export class LocationTable {
+  readonly words: Words
+  #accountIndex = 0
+  #accountMask = 0
+  #slotIndex = 0
+  #slotMask = 0
+  /** Ids below this were published before the run (T2). */
+  #runStart = 0
+  #chunk = 0
+  #chunkEnd = 0
+  /** Most recent record inserted by this thread in this run; records link through `Chain`. */
+  inserted = 0
+
+  constructor(words: Words) {
+    this.words = words
+    this.begin()
+  }
+
+  /** Takes the header's words anew, at the start of a run or after growth. */
+  begin(): void {
+    const w = this.words
+    this.#accountIndex = w[StateHeader.AccountIndex]
+    this.#accountMask = w[StateHeader.AccountMask]
+    this.#slotIndex = w[StateHeader.SlotIndex]
+    this.#slotMask = w[StateHeader.SlotMask]
+    this.#runStart = atomics.load(w, StateHeader.Next) >> RECORD_SHIFT
+    this.#chunk = 0
+    this.#chunkEnd = 0
+    this.inserted = 0
+  }
+
+  /** Record of the address at `key[at..at+5]`, inserted as absent if need be; or FULL. */
+  account(key: Words, at: number): number {
+    const w = this.words
+    const mask = this.#accountMask
+    const index = this.#accountIndex
+    let probe = hashAddress(key, at) & mask
+    for (;;) {
+      // A stale 0 leads to the compare-exchange, which tells the truth (T1).
+      let id = atomics.peek(w, index + probe)
+      if (id >= this.#runStart || id < 0) id = this.#published(index + probe)
+      if (id !== 0) {
+        const r = id << RECORD_SHIFT
+        if (
+          w[r + 1] === key[at] &&
+          w[r + 2] === key[at + 1] &&
+          w[r + 3] === key[at + 2] &&
+          w[r + 4] === key[at + 3] &&
+          w[r + 5] === key[at + 4] &&
+          w[r] === Tag.Account
+        )
+          return r
+        probe = (probe + 1) & mask
+        continue
+      }
+      const r = this.#claim(index + probe, StateHeader.AccountCount, mask)
+      if (r === 0) continue
+      if (r === FULL) return FULL
+      w[r] = Tag.Account
+      for (let k = 0; k < 5; k++) w[r + AccountRecord.Address + k] = key[at + k]
+      this.#publish(index + probe, r, AccountRecord.Chain)
+      return r
+    }
+  }
+
+  /** Record of the slot `key[at..at+8]` of `account` (an id), inserted as zero if need be; or FULL. */
+  slot(account: number, key: Words, at: number): number {
+    const w = this.words
+    const mask = this.#slotMask
+    const index = this.#slotIndex
+    let probe = hashSlot(account, key, at) & mask
+    for (;;) {
+      let id = atomics.peek(w, index + probe)
+      if (id >= this.#runStart || id < 0) id = this.#published(index + probe)
+      if (id !== 0) {
+        const r = id << RECORD_SHIFT
+        if (
+          w[r + 2] === key[at] &&
+          w[r + 3] === key[at + 1] &&
+          w[r + 4] === key[at + 2] &&
+          w[r + 5] === key[at + 3] &&
+          w[r + 6] === key[at + 4] &&
+          w[r + 7] === key[at + 5] &&
+          w[r + 8] === key[at + 6] &&
+          w[r + 9] === key[at + 7] &&
+          w[r + 1] === account &&
+          w[r] === Tag.Slot
+        )
+          return r
+        probe = (probe + 1) & mask
+        continue
+      }
+      const r = this.#claim(index + probe, StateHeader.SlotCount, mask)
+      if (r === 0) continue
+      if (r === FULL) return FULL
+      w[r] = Tag.Slot
+      w[r + SlotRecord.Account] = account
+      for (let k = 0; k < 8; k++) w[r + SlotRecord.Key + k] = key[at + k]
+      this.#publish(index + probe, r, SlotRecord.Chain)
+      return r
+    }
+  }
+
+  /** Record of a byte-string key (tasks), `bytes` long at `key[at]`, kept in the slot index; or FULL. */
+  bytes(key: Words, at: number, bytes: number): number {
+    const w = this.words
+    const mask = this.#slotMask
+    const index = this.#slotIndex
+    const hash = hashBytes(key, at, bytes)
+    const count = (bytes + 3) >> 2
+    let probe = hash & mask
+    for (;;) {
+      let id = atomics.peek(w, index + probe)
+      if (id >= this.#runStart || id < 0) id = this.#published(index + probe)
+      if (id !== 0) {
+        const r = id << RECORD_SHIFT
+        if (w[r] === Tag.Bytes && w[r + BytesRecord.Hash] === hash && w[r + BytesRecord.KeyLength] === bytes) {
+          const from = w[r + BytesRecord.KeyOffset]
+          let k = 0
+          while (k < count && w[from + k] === key[at + k]) k++
+          if (k === count) return r
+        }
+        probe = (probe + 1) & mask
+        continue
+      }
+      const r = this.#claim(index + probe, StateHeader.SlotCount, mask)
+      if (r === 0) continue
+      if (r === FULL) return FULL
+      const from = this.reserve(count)
+      for (let k = 0; k < count; k++) w[from + k] = key[at + k]
+      w[r] = Tag.Bytes
+      w[r + BytesRecord.Hash] = hash
+      w[r + BytesRecord.KeyLength] = bytes
+      w[r + BytesRecord.KeyOffset] = from
+      w[r + BytesRecord.Value] = -1
+      this.#publish(index + probe, r, BytesRecord.Chain)
+      return r
+    }
+  }
+
+  /** Takes `count` words of the state memory, aligned to a record. */
+  reserve(count: number): number {
+    const aligned = (count + RECORD_WORDS - 1) & ~(RECORD_WORDS - 1)
+    return atomics.add(this.words, StateHeader.Next, aligned)
+  }
+
+  /** The id in an index word once its inserter is done; the atomic load orders the record after it (T2). */
+  #published(word: number): number {
+    for (;;) {
+      const id = atomics.load(this.words, word)
+      if (id !== BUSY) return id
+    }
+  }
+
+  /** A fresh record for a free index word; 0 when another thread was faster; FULL. */
+  #claim(word: number, count: number, mask: number): number {
+    const w = this.words
+    if (this.#chunk === this.#chunkEnd) {
+      const size = RECORDS_A_CHUNK * RECORD_WORDS
+      if (atomics.load(w, StateHeader.Next) + size > w.length) return FULL
+      // Three quarters of the index: beyond it, probing paths grow without bound.
+      if (w[count] + RECORDS_A_CHUNK > (mask + 1) * 0.75) return FULL
+      this.#chunk = this.reserve(size)
+      this.#chunkEnd = this.#chunk + size
+    }
+    if (atomics.compareExchange(w, word, 0, BUSY) !== 0) return 0
+    const r = this.#chunk
+    this.#chunk += RECORD_WORDS
+    atomics.add(w, count, 1)
+    return r
+  }
+
+  #publish(word: number, record: number, chain: number): void {
+    this.words[record + chain] = this.inserted
+    this.inserted = record
+    atomics.store(this.words, word, record >> RECORD_SHIFT)
+  }
+}
+
+/** Offset of a record's chain word, by tag. */
+export const chainOf = (tag: number): number =>
+  tag === Tag.Account ? AccountRecord.Chain : tag === Tag.Slot ? SlotRecord.Chain : BytesRecord.Chain

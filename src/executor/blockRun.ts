@@ -1,0 +1,320 @@
+/**
+ * One worker's part of a run: claim and execute places, serve the commit stage, fall back and resume.
+ *
+ * This is where scheduler, multi-version memory and adapter meet. The holder of the commit lock validates
+ * in order; a place that fails is executed again on the spot, strictly, and is then final.
+ */
+import * as atomics from '../core/atomics.ts'
+import { Outcome, type SyncAdapter } from '../core/contracts.ts'
+import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
+import type { LocationTable } from '../core/table.ts'
+import { MVMemory } from '../mvmemory/mvmemory.ts'
+import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
+import { LARGEST_CHUNK, Scheduler } from '../scheduler/scheduler.ts'
+import { SequentialMemory } from './sequential.ts'
+
+type Words = Int32Array
+
+/** Aim of a claim, in milliseconds: long tasks are claimed singly, so that neighbours that conflict do not run apart. */
+const CLAIM_MILLISECONDS = 0.04
+/** Commits between two moves of the cursor: an atomic store each would be a tenth of a transfer. */
+const ADVANCE_EVERY = 16
+
+/** How places were committed; word `Place.Origin`. */
+export const Origin = { Speculative: 1, Reexecuted: 2, Fallback: 3 } as const
+
+export class BlockRun {
+  readonly #engine: Words
+  readonly #block: number
+  readonly #adapter: SyncAdapter
+  readonly #scheduler: Scheduler
+  readonly #memory: MVMemory
+  readonly #sequential: SequentialMemory
+  readonly #table: LocationTable
+  #executions = 0
+  #aborts = 0
+  #validations = 0
+  #deferrals = 0
+  #speculative = 0
+  #fallback = 0
+  #fallbacks = 0
+
+  constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: SyncAdapter) {
+    this.#engine = engine
+    this.#block = Control.WorkerBlocks + workerIndex * WorkerBlock.Size
+    this.#adapter = adapter
+    this.#table = table
+    this.#scheduler = new Scheduler(engine)
+    this.#memory = new MVMemory(engine, table)
+    this.#sequential = new SequentialMemory(engine, table, this.#memory.arena)
+  }
+
+  #begin(): void {
+    this.#executions = 0
+    this.#aborts = 0
+    this.#validations = 0
+    this.#deferrals = 0
+    this.#speculative = 0
+    this.#fallback = 0
+    this.#fallbacks = 0
+    this.#table.begin()
+    this.#memory.beginRun()
+    this.#sequential.beginRun()
+    this.#scheduler.beginRun()
+  }
+
+  #end(): void {
+    const engine = this.#engine
+    const b = this.#block
+    engine[b + WorkerBlock.Executions] = this.#executions
+    engine[b + WorkerBlock.Aborts] = this.#aborts
+    engine[b + WorkerBlock.Validations] = this.#validations
+    engine[b + WorkerBlock.Deferrals] = this.#deferrals
+    engine[b + WorkerBlock.Speculative] = this.#speculative
+    engine[b + WorkerBlock.Fallback] = this.#fallback
+    engine[b + WorkerBlock.Fallbacks] = this.#fallbacks
+    engine[b + WorkerBlock.Waits] = this.#memory.waits
+    engine[b + WorkerBlock.Written] = this.#memory.written
+    engine[b + WorkerBlock.Inserted] = this.#table.inserted
+  }
+
+  /** The whole block on this worker alone, by the oracle. */
+  sequential(): void {
+    this.#begin()
+    this.#beginBlock()
+    this.#runSequential(1, this.#scheduler.last + 1)
+    this.#sequential.settleDense(this.#scheduler.last + 1)
+    this.#memory.written = this.#sequential.written
+    this.#adapter.endBlock()
+    this.#end()
+  }
+
+  /** This worker's share of a speculative run; returns when the block is committed or halted. */
+  speculative(): void {
+    this.#begin()
+    const scheduler = this.#scheduler
+    scheduler.join()
+    let began = false
+    let chunk = 1
+    let turn = 0
+    while (!scheduler.done() && !scheduler.halted()) {
+      if (scheduler.draining) {
+        scheduler.awaitSpeculation()
+        continue
+      }
+      const first = scheduler.claim(chunk)
+      if (first !== 0) {
+        if (!began) {
+          began = true
+          this.#beginBlock()
+        }
+        const end = Math.min(first + chunk, scheduler.last + 1)
+        chunk = this.#executeClaim(first, end)
+        turn = 0
+      }
+      const seen = atomics.load(this.#engine, Control.CommitIndex)
+      if (this.#commitStage(began)) {
+        began = true
+        turn = 0
+      } else if (first === 0) scheduler.idle(seen, turn++)
+    }
+    if (began) this.#adapter.endBlock()
+    this.#end()
+  }
+
+  #beginBlock(): void {
+    const engine = this.#engine
+    this.#adapter.beginBlock(engine, engine[Control.Environment], engine[Control.AdapterFlags])
+  }
+
+  /** Executes claimed places and returns the size of the next claim. */
+  #executeClaim(first: number, end: number): number {
+    const began = performance.now()
+    for (let place = first; place < end; place++) {
+      // Left Ready: a fallback returns the cursor below them.
+      if (this.#scheduler.draining || this.#scheduler.halted()) return 1
+      this.#execute(place)
+    }
+    const each = (performance.now() - began) / (end - first)
+    return Math.max(1, Math.min(LARGEST_CHUNK, Math.round(CLAIM_MILLISECONDS / each)))
+  }
+
+  #execute(place: number): void {
+    const memory = this.#memory
+    this.#executions++
+    memory.begin(place, false, false)
+    let outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
+    if (outcome === Outcome.Restart) {
+      memory.begin(place, false, true)
+      outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
+    }
+    if (outcome === Outcome.Done) {
+      memory.publish()
+      this.#scheduler.executed(place)
+    } else {
+      this.#deferrals++
+      this.#scheduler.defer(place)
+    }
+  }
+
+  #input(place: number): number {
+    return this.#engine[this.#engine[Control.InputOffsets] + place]
+  }
+
+  #inputWords(place: number): number {
+    const offsets = this.#engine[Control.InputOffsets]
+    return this.#engine[offsets + place + 1] - this.#engine[offsets + place]
+  }
+
+  /** Commits what can be committed. Returns whether the cursor moved. */
+  #commitStage(began: boolean): boolean {
+    const scheduler = this.#scheduler
+    if (!scheduler.tryLock()) return false
+    let next = scheduler.commitIndex
+    const from = next
+    let ready = began
+    try {
+      while (next <= scheduler.last && !scheduler.halted()) {
+        if (scheduler.isExecuted(next)) {
+          this.#validations++
+          if (this.#memory.validate(next)) {
+            this.#finish(next, Origin.Speculative)
+            this.#speculative++
+            next++
+            if ((next & (ADVANCE_EVERY - 1)) === 0) scheduler.advance(next)
+            continue
+          }
+        } else if (!scheduler.isDeferred(next)) break
+        scheduler.advance(next)
+        if (!ready) {
+          ready = true
+          this.#beginBlock()
+        }
+        if (!this.#reexecute(next)) break
+        next++
+        next = this.#judge(next)
+      }
+      if (next > scheduler.last) this.#memory.settleDense(scheduler.last + 1)
+      if (next !== from) scheduler.advance(next)
+    } finally {
+      scheduler.unlock()
+    }
+    if (next > scheduler.last) atomics.notify(this.#engine, Control.CommitIndex)
+    return next !== from
+  }
+
+  #finish(place: number, origin: number): void {
+    const engine = this.#engine
+    this.#memory.commit(place)
+    engine[engine[Control.PlaceTable] + place * Place.Size + Place.Origin] = origin
+    this.#scheduler.committed(place)
+    engine[Control.JudgedCommits]++
+  }
+
+  /** Executes a place again with everything below final. False when it halted the run. */
+  #reexecute(place: number): boolean {
+    const memory = this.#memory
+    this.#aborts++
+    this.#executions++
+    this.#engine[Control.JudgedAborts]++
+    memory.markEstimates(place)
+    if (!this.#scheduler.abort(place)) return this.#fault(place, Fault.Invariant, 'S2: an incarnation would wrap')
+    memory.begin(place, true, true)
+    const outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
+    if (outcome !== Outcome.Done) return this.#complain(place, outcome)
+    memory.publish()
+    if (!memory.foldStrict(place))
+      return this.#fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
+    this.#finish(place, Origin.Reexecuted)
+    return true
+  }
+
+  // ---- fallback ----
+
+  /** Looks at the last sample; where speculation loses, a stretch runs sequentially. Returns the next place. */
+  #judge(next: number): number {
+    const engine = this.#engine
+    const commits = engine[Control.JudgedCommits]
+    if (commits < SAMPLE) return next
+    const aborts = engine[Control.JudgedAborts]
+    engine[Control.JudgedCommits] = 0
+    engine[Control.JudgedAborts] = 0
+    if (engine[Control.Speculation] !== 0 || !speculationLoses(commits, aborts)) return next
+    return next <= this.#scheduler.last ? this.#fallBack(next) : next
+  }
+
+  #fallBack(from: number): number {
+    const scheduler = this.#scheduler
+    const engine = this.#engine
+    scheduler.advance(from)
+    scheduler.drain()
+    while (!scheduler.alone) {
+      if (scheduler.halted()) return from
+    }
+    this.#fallbacks++
+    const end = scheduler.executionIndex
+    for (let place = from; place < end; place++) {
+      if (scheduler.isExecuted(place)) this.#memory.withdraw(place)
+    }
+    scheduler.reset(from, end)
+    engine[Control.Stretch] = nextStretch(engine[Control.Stretch])
+    const to = Math.min(from + engine[Control.Stretch], scheduler.last + 1)
+    this.#sequential.written = this.#memory.written
+    const next = this.#runSequential(from, to)
+    this.#memory.written = this.#sequential.written
+    this.#fallback += next - from
+    scheduler.resume(next)
+    return next
+  }
+
+  /** Runs places `from` to `to` (exclusive) by the oracle; the first place not run. */
+  #runSequential(from: number, to: number): number {
+    const memory = this.#sequential
+    const scheduler = this.#scheduler
+    const engine = this.#engine
+    const table = engine[Control.PlaceTable]
+    for (let place = from; place < to; place++) {
+      if ((place & 63) === 0) {
+        if (scheduler.halted()) return place
+        scheduler.advance(place)
+      }
+      memory.begin(place)
+      this.#executions++
+      const outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
+      if (outcome !== Outcome.Done) {
+        this.#complain(place, outcome)
+        return place
+      }
+      engine[table + place * Place.Size + Place.Origin] = Origin.Fallback
+      scheduler.committed(place)
+    }
+    scheduler.advance(to)
+    return to
+  }
+
+  // ---- faults ----
+
+  #complain(place: number, outcome: Outcome): false {
+    if (outcome === Outcome.Blocked) return this.#fault(place, Fault.Invariant, 'M1: a final place met an estimate')
+    const complaint = this.#adapter.complaint()
+    return this.#fault(place, complaint.fault, complaint.message)
+  }
+
+  /** Stops the run with what went wrong at `place`; main makes the error. */
+  #fault(place: number, code: number, message: string): false {
+    const engine = this.#engine
+    const bytes = new TextEncoder().encode(message)
+    const at = this.#memory.arena.take(1 + ((bytes.length + 3) >> 2))
+    engine[at] = bytes.length
+    for (let k = 0; k < bytes.length; k++) {
+      const word = at + 1 + (k >> 2)
+      if ((k & 3) === 0) engine[word] = 0
+      engine[word] |= bytes[k] << ((k & 3) * 8)
+    }
+    engine[Control.FaultPlace] = place
+    engine[Control.FaultCode] = code
+    engine[Control.FaultMessage] = at
+    this.#scheduler.halt(Halt.Fault)
+    return false
+  }
+}

@@ -1,0 +1,385 @@
+/**
+ * One engine memory and its pool: lays a plan out in shared words, runs it, reports.
+ *
+ * Generic over adapters: a plan is a number of places, their input words and the run's constants. Results stay in
+ * the engine memory until the next run; the caller copies out what it needs before it closes the state.
+ */
+import * as atomics from '../core/atomics.ts'
+import {
+  AbortedError,
+  CapacityError,
+  InvalidInputError,
+  InvariantError,
+  ParallelExecutionError,
+} from '../core/errors.ts'
+import { CONTROL_END, Control, Fault, Halt, MAX_WORKERS, Mode, Place, RunKind, WorkerBlock } from '../core/layout.ts'
+import type { SharedState } from '../core/stateMemory.ts'
+import { reserveShared } from '../platform/memory.ts'
+import { coreCount, defaultWorker, type WorkerSource } from '../platform/threads.ts'
+import { WorkerPool } from './pool.ts'
+import type { AdapterSpec } from './workerMain.ts'
+
+type Words = Int32Array
+
+const MIB = 2 ** 20
+const DEFAULT_MEMORY = 1024 * MIB
+const DEFAULT_STALL = 60_000
+/** Places that may be executed ahead of the commit cursor. */
+const DEFAULT_WINDOW = 512
+const ALIGN = 32
+
+export interface EngineOptions {
+  /** Threads, 1 to 64; the number of cores by default. */
+  readonly workers?: number
+  /** The worker file, or a function that makes a worker (bundlers). */
+  readonly worker?: WorkerSource
+  /** Bytes that the working memory of a block may take; 1 GiB by default. Pages are committed as they are used. */
+  readonly memoryLimit?: number
+  /** Milliseconds without progress after which a run is given up; a minute by default. */
+  readonly stallTimeout?: number
+}
+
+/** What to run. */
+export interface Plan {
+  readonly state: SharedState
+  readonly places: number
+  /** Input words of all places, and where each begins: `places + 1` offsets. */
+  readonly inputs: Words
+  readonly offsets: Words
+  readonly environment: Words
+  readonly adapterFlags: number
+  /** Location that collects dense deltas, given the state is open; 0 for none. */
+  readonly denseLocation: () => number
+  /** Values for adapters whose inputs are no words. */
+  readonly values?: readonly unknown[]
+}
+
+export interface RunSettings {
+  readonly speculation: 'auto' | 'always'
+  /** Everything on one worker by the oracle. */
+  readonly sequential?: boolean
+  readonly workers?: number
+  readonly signal?: AbortSignal | undefined
+  /** Called about every millisecond with the number of places that are final. */
+  readonly onProgress?: ((committed: number) => void) | undefined
+}
+
+/** What a run did. */
+export interface RunReport {
+  /** Milliseconds from waking the pool to the last result being final. */
+  readonly ms: number
+  readonly workers: number
+  /** Incarnations executed, thrown away, validated. */
+  readonly executions: number
+  readonly aborts: number
+  readonly validations: number
+  /** Places committed from speculative executions, by re-execution at the commit cursor, and by the sequential path. */
+  readonly speculative: number
+  readonly reexecuted: number
+  readonly fallback: number
+  /** Executions left to the commit stage; times a reader waited; times speculation gave way. */
+  readonly deferrals: number
+  readonly waits: number
+  readonly fallbacks: number
+}
+
+/** Checks an option that is a whole number in a range. */
+export const wholeNumber = (
+  value: number | undefined,
+  name: string,
+  least: number,
+  most: number,
+  fallback: number,
+): number => {
+  if (value === undefined) return fallback
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new InvalidInputError(
+      'INVALID_OPTION',
+      `${name} is not a whole number from ${least} to ${most}: ${String(value)}`,
+      {
+        option: name,
+        limit: most,
+        actual: value,
+      },
+    )
+  }
+  return value
+}
+
+export class Engine {
+  readonly words: Words
+  readonly workers: number
+  readonly #pool: WorkerPool
+  readonly #stallTimeout: number
+  #closed = false
+
+  constructor(options: EngineOptions, spec: AdapterSpec) {
+    this.workers = wholeNumber(options.workers, 'workers', 1, MAX_WORKERS, Math.min(coreCount(), MAX_WORKERS))
+    const bytes = wholeNumber(options.memoryLimit, 'memoryLimit', 16 * MIB, 4096 * MIB, DEFAULT_MEMORY)
+    this.#stallTimeout = wholeNumber(options.stallTimeout, 'stallTimeout', 1, 2 ** 31 - 1, DEFAULT_STALL)
+    const memory = reserveShared(bytes)
+    this.words = new Int32Array(memory.buffer)
+    this.#pool = new WorkerPool(memory, this.workers, options.worker ?? defaultWorker(), spec)
+  }
+
+  /** Runs a plan on an open state. The results lie in `words` until the next run. */
+  async run(plan: Plan, settings: RunSettings): Promise<RunReport> {
+    this.#assertOpen()
+    const workers = Math.min(settings.workers ?? this.workers, this.workers)
+    // One worker would speculate against itself, and a block shorter than the pool has nothing to overlap.
+    const alone = settings.speculation === 'auto' && (workers === 1 || plan.places < 4)
+    const sequential = settings.sequential === true || alone
+    const serving = sequential ? 1 : workers
+    await this.#pool.prepare(plan.state, serving, plan.values)
+    this.#layOut(plan, settings)
+    const watch = this.#follow(plan, settings)
+    const began = performance.now()
+    let ms: number
+    let halt: number
+    try {
+      halt = await this.#pool.run({
+        kind: sequential ? RunKind.Sequential : RunKind.Speculative,
+        workers: serving,
+        state: plan.state,
+        signal: settings.signal,
+        stallTimeout: this.#stallTimeout,
+      })
+      ms = performance.now() - began
+    } finally {
+      clearInterval(watch)
+    }
+    if (halt !== Halt.None) this.#raise(halt)
+    settings.onProgress?.(plan.places)
+    return this.#report(ms, serving, plan)
+  }
+
+  /** Runs a batch of independent items, each `words` long at its offset; they are answered in place. */
+  async batch(state: SharedState, items: Words, offsets: Words, signal?: AbortSignal): Promise<void> {
+    this.#assertOpen()
+    const { words } = this
+    await this.#pool.prepare(state, this.workers)
+    this.#reset()
+    const at = CONTROL_END
+    words.set(offsets, at)
+    const data = at + offsets.length
+    this.#assertRoom(data + items.length)
+    words.set(items, data)
+    for (let k = 0; k < offsets.length; k++) words[at + k] += data
+    words[Control.InputOffsets] = at
+    words[Control.BatchItems] = offsets.length
+    const halt = await this.#pool.run({
+      kind: RunKind.Batch,
+      workers: this.workers,
+      state,
+      signal,
+      stallTimeout: this.#stallTimeout,
+    })
+    if (halt !== Halt.None) this.#raise(halt)
+    items.set(words.subarray(data, data + items.length))
+  }
+
+  /** Heads of the chains of records that the run inserted, for `SharedState.close`. */
+  inserted(): number[] {
+    return this.#chains(WorkerBlock.Inserted)
+  }
+
+  /** Heads of the chains of first entries, one for each location written. */
+  written(): number[] {
+    return this.#chains(WorkerBlock.Written)
+  }
+
+  get placeTable(): number {
+    return this.words[Control.PlaceTable]
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#pool.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ParallelExecutionError('CLOSED', 'the executor is closed; make a new one')
+  }
+
+  #chains(field: number): number[] {
+    const heads: number[] = []
+    for (let k = 0; k < MAX_WORKERS; k++) {
+      const head = this.words[Control.WorkerBlocks + k * WorkerBlock.Size + field]
+      if (head !== 0) heads.push(head)
+    }
+    return heads
+  }
+
+  /** Clears the control words and worker blocks of the run before. Epochs stay. */
+  #reset(): void {
+    const { words } = this
+    words.fill(0, 0, Control.WorkerBlocks)
+    for (let k = 0; k < MAX_WORKERS; k++) {
+      const block = Control.WorkerBlocks + k * WorkerBlock.Size
+      words.fill(0, block, block + WorkerBlock.Epoch)
+    }
+  }
+
+  #assertRoom(end: number): void {
+    if (end + ALIGN > this.words.length) {
+      throw new CapacityError('CAPACITY', 'the block does not fit into memoryLimit', {
+        limit: this.words.length * 4,
+        actual: end * 4,
+      })
+    }
+  }
+
+  #layOut(plan: Plan, settings: RunSettings): void {
+    const { words } = this
+    this.#reset()
+    const align = (at: number) => (at + ALIGN - 1) & ~(ALIGN - 1)
+    const table = align(CONTROL_END)
+    const offsets = align(table + (plan.places + 2) * Place.Size)
+    const environment = align(offsets + plan.places + 2)
+    const inputs = align(environment + plan.environment.length)
+    const arenas = align(inputs + plan.inputs.length)
+    this.#assertRoom(arenas)
+    words.fill(0, table, table + (plan.places + 2) * Place.Size)
+    words.set(plan.environment, environment)
+    words.set(plan.inputs, inputs)
+    for (let k = 0; k <= plan.places; k++) words[offsets + 1 + k] = inputs + plan.offsets[k]
+    words[Control.Places] = plan.places
+    words[Control.PlaceTable] = table
+    words[Control.InputOffsets] = offsets
+    words[Control.Input] = inputs
+    words[Control.Environment] = environment
+    words[Control.AdapterFlags] = plan.adapterFlags
+    words[Control.Window] = DEFAULT_WINDOW
+    words[Control.Speculation] = settings.speculation === 'always' ? 1 : 0
+    words[Control.DenseLocation] = plan.denseLocation()
+    words[Control.ArenaStart] = arenas
+    words[Control.ArenaEnd] = words.length
+    words[Control.ExecutionIndex] = 1
+    words[Control.CommitIndex] = 1
+    words[Control.Mode] = Mode.Speculative
+    atomics.store(words, Control.ArenaNext, arenas)
+  }
+
+  #follow(plan: Plan, settings: RunSettings): ReturnType<typeof setInterval> | undefined {
+    const { onProgress } = settings
+    if (onProgress === undefined) return undefined
+    let last = 0
+    return setInterval(() => {
+      const committed = Math.min(atomics.load(this.words, Control.CommitIndex) - 1, plan.places)
+      if (committed > last) onProgress(committed)
+      last = Math.max(last, committed)
+    }, 1)
+  }
+
+  #report(ms: number, workers: number, plan: Plan): RunReport {
+    const sum = (field: number) => {
+      let total = 0
+      for (let k = 0; k < MAX_WORKERS; k++) total += this.words[Control.WorkerBlocks + k * WorkerBlock.Size + field]
+      return total
+    }
+    const sequential = this.words[Control.Kind] === RunKind.Sequential
+    const speculative = sum(WorkerBlock.Speculative)
+    const fallback = sequential ? plan.places : sum(WorkerBlock.Fallback)
+    return {
+      ms,
+      workers,
+      executions: sum(WorkerBlock.Executions),
+      aborts: sum(WorkerBlock.Aborts),
+      validations: sum(WorkerBlock.Validations),
+      speculative,
+      reexecuted: plan.places - speculative - fallback,
+      fallback,
+      deferrals: sum(WorkerBlock.Deferrals),
+      waits: sum(WorkerBlock.Waits),
+      fallbacks: sum(WorkerBlock.Fallbacks),
+    }
+  }
+
+  /** Text that a worker left in the arena. */
+  #message(): string {
+    const { words } = this
+    const at = words[Control.FaultMessage]
+    return new TextDecoder().decode(
+      new Uint8Array(words.slice(at + 1, at + 1 + ((words[at] + 3) >> 2)).buffer, 0, words[at]),
+    )
+  }
+
+  #raise(halt: number): never {
+    const { words } = this
+    const committedPrefix = Math.max(0, atomics.load(words, Control.CommitIndex) - 1)
+    const details = { committedPrefix }
+    if (halt === Halt.Signal) throw new AbortedError('ABORTED', 'the run was aborted by its signal', {}, details)
+    if (halt === Halt.Capacity) {
+      if (words[Control.FaultCode] === 1) throw new StateFull()
+      const limit = words.length * 4
+      throw new CapacityError(
+        'CAPACITY',
+        `the block needs more than memoryLimit, ${limit} bytes`,
+        { limit, actual: limit },
+        details,
+      )
+    }
+    if (halt === Halt.Stalled) {
+      const fields = {
+        commitIndex: words[Control.CommitIndex],
+        executionIndex: words[Control.ExecutionIndex],
+        places: words[Control.Places],
+        mode: words[Control.Mode],
+        lock: words[Control.CommitLock],
+        status: words[words[Control.PlaceTable] + words[Control.CommitIndex] * Place.Size + Place.Status],
+      }
+      const message = `no place was committed for ${this.#stallTimeout} ms at place ${fields.commitIndex} of ${fields.places}`
+      throw new ParallelExecutionError('STALLED', message, fields, details)
+    }
+    if (halt === Halt.Fault) throw this.#faultError(details)
+    throw new InvariantError('INVARIANT', `the run halted for an unknown reason: ${halt}`, { halt }, details)
+  }
+
+  #faultError(details: { readonly committedPrefix: number }): ParallelExecutionError {
+    const { words } = this
+    const txIndex = words[Control.FaultPlace] - 1
+    const reason = this.#message()
+    switch (words[Control.FaultCode]) {
+      case Fault.InvalidTransaction:
+        return new InvalidInputError(
+          'INVALID_TRANSACTION',
+          `transaction ${txIndex} is not valid in this block: ${reason}`,
+          { txIndex, reason },
+          details,
+        )
+      case Fault.MissingCode:
+        return new InvalidInputError(
+          'MISSING_CODE',
+          `the state has no code with hash ${reason}, which transaction ${txIndex} needs`,
+          { txIndex, codeHash: reason },
+          details,
+        )
+      case Fault.MissingBlockHash:
+        return new InvalidInputError(
+          'MISSING_BLOCK_HASH',
+          `the state has no hash of block ${reason}, which transaction ${txIndex} asks for`,
+          { txIndex, blockNumber: reason },
+          details,
+        )
+      case Fault.TaskFailed:
+        return new ParallelExecutionError(
+          'TASK_FAILED',
+          `task ${txIndex} failed: ${reason}`,
+          { taskIndex: txIndex, reason },
+          details,
+        )
+      default:
+        return new InvariantError(
+          'INVARIANT',
+          `broken at place ${txIndex + 1}: ${reason}`,
+          { txIndex, reason },
+          details,
+        )
+    }
+  }
+}
+
+/** The state's tables were too small for what the run met; they grow and it runs again. Never leaves the library. */
+export class StateFull extends Error {
+  override readonly name = 'Blockloom.StateFull'
+}

@@ -1,0 +1,461 @@
+/**
+ * `executeBlockParallel` and the executor that keeps a pool between blocks.
+ *
+ * Decodes and checks the block before any worker starts, recovers senders on the pool, runs the
+ * transactions, and copies the results out before the promise resolves. The state is as it was: apply the
+ * result's difference to advance it.
+ */
+import { type DecodedBlock, decodeBlock } from '../adapters/evm/block.ts'
+import { type ChainInput, type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
+import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../adapters/evm/encode.ts'
+import { SPEC_CANCUN, specOf } from '../adapters/evm/forks.ts'
+import { emptyBloom, encodeReceipt, orBloom, type TransactionReceipt } from '../adapters/evm/receipt.ts'
+import { type BlockTransaction, signingPayload } from '../adapters/evm/transaction.ts'
+import { RevmFlag } from '../adapters/revm/adapter.ts'
+import { createHashKernel, type Kernel } from '../adapters/revm/kernel.ts'
+import {
+  collectDiff,
+  type DecodedResult,
+  decodeResult,
+  type ReceiptContext,
+  resetHeads,
+  type TransactionResult,
+} from '../adapters/revm/result.ts'
+import type { StateDiff } from '../core/diff.ts'
+import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
+import { hexOf, readHex } from '../core/hex.ts'
+import { Kind, locationOf } from '../core/location.ts'
+import { fromBigInt } from '../core/words.ts'
+import { readBytes } from '../platform/threads.ts'
+import type { MemoryState } from '../state/memoryState.ts'
+import { loadKernel, type WasmSource } from '../wasm/load.ts'
+import { Engine, type EngineOptions, type Plan, type RunReport, type RunSettings, StateFull } from './engine.ts'
+
+/** Options of an executor. */
+export interface ExecutorOptions extends EngineOptions {
+  /** The EVM kernel: its address, its bytes, or compiled; found beside the library by default. */
+  readonly wasm?: WasmSource
+  /** Which EVM runs the transactions. */
+  readonly adapter?: 'revm'
+}
+
+/** Where senders come from: signatures (on the pool), the `from` of a JSON block, or a list. */
+export type Senders = 'recover' | 'trust' | readonly (Uint8Array | string)[]
+
+/** Results that became final together, in order. */
+export interface CommitBatch {
+  /** Index of the first transaction of the batch. */
+  readonly from: number
+  readonly results: readonly TransactionResult[]
+  readonly receipts: readonly TransactionReceipt[]
+}
+
+/** Options of one block. */
+export interface ExecuteBlockOptions {
+  /** The state before the block. A run leaves it as it is. */
+  readonly state: MemoryState
+  /** A chain by name or configuration, or an @ethereumjs/common `Common`; mainnet by default. */
+  readonly chain?: ChainInput
+  readonly senders?: Senders
+  /** 'auto' gives what does not gain to the sequential path; 'always' never does (tests). */
+  readonly speculation?: 'auto' | 'always'
+  /** Everything on one worker, without speculation. */
+  readonly sequential?: boolean
+  readonly signal?: AbortSignal
+  /** Called in order, in batches, as results become final; a result is never taken back. */
+  readonly onCommit?: (batch: CommitBatch) => void
+}
+
+/** What the block did; names follow ethereumjs `RunBlockResult`. */
+export interface BlockResult {
+  readonly results: readonly TransactionResult[]
+  readonly receipts: readonly TransactionReceipt[]
+  readonly gasUsed: bigint
+  /** 256 bytes. */
+  readonly logsBloom: Uint8Array
+  /** 32 bytes; undefined before Byzantium, where receipts hold state roots. */
+  readonly receiptsRoot: Uint8Array | undefined
+  /** Senders by transaction, 20 bytes each. */
+  readonly senders: readonly Uint8Array[]
+  /** What the transactions changed; `state.apply` takes it. Rewards and withdrawals are not in it. */
+  readonly stateDiff: StateDiff
+  /** The rules that applied. */
+  readonly fork: string
+  /** What the run did. */
+  readonly run: RunReport
+}
+
+/** A block decoded, its senders known, encoded for the kernel: what remains is to run it. */
+export interface PreparedBlock {
+  readonly block: DecodedBlock
+  readonly chain: ResolvedChain
+  readonly senders: readonly Uint8Array[]
+  readonly plan: Plan
+}
+
+/** How often a run may find the state's tables too small. */
+const MOST_GROWTHS = 12
+/** secp256k1's order, halved: EIP-2 allows no larger `s` from Homestead on. */
+const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
+
+/** Keeps threads and memory between blocks. Make one with `createExecutor`. */
+export class Executor {
+  readonly #engine: Engine
+  readonly #kernel: Kernel
+  /** Blocks run one after another; this is the end of the line. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(engine: Engine, kernel: Kernel) {
+    this.#engine = engine
+    this.#kernel = kernel
+  }
+
+  /** Threads that serve a block. */
+  get workers(): number {
+    return this.#engine.workers
+  }
+
+  /** The EVM kernel's Keccak-256. */
+  keccak256(bytes: Uint8Array): Uint8Array {
+    return this.#kernel.keccak256(bytes)
+  }
+
+  /**
+   * Executes a block's transactions in parallel, with the result of executing them one after another.
+   *
+   * @param block - a JSON-RPC block with full transactions, RLP bytes, or an @ethereumjs/block `Block`
+   * @throws {InvalidInputError} where block, chain, senders or state cannot be used, or a transaction is not valid at
+   *   its place (INVALID_TRANSACTION, with index and reason)
+   * @throws {AbortedError} when the signal was aborted
+   */
+  async executeBlock(block: unknown, options: ExecuteBlockOptions): Promise<BlockResult> {
+    const decoded = this.decode(block, options)
+    return this.#queue(async () => {
+      const prepared = await this.#prepare(decoded, options)
+      return this.#runOpen(prepared, options)
+    })
+  }
+
+  /** Decodes the block and finds its rules: everything that can be known before a worker starts. */
+  decode(block: unknown, options: Pick<ExecuteBlockOptions, 'chain'>): { block: DecodedBlock; chain: ResolvedChain } {
+    const decoded = decodeBlock(block)
+    return { block: decoded, chain: resolveChain(options.chain ?? 'mainnet', decoded.header) }
+  }
+
+  /** Decodes a block and recovers its senders, so that it can be run more than once. */
+  async prepareBlock(block: unknown, options: ExecuteBlockOptions): Promise<PreparedBlock> {
+    const decoded = this.decode(block, options)
+    return this.#queue(() => this.#prepare(decoded, options))
+  }
+
+  /** Runs a prepared block and returns its result. */
+  async runPrepared(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<BlockResult> {
+    return this.#queue(() => this.#runOpen(prepared, options))
+  }
+
+  /** Runs a prepared block for its time alone: nothing is decoded. */
+  async timePrepared(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<RunReport> {
+    return this.#queue(() => this.#withRun(prepared, options, undefined, (report) => report))
+  }
+
+  async close(): Promise<void> {
+    await this.#engine.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #queue<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#last
+    const mine = before.then(work, work)
+    this.#last = mine.catch(() => undefined)
+    return mine
+  }
+
+  // ---- preparation ----
+
+  async #prepare(
+    decoded: { block: DecodedBlock; chain: ResolvedChain },
+    options: ExecuteBlockOptions,
+  ): Promise<PreparedBlock> {
+    const { block, chain } = decoded
+    checkHeader(block, chain)
+    const senders = await this.#senders(block.transactions, chain, options)
+    const offsets = new Int32Array(block.transactions.length + 1)
+    block.transactions.forEach((tx, k) => {
+      offsets[k + 1] = offsets[k] + transactionWords(tx)
+    })
+    const inputs = new Int32Array(offsets[block.transactions.length])
+    block.transactions.forEach((tx, k) => {
+      encodeTransaction(tx, senders[k] as Uint8Array, inputs, offsets[k])
+    })
+    const environment = new Int32Array(BLOCK_ENV_WORDS)
+    encodeBlockEnv(block.header, chain, environment, 0)
+    const coinbase = new Int32Array(block.header.coinbase.slice().buffer)
+    const { state } = options
+    const plan: Plan = {
+      state,
+      places: block.transactions.length,
+      inputs,
+      offsets,
+      environment,
+      adapterFlags: isFrom(chain, 'spuriousDragon') ? RevmFlag.SpuriousDragon : 0,
+      denseLocation: () => locationOf(state.table.account(coinbase, 0), Kind.Balance),
+    }
+    return { block, chain, senders, plan }
+  }
+
+  async #senders(
+    transactions: readonly BlockTransaction[],
+    chain: ResolvedChain,
+    options: ExecuteBlockOptions,
+  ): Promise<Uint8Array[]> {
+    const { senders = 'recover' } = options
+    if (senders === 'recover') return this.#recover(transactions, chain, options)
+    if (senders === 'trust') {
+      return transactions.map((tx, txIndex) => {
+        if (tx.from === undefined)
+          throw new InvalidInputError('MISSING_SENDER', `transaction ${txIndex} has no \`from\` to trust`, { txIndex })
+        return tx.from
+      })
+    }
+    if (!Array.isArray(senders) || senders.length !== transactions.length) {
+      const actual = Array.isArray(senders) ? senders.length : senders
+      throw new InvalidInputError(
+        'INVALID_OPTION',
+        `senders is 'recover', 'trust' or a list of ${transactions.length} addresses, not ${String(actual)}`,
+        { option: 'senders' },
+      )
+    }
+    return senders.map((sender: Uint8Array | string, k) => readHex(sender, 20, `senders[${k}]`))
+  }
+
+  /** Recovers every sender on the pool and compares with the block's claim. */
+  async #recover(
+    transactions: readonly BlockTransaction[],
+    chain: ResolvedChain,
+    options: ExecuteBlockOptions,
+  ): Promise<Uint8Array[]> {
+    const homestead = isFrom(chain, 'homestead')
+    const offsets = new Int32Array(transactions.length)
+    const payloads = transactions.map((tx, txIndex) => {
+      const { signature } = tx
+      if (signature === undefined) {
+        throw new InvalidInputError(
+          'MISSING_SENDER',
+          `transaction ${txIndex} has no signature; give \`senders\` or trust its \`from\``,
+          { txIndex },
+        )
+      }
+      if (homestead && signature.s > HALF_ORDER)
+        throw unrecoverable(txIndex, 's is above half the order of the curve (EIP-2)')
+      return signingPayload(tx)
+    })
+    let total = 0
+    payloads.forEach((payload, k) => {
+      offsets[k] = total
+      total += 18 + ((payload.length + 3) >> 2)
+    })
+    const items = new Int32Array(total)
+    const bytes = new Uint8Array(items.buffer)
+    payloads.forEach((payload, k) => {
+      const { signature } = transactions[k] as BlockTransaction
+      const at = offsets[k]
+      fromBigInt(signature?.r ?? 0n, items, at)
+      fromBigInt(signature?.s ?? 0n, items, at + 8)
+      items[at + 16] = signature?.yParity ?? 0
+      items[at + 17] = payload.length
+      bytes.set(payload, (at + 18) * 4)
+    })
+    if (transactions.length > 0) await this.#engine.batch(options.state, items, offsets, options.signal)
+    return transactions.map((tx, txIndex) => {
+      const at = offsets[txIndex]
+      if (items[at + 16] !== 0) throw unrecoverable(txIndex, 'no public key fits it')
+      const sender = bytes.slice(at * 4, at * 4 + 20)
+      if (tx.from !== undefined && hexOf(tx.from) !== hexOf(sender)) {
+        throw unrecoverable(txIndex, `it recovers to ${hexOf(sender)}, but the block says ${hexOf(tx.from)}`)
+      }
+      return sender
+    })
+  }
+
+  // ---- runs ----
+
+  async #runOpen(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<BlockResult> {
+    const context: ReceiptContext = {
+      transactions: prepared.block.transactions,
+      baseFeePerGas: prepared.block.header.baseFeePerGas ?? 0n,
+      byzantium: isFrom(prepared.chain, 'byzantium'),
+      keccak256: (bytes) => this.#kernel.keccak256(bytes),
+    }
+    const decoded: DecodedResult[] = []
+    const decodeTo = (end: number): void => {
+      const from = decoded.length
+      for (let k = from; k < end; k++) {
+        const before = decoded[k - 1]?.receipt.cumulativeBlockGasUsed ?? 0n
+        decoded.push(decodeResult(this.#engine.words, this.#engine.placeTable, k, before, context))
+      }
+      const batch = decoded.slice(from)
+      if (batch.length > 0) {
+        options.onCommit?.({ from, results: batch.map((d) => d.result), receipts: batch.map((d) => d.receipt) })
+      }
+    }
+    const onProgress = options.onCommit === undefined ? undefined : decodeTo
+    return this.#withRun(prepared, options, onProgress, (run) => {
+      decodeTo(prepared.plan.places)
+      checkGas(prepared, decoded)
+      return this.#assemble(prepared, decoded, run, options.state)
+    })
+  }
+
+  #assemble(
+    prepared: PreparedBlock,
+    decoded: readonly DecodedResult[],
+    run: RunReport,
+    state: MemoryState,
+  ): BlockResult {
+    const receipts = decoded.map((d) => d.receipt)
+    const logsBloom = emptyBloom()
+    for (const receipt of receipts) orBloom(logsBloom, receipt.bitvector)
+    const encoded = receipts.map((receipt) => encodeReceipt(receipt, receipt.txType))
+    const whole = encoded.filter((bytes) => bytes !== undefined)
+    const hasRoot = isFrom(prepared.chain, 'byzantium')
+    return {
+      results: decoded.map((d) => d.result),
+      receipts,
+      gasUsed: receipts.at(-1)?.cumulativeBlockGasUsed ?? 0n,
+      logsBloom,
+      receiptsRoot: hasRoot ? this.#kernel.orderedRoot(whole) : undefined,
+      senders: prepared.senders,
+      stateDiff: collectDiff(
+        this.#engine.words,
+        state.words,
+        this.#engine.written(),
+        isFrom(prepared.chain, 'spuriousDragon'),
+      ),
+      fork: prepared.chain.fork,
+      run,
+    }
+  }
+
+  /** Opens the state, runs, hands the report to `use` while the results are in memory, and puts everything back. */
+  async #withRun<T>(
+    prepared: PreparedBlock,
+    options: ExecuteBlockOptions,
+    onProgress: ((committed: number) => void) | undefined,
+    use: (report: RunReport) => T,
+  ): Promise<T> {
+    const { state } = options
+    const settings: RunSettings = {
+      speculation: options.speculation ?? 'auto',
+      sequential: options.sequential ?? false,
+      signal: options.signal,
+      onProgress,
+    }
+    if (settings.speculation !== 'auto' && settings.speculation !== 'always') {
+      throw new InvalidInputError(
+        'INVALID_OPTION',
+        `speculation is 'auto' or 'always', not ${String(settings.speculation)}`,
+        { option: 'speculation' },
+      )
+    }
+    for (let growths = 0; ; growths++) {
+      state.open(4 * prepared.plan.places + 4096)
+      try {
+        return use(await this.#engine.run({ ...prepared.plan, state }, settings))
+      } catch (error) {
+        if (!(error instanceof StateFull)) throw error
+        if (growths === MOST_GROWTHS)
+          throw new ParallelExecutionError('CAPACITY', 'the state has no room for what the block touches')
+      } finally {
+        resetHeads(this.#engine.words, state.words, this.#engine.written())
+        state.close([...this.#engine.inserted(), state.table.inserted])
+      }
+      state.grow()
+    }
+  }
+}
+
+/**
+ * Makes an executor: a pool of workers that lives until `close()`.
+ *
+ * @throws {InvalidInputError} INVALID_OPTION for counts out of range, MODULE_NOT_LOADED where the kernel cannot be read
+ */
+export const createExecutor = async (options: ExecutorOptions = {}): Promise<Executor> => {
+  if (options.adapter !== undefined && options.adapter !== 'revm') {
+    throw new InvalidInputError('INVALID_OPTION', `adapter is 'revm', not ${String(options.adapter)}`, {
+      option: 'adapter',
+    })
+  }
+  const module = await loadKernel(options.wasm, readBytes)
+  return new Executor(new Engine(options, { kind: 'revm', module }), createHashKernel(module))
+}
+
+/**
+ * Executes one block on every core, with exactly the result of executing it sequentially. For more than one block,
+ * `createExecutor` keeps the pool.
+ *
+ * @example
+ * const result = await executeBlockParallel(block, { state, chain: 'mainnet' })
+ * await state.apply(result.stateDiff)
+ */
+export const executeBlockParallel = async (
+  block: unknown,
+  options: ExecuteBlockOptions & ExecutorOptions,
+): Promise<BlockResult> => {
+  const executor = await createExecutor(options)
+  try {
+    return await executor.executeBlock(block, options)
+  } finally {
+    await executor.close()
+  }
+}
+
+const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon' | 'byzantium' | 'london'): boolean =>
+  chain.spec >= (specOf(fork) ?? Number.POSITIVE_INFINITY)
+
+const unrecoverable = (txIndex: number, why: string): InvalidInputError =>
+  new InvalidInputError('INVALID_SIGNATURE', `the signature of transaction ${txIndex} is not good: ${why}`, {
+    txIndex,
+    reason: why,
+  })
+
+/** Fields that the fork's rules need. */
+const checkHeader = (block: DecodedBlock, chain: ResolvedChain): void => {
+  const { header } = block
+  const missing = (field: string): InvalidInputError =>
+    new InvalidInputError('UNDECODABLE_BLOCK', `a ${chain.fork} block needs ${field} in its header`, {
+      where: 'header',
+      field,
+    })
+  if (isFrom(chain, 'london') && header.baseFeePerGas === undefined) throw missing('baseFeePerGas')
+  if (chain.spec >= SPEC_CANCUN && header.excessBlobGas === undefined) throw missing('excessBlobGas')
+  const blobs = block.transactions.reduce((sum, tx) => sum + tx.blobVersionedHashes.length, 0)
+  if (chain.blob !== undefined && blobs > chain.blob.max) {
+    throw new InvalidInputError('INVALID_TRANSACTION', `the block has ${blobs} blobs, ${chain.blob.max} are allowed`, {
+      limit: chain.blob.max,
+      actual: blobs,
+      reason: 'too many blobs',
+    })
+  }
+}
+
+/** Each transaction's gas limit must fit into what the block has left, counted with final gas alone (hazard 11). */
+const checkGas = (prepared: PreparedBlock, decoded: readonly DecodedResult[]): void => {
+  const { header, transactions } = prepared.block
+  let spent = 0n
+  transactions.forEach((tx, txIndex) => {
+    const left = header.gasLimit - spent
+    if (tx.gasLimit > left) {
+      const reason = `its gas limit of ${tx.gasLimit} exceeds the ${left} that the block has left`
+      throw new InvalidInputError(
+        'INVALID_TRANSACTION',
+        `transaction ${txIndex} is not valid in this block: ${reason}`,
+        { txIndex, reason },
+        { committedPrefix: txIndex },
+      )
+    }
+    spent = (decoded[txIndex] as DecodedResult).receipt.cumulativeBlockGasUsed
+  })
+}

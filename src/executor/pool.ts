@@ -1,0 +1,297 @@
+/**
+ * The worker pool: threads that live as long as their executor, parked between runs.
+ *
+ * A run is opened by writing its constants and moving the workers' epoch words, and closed when all that
+ * serve it have counted themselves finished; main waits without blocking. A worker that dies, a stall or
+ * a signal halts the run; the pool then replaces what it lost and stays usable.
+ *
+ * Concurrency: main thread; one run at a time (the executor queues).
+ */
+import { type Remote, releaseProxy, wrap } from 'comlink'
+import * as atomics from '../core/atomics.ts'
+import { fromWire, ParallelExecutionError, type WireError, WorkerLostError } from '../core/errors.ts'
+import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
+import type { SharedState } from '../core/stateMemory.ts'
+import { spawnWorker, type WorkerHandle, type WorkerSource } from '../platform/threads.ts'
+import type { AdapterSpec, WorkerApi } from './workerMain.ts'
+
+/** Milliseconds between two looks of the watchdog. */
+const WATCH = 200
+/** Milliseconds that workers have to come back from a halted run before they are replaced. */
+const GRACE = 2000
+
+interface Member {
+  readonly handle: WorkerHandle
+  readonly api: Remote<WorkerApi>
+  readonly attached: Set<number>
+  lost: unknown
+  ended: boolean
+  /** Resolves when the worker has left its park. */
+  parked: Promise<WireError | undefined> | undefined
+}
+
+export interface RunOptions {
+  readonly kind: number
+  /** Workers that serve the run, from the first one on. */
+  readonly workers: number
+  readonly state: SharedState
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds without a commit after which the run is given up. */
+  readonly stallTimeout: number
+  readonly inputs?: readonly unknown[]
+}
+
+export class WorkerPool {
+  readonly engine: Int32Array
+  readonly #memory: WebAssembly.Memory
+  readonly #source: WorkerSource
+  readonly #spec: AdapterSpec
+  readonly #size: number
+  readonly #members: (Member | undefined)[] = []
+  #epoch = 0
+  #state = 0
+
+  constructor(memory: WebAssembly.Memory, size: number, source: WorkerSource, spec: AdapterSpec) {
+    this.#memory = memory
+    this.engine = new Int32Array(memory.buffer)
+    this.#size = size
+    this.#source = source
+    this.#spec = spec
+  }
+
+  /** Spawns what is missing and parks everybody on `state`. */
+  async prepare(state: SharedState, workers: number, inputs?: readonly unknown[]): Promise<void> {
+    const missing: number[] = []
+    for (let k = 0; k < Math.min(workers, this.#size); k++) {
+      const member = this.#members[k]
+      if (member === undefined || member.ended) missing.push(k)
+    }
+    const ready =
+      missing.length === 0 &&
+      this.#state === state.id &&
+      inputs === undefined &&
+      this.#members.every((m) => m === undefined || m.parked !== undefined)
+    if (ready) return
+    // An idle worker keeps no process alive, but one that is spoken to must.
+    for (const member of this.#living()) member.handle.ref()
+    try {
+      await this.#instruct(state, missing, inputs)
+    } finally {
+      for (const member of this.#living()) member.handle.unref()
+    }
+  }
+
+  async #instruct(state: SharedState, missing: readonly number[], inputs?: readonly unknown[]): Promise<void> {
+    await this.#unpark()
+    await Promise.all(missing.map(async (k) => this.#spawn(k)))
+    this.#state = state.id
+    for (const member of this.#living()) {
+      if (!member.attached.has(state.id)) {
+        await member.api.attach(state.id, state.memory)
+        member.attached.add(state.id)
+      }
+      if (inputs !== undefined) await member.api.inputs(inputs)
+    }
+    for (const member of this.#living()) member.parked = this.#park(member, state.id)
+  }
+
+  /**
+   * Runs what the control words describe. Resolves with the halt reason, `Halt.None` for a whole run.
+   *
+   * @throws {WorkerLostError} WORKER_LOST when a worker ended
+   */
+  async run(options: RunOptions): Promise<number> {
+    const { engine } = this
+    const serving = this.#members.slice(0, options.workers).filter((m): m is Member => m !== undefined)
+    engine[Control.Kind] = options.kind
+    engine[Control.Workers] = serving.length
+    atomics.store(engine, Control.Finished, 0)
+    atomics.store(engine, Control.Halt, Halt.None)
+    for (const member of serving) member.handle.ref()
+    const stop = (reason: number) => () => this.#halt(reason)
+    const onAbort = stop(Halt.Signal)
+    options.signal?.addEventListener('abort', onAbort, { once: true })
+    const watch = this.#watch(options.stallTimeout, serving)
+    try {
+      if (options.signal?.aborted) this.#halt(Halt.Signal)
+      this.#wake(serving.length)
+      await this.#finished(serving)
+    } finally {
+      clearInterval(watch)
+      options.signal?.removeEventListener('abort', onAbort)
+      for (const member of serving) member.handle.unref()
+    }
+    await this.#raiseLost(serving)
+    return atomics.load(engine, Control.Halt)
+  }
+
+  /** Ends every worker. The pool cannot be used afterwards. */
+  async close(): Promise<void> {
+    this.#halt(Halt.Signal)
+    await Promise.all(
+      this.#members.map(async (member, k) => {
+        if (member === undefined) return
+        this.#members[k] = undefined
+        member.ended = true
+        await member.handle.terminate()
+        member.api[releaseProxy]()
+      }),
+    )
+  }
+
+  /** Tells the workers to forget a state. */
+  forget(state: SharedState): void {
+    for (const member of this.#living()) member.attached.delete(state.id)
+    if (this.#state === state.id) this.#state = 0
+  }
+
+  #living(): Member[] {
+    return this.#members.filter((m): m is Member => m !== undefined && !m.ended)
+  }
+
+  async #spawn(index: number): Promise<void> {
+    const handle = spawnWorker(this.#source)
+    const member: Member = {
+      handle,
+      api: wrap<WorkerApi>(handle.endpoint),
+      attached: new Set(),
+      lost: undefined,
+      ended: false,
+      parked: undefined,
+    }
+    let fail: (error: unknown) => void = () => undefined
+    const ended = new Promise<never>((_, reject) => {
+      fail = reject
+    })
+    ended.catch(() => undefined)
+    handle.onEnd((cause) => {
+      member.lost ??= cause
+      member.ended = true
+      fail(cause)
+      atomics.notify(this.engine, Control.Finished)
+    })
+    this.#members[index] = member
+    let failed: WireError | undefined
+    try {
+      failed = await Promise.race([member.api.init(index, this.#memory, this.#spec), ended])
+    } catch (cause) {
+      this.#members[index] = undefined
+      throw new ParallelExecutionError(
+        'MODULE_NOT_LOADED',
+        'a worker could not be started; give its address as `worker`',
+        {},
+        { cause },
+      )
+    }
+    if (failed !== undefined) {
+      this.#members[index] = undefined
+      member.ended = true
+      await handle.terminate()
+      throw fromWire(failed)
+    }
+  }
+
+  #epochWord(index: number): number {
+    return Control.WorkerBlocks + index * WorkerBlock.Size + WorkerBlock.Epoch
+  }
+
+  #park(member: Member, state: number): Promise<WireError | undefined> {
+    const index = this.#members.indexOf(member)
+    // The worker serves the first epoch that differs from the one it is told.
+    atomics.store(this.engine, this.#epochWord(index), this.#epoch)
+    const parked = member.api.park(this.#epoch, state) as Promise<WireError | undefined>
+    parked.then(
+      (failed) => {
+        member.parked = undefined
+        if (failed !== undefined) member.lost = fromWire(failed)
+      },
+      () => undefined,
+    )
+    return parked
+  }
+
+  #wake(count: number): void {
+    this.#epoch++
+    for (let k = 0; k < count; k++) {
+      if (this.#members[k] === undefined) continue
+      atomics.store(this.engine, this.#epochWord(k), this.#epoch)
+      atomics.notify(this.engine, this.#epochWord(k))
+    }
+  }
+
+  /** Brings parked workers back to their event loops. */
+  async #unpark(): Promise<void> {
+    const parked = this.#living().filter((m) => m.parked !== undefined)
+    if (parked.length === 0) return
+    this.engine[Control.Kind] = RunKind.Messages
+    this.#epoch++
+    for (let k = 0; k < this.#members.length; k++) {
+      if (this.#members[k]?.parked === undefined) continue
+      atomics.store(this.engine, this.#epochWord(k), this.#epoch)
+      atomics.notify(this.engine, this.#epochWord(k))
+    }
+    await Promise.all(parked.map((m) => m.parked))
+  }
+
+  async #finished(serving: readonly Member[]): Promise<void> {
+    const { engine } = this
+    for (;;) {
+      const finished = atomics.load(engine, Control.Finished)
+      const lost = serving.filter((m) => m.ended).length
+      if (finished + lost >= serving.length) return
+      if (lost > 0) this.#halt(Halt.WorkerLost)
+      await atomics.waitAsync(engine, Control.Finished, finished, 1000)
+    }
+  }
+
+  #halt(reason: number): void {
+    atomics.compareExchange(this.engine, Control.Halt, Halt.None, reason)
+    atomics.notify(this.engine, Control.CommitIndex)
+    atomics.notify(this.engine, Control.Mode)
+  }
+
+  /** Stops a run that commits nothing for too long, and replaces workers that do not come back from a halt. */
+  #watch(stallTimeout: number, serving: readonly Member[]): ReturnType<typeof setInterval> {
+    const { engine } = this
+    let progress = -1
+    let since = performance.now()
+    let halted = 0
+    return setInterval(() => {
+      const now = performance.now()
+      if (atomics.load(engine, Control.Halt) !== Halt.None) {
+        if (halted === 0) halted = now
+        else if (now - halted > GRACE) for (const member of serving) void member.handle.terminate()
+        return
+      }
+      const mark = atomics.load(engine, Control.CommitIndex) + atomics.load(engine, Control.BatchIndex)
+      if (mark !== progress) {
+        progress = mark
+        since = now
+      } else if (now - since > stallTimeout) this.#halt(Halt.Stalled)
+    }, WATCH)
+  }
+
+  async #raiseLost(serving: readonly Member[]): Promise<void> {
+    const halt = atomics.load(this.engine, Control.Halt)
+    if (halt === Halt.WorkerLost) {
+      // A worker that threw says why when it leaves its park.
+      await Promise.race([
+        Promise.allSettled(serving.map((m) => m.parked).filter((p) => p !== undefined && halt === Halt.WorkerLost)),
+        new Promise((resolve) => setTimeout(resolve, 50)),
+      ])
+    }
+    for (const member of serving) {
+      if (member.lost === undefined) continue
+      const cause = member.lost
+      member.lost = undefined
+      if (cause instanceof ParallelExecutionError) throw cause
+      if (halt === Halt.Stalled || halt === Halt.Signal) continue
+      throw new WorkerLostError(
+        'WORKER_LOST',
+        'a worker ended while a block ran; the pool has replaced it',
+        {},
+        { cause },
+      )
+    }
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The sequential oracle: the same adapter over a plain overlay, one place after another.
+ *
+ * It is the fallback of the engine, the baseline of every benchmark and the truth of every test, so it
+ * shares as little as it can with the multi-version memory: no read sets, no validation, no atomics. What
+ * it shares is the form of the result: each location written has one entry with its value, so a run can
+ * begin here, continue speculatively and end here again.
+ *
+ * Concurrency: one worker, while every other worker is parked.
+ */
+import { Arena } from '../core/arena.ts'
+import { Seen, type TaskMemory } from '../core/contracts.ts'
+import { Control, Entry, Place, RECORD_LENGTH_SHIFT, Record } from '../core/layout.ts'
+import { BASE, Kind, STORED } from '../core/location.ts'
+import type { LocationTable } from '../core/table.ts'
+import { add256, copy, copy8, isZero8, zero8 } from '../core/words.ts'
+
+type Words = Int32Array
+
+export class SequentialMemory implements TaskMemory {
+  readonly table: LocationTable
+  readonly state: Words
+  readonly engine: Words
+  readonly arena: Arena
+  readonly strict = true
+  place = 0
+  exact = true
+  /** Head of the chain of entries that were the first on their location. */
+  written = 0
+  #placeTable = 0
+  #denseLocation = 0
+  readonly #value = new Int32Array(8)
+
+  constructor(engine: Words, table: LocationTable, arena = new Arena(engine)) {
+    this.engine = engine
+    this.table = table
+    this.state = table.words
+    this.arena = arena
+  }
+
+  beginRun(): void {
+    this.arena.begin()
+    this.written = 0
+    this.#placeTable = this.engine[Control.PlaceTable]
+    this.#denseLocation = this.engine[Control.DenseLocation]
+  }
+
+  begin(place: number): void {
+    this.place = place
+  }
+
+  read(location: number, _kind: Kind, floor: number): number {
+    const entry = this.#entry(location)
+    if (entry === 0) return floor > 0 ? Seen.Cleared : Seen.Base
+    if (this.engine[entry + Entry.Place] < floor) return Seen.Cleared
+    return (this.engine[entry + Entry.Record] >> 1) + 1
+  }
+
+  glance(location: number, _kind: Kind): number {
+    const entry = this.#entry(location)
+    return entry === 0 ? Seen.Base : (this.engine[entry + Entry.Record] >> 1) + 1
+  }
+
+  fold(location: number, out: Words, at: number): boolean {
+    const value = this.glance(location, Kind.Balance)
+    if (value === Seen.Base) copy8(out, at, this.state, location + BASE[Kind.Balance])
+    else copy8(out, at, this.engine, value)
+    if (location === this.#denseLocation) add256(out, at, out, at, this.engine, Control.DenseSum)
+    return true
+  }
+
+  expect(): void {}
+
+  write(location: number, kind: Kind, words: Words, at: number): void {
+    const { engine, state } = this
+    const length = STORED[kind]
+    if (location === this.#denseLocation) zero8(engine, Control.DenseSum)
+    let entry = state[location]
+    if (entry === 0) {
+      entry = this.arena.take(Entry.Size + 1 + length)
+      engine[entry + Entry.Next] = 0
+      engine[entry + Entry.Location] = location
+      engine[entry + Entry.Chain] = this.written
+      this.written = entry
+      state[location] = entry
+      engine[entry + Entry.Record] = (entry + Entry.Size) << 1
+    } else if (engine[entry + Entry.Record] === 0) {
+      engine[entry + Entry.Record] = this.arena.take(1 + length) << 1
+    }
+    engine[entry + Entry.Place] = this.place
+    const record = engine[entry + Entry.Record] >> 1
+    engine[record] = Record.Value | (length << RECORD_LENGTH_SHIFT)
+    copy(engine, record + 1, words, at, length)
+  }
+
+  add(location: number, delta: Words, at: number): void {
+    const value = this.#value
+    this.fold(location, value, 0)
+    add256(value, 0, value, 0, delta, at)
+    this.write(location, Kind.Balance, value, 0)
+  }
+
+  allocate(count: number): number {
+    return this.arena.take(count)
+  }
+
+  result(offset: number, count: number): void {
+    const t = this.#placeTable + this.place * Place.Size
+    this.engine[t + Place.Result] = offset
+    this.engine[t + Place.ResultWords] = count
+  }
+
+  dense(words: Words, at: number): void {
+    add256(this.engine, Control.DenseSum, this.engine, Control.DenseSum, words, at)
+  }
+
+  /** Writes what is left of the dense sum to its location, after the last place. */
+  settleDense(place: number): void {
+    if (this.#denseLocation === 0 || isZero8(this.engine, Control.DenseSum)) return
+    this.begin(place)
+    const value = new Int32Array(8)
+    this.fold(this.#denseLocation, value, 0)
+    this.write(this.#denseLocation, Kind.Balance, value, 0)
+  }
+
+  /** The newest entry that counts; a fallback leaves withdrawn ones in the list. */
+  #entry(location: number): number {
+    const engine = this.engine
+    let entry = this.state[location]
+    while (entry !== 0 && engine[entry + Entry.Record] === 0) entry = engine[entry + Entry.Next]
+    return entry
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * A worker's life: parked on its epoch word, woken for a run, back to its event loop when main has messages.
+ *
+ * comlink carries only what is said once: kernel, memories, adapters. Runs start by a word and end by one.
+ */
+import { expose } from 'comlink'
+import { createRevmAdapter } from '../adapters/revm/adapter.ts'
+import { createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
+import { ArenaFull } from '../core/arena.ts'
+import * as atomics from '../core/atomics.ts'
+import type { SyncAdapter } from '../core/contracts.ts'
+import { InvalidInputError, toWire, type WireError } from '../core/errors.ts'
+import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
+import { LocationTable, TableFull } from '../core/table.ts'
+import { workerEndpoint } from '../platform/threads.ts'
+import { BlockRun } from './blockRun.ts'
+
+/** Which adapter a worker builds, in structured-clonable terms. */
+export type AdapterSpec =
+  | { readonly kind: 'revm'; readonly module: WebAssembly.Module }
+  | { readonly kind: 'tasks'; readonly module: string }
+
+export interface WorkerApi {
+  init(index: number, engine: WebAssembly.Memory, adapter: AdapterSpec): Promise<WireError | undefined>
+  attach(state: number, memory: WebAssembly.Memory): void
+  detach(state: number): void
+  /** Inputs of the next run, for adapters whose tasks are no words. */
+  inputs(values: readonly unknown[]): void
+  /** Parks until main has messages again. `epoch` is the last run served. */
+  park(epoch: number, state: number): Promise<WireError | undefined>
+}
+
+class WorkerMain implements WorkerApi {
+  #index = 0
+  #engine = new Int32Array(0)
+  #adapter: SyncAdapter | undefined
+  readonly #tables = new Map<number, LocationTable>()
+  readonly #runs = new Map<number, BlockRun>()
+
+  async init(index: number, engine: WebAssembly.Memory, spec: AdapterSpec): Promise<WireError | undefined> {
+    this.#index = index
+    this.#engine = new Int32Array(engine.buffer)
+    try {
+      this.#adapter = spec.kind === 'revm' ? createRevmAdapter(spec.module) : await createTaskAdapter(spec.module)
+      return undefined
+    } catch (cause) {
+      const message = `the adapter '${spec.kind}' could not be built in a worker: ${cause instanceof Error ? cause.message : String(cause)}`
+      return toWire(new InvalidInputError('MODULE_NOT_LOADED', message, { adapter: spec.kind }, { cause }))
+    }
+  }
+
+  attach(state: number, memory: WebAssembly.Memory): void {
+    if (!this.#tables.has(state)) this.#tables.set(state, new LocationTable(new Int32Array(memory.buffer)))
+  }
+
+  detach(state: number): void {
+    this.#tables.delete(state)
+    this.#runs.delete(state)
+  }
+
+  inputs(values: readonly unknown[]): void {
+    this.#adapter?.takeInputs?.(values)
+  }
+
+  async park(epoch: number, state: number): Promise<WireError | undefined> {
+    const engine = this.#engine
+    const word = Control.WorkerBlocks + this.#index * WorkerBlock.Size + WorkerBlock.Epoch
+    let seen = epoch
+    for (;;) {
+      atomics.wait(engine, word, seen)
+      seen = atomics.load(engine, word)
+      if (seen === epoch) continue
+      epoch = seen
+      if (engine[Control.Kind] === RunKind.Messages) return undefined
+      const failed = this.#serve(engine, state)
+      const finished = atomics.add(engine, Control.Finished, 1) + 1
+      if (finished === engine[Control.Workers]) atomics.notify(engine, Control.Finished)
+      if (failed !== undefined) return failed
+    }
+  }
+
+  #serve(engine: Int32Array, state: number): WireError | undefined {
+    try {
+      if (engine[Control.Kind] === RunKind.Batch) this.#batch(engine)
+      else if (engine[Control.Kind] === RunKind.Sequential) this.#run(state).sequential()
+      else this.#run(state).speculative()
+      return undefined
+    } catch (error) {
+      const full = error instanceof ArenaFull || error instanceof TableFull
+      atomics.compareExchange(engine, Control.Halt, Halt.None, full ? Halt.Capacity : Halt.WorkerLost)
+      if (full) engine[Control.FaultCode] = error instanceof TableFull ? 1 : 0
+      atomics.notify(engine, Control.CommitIndex)
+      return full ? undefined : toWire(error, 'INVARIANT')
+    }
+  }
+
+  #run(state: number): BlockRun {
+    let run = this.#runs.get(state)
+    if (run === undefined) {
+      const table = this.#tables.get(state)
+      if (table === undefined || this.#adapter === undefined) throw new Error(`state ${state} is not attached`)
+      run = new BlockRun(this.#engine, this.#index, table, this.#adapter)
+      this.#runs.set(state, run)
+    }
+    return run
+  }
+
+  #batch(engine: Int32Array): void {
+    const items = engine[Control.BatchItems]
+    const offsets = engine[Control.InputOffsets]
+    for (;;) {
+      const item = atomics.add(engine, Control.BatchIndex, 1)
+      if (item >= items || atomics.load(engine, Control.Halt) !== Halt.None) return
+      this.#adapter?.batchItem?.(engine, engine[offsets + item])
+    }
+  }
+}
+
+/** Serves main until this worker is terminated. */
+export const serve = (): void => expose(new WorkerMain(), workerEndpoint())

@@ -1,0 +1,37 @@
+/** blockloom: run an ordered list of transactions on every core, with exactly the sequential result. */
+
+export { type ChainInput, chainAtFork } from './adapters/evm/chain.ts'
+export type { ChainName } from './adapters/evm/chains.ts'
+export type { ChainConfig, CommonLike, ForkActivation, ForkAlias, ForkName } from './adapters/evm/forks.ts'
+export type { Log, TransactionReceipt } from './adapters/evm/receipt.ts'
+export type { HaltReason, TransactionResult } from './adapters/revm/result.ts'
+export type { AccountDiff, Hex, StateDiff } from './core/diff.ts'
+export {
+  AbortedError,
+  CapacityError,
+  type ErrorCode,
+  InvalidInputError,
+  InvariantError,
+  ParallelExecutionError,
+  WorkerLostError,
+} from './core/errors.ts'
+export type { EngineOptions, RunReport } from './executor/engine.ts'
+export {
+  type BlockResult,
+  type CommitBatch,
+  createExecutor,
+  type ExecuteBlockOptions,
+  type Executor,
+  type ExecutorOptions,
+  executeBlockParallel,
+  type PreparedBlock,
+  type Senders,
+} from './executor/executeBlock.ts'
+export {
+  type AccountInfo,
+  type AccountInput,
+  createMemoryState,
+  MemoryState,
+  type MemoryStateOptions,
+  type StateFile,
+} from './state/memoryState.ts'

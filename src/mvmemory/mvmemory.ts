@@ -1,0 +1,570 @@
+/**
+ * Multi-version memory: for each location the newest write of each place, and for each place what it read.
+ *
+ * A worker executes places against it through `TaskMemory`; the holder of the commit lock validates and
+ * folds. Entries are linked in descending place order and never unlinked, so a reader needs no lock: it walks
+ * to the first entry below its place. A record is immutable once published; an entry's one mutable word says
+ * which record counts, or none.
+ *
+ * Source: Gelashvili et al., Block-STM, arXiv:2203.06871, Algorithms 2 and 3; deltas after Aptos aggregators.
+ * Deviations: docs/algorithm.md (D1 validation at the commit cursor, D2 value predicates, D3 bounded deltas).
+ *
+ * Always true
+ *   M1  Below the commit cursor every entry's record is 0 or a Value without ESTIMATE: folding is one step.
+ *   M2  A record's words are written before the atomic store or exchange that lets others find it.
+ *   M3  A place's entries that its last incarnation did not write have record 0 when it is published (hazard 3).
+ *   M4  What a validation reads lies below the place, is committed, and so cannot change under it (hazard 13).
+ * Not here: when things run (scheduler), what words mean (adapters), threads (executor).
+ */
+
+import { Arena } from '../core/arena.ts'
+import * as atomics from '../core/atomics.ts'
+import { Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
+import {
+  Control,
+  DELTA_WORDS,
+  Entry,
+  ESTIMATE,
+  Halt,
+  Mode,
+  Place,
+  READ_PREDICATE_SHIFT,
+  RECORD_LENGTH_SHIFT,
+  Read,
+  Record,
+} from '../core/layout.ts'
+import { BASE, type Kind, LENGTH, recordOf, STORED, WATCHED } from '../core/location.ts'
+import { Ready, stateOf } from '../core/status.ts'
+import type { LocationTable } from '../core/table.ts'
+import { add256, atLeast, copy, copy8, equal, isZero8, zero8 } from '../core/words.ts'
+
+type Words = Int32Array
+
+const KIND_MASK = (1 << READ_PREDICATE_SHIFT) - 1
+const NEGATIVE = 0x80000000 | 0
+
+/** Turns of a spin before a waiting reader parks: 16 us of atomic loads. */
+const SPINS = 2000
+/** Parks of a tenth of a millisecond before a reader gives up and leaves its place to the commit stage. */
+const PARKS = 50
+
+export class MVMemory implements TaskMemory {
+  readonly table: LocationTable
+  readonly state: Words
+  readonly engine: Words
+  readonly arena: Arena
+  place = 0
+  strict = false
+  exact = false
+  /** Times a reader waited for another place. */
+  waits = 0
+  /** Head of the chain of entries that were the first on their location. */
+  written = 0
+
+  #placeTable = 0
+  #denseLocation = 0
+  #resultOffset = 0
+  #resultWords = 0
+  readonly #dense = new Int32Array(8)
+  /** The read set being built; copied to the arena when the incarnation ends. */
+  #reads = new Int32Array(1024)
+  #readCount = 0
+  /** Pairs of location and record, then, once published, of entry and record. */
+  #writes = new Int32Array(512)
+  #writeCount = 0
+  /** Folded records of a place between its validation and its commit. */
+  #folded = new Int32Array(256)
+  readonly #below = new Int32Array(8)
+  readonly #sum = new Int32Array(8)
+
+  constructor(engine: Words, table: LocationTable) {
+    this.engine = engine
+    this.table = table
+    this.state = table.words
+    this.arena = new Arena(engine)
+  }
+
+  /** Takes the run's constants and an empty arena. */
+  beginRun(): void {
+    this.arena.begin()
+    this.#placeTable = this.engine[Control.PlaceTable]
+    this.#denseLocation = this.engine[Control.DenseLocation]
+    this.written = 0
+    this.waits = 0
+  }
+
+  // ---- execution: TaskMemory ----
+
+  begin(place: number, strict: boolean, exact: boolean): void {
+    this.place = place
+    this.strict = strict
+    this.exact = exact
+    this.#readCount = 0
+    this.#writeCount = 0
+    this.#resultWords = 0
+    zero8(this.#dense, 0)
+  }
+
+  read(location: number, kind: Kind, floor: number): number {
+    if (this.state[recordOf(location) + WATCHED[kind]] !== 0 && !this.strict) this.#awaitPredecessor()
+    // A stale 0 is an early read: the entry that it misses is seen by the validation (M4).
+    if (atomics.peek(this.state, location) === 0) {
+      const seen = floor > 0 ? Seen.Cleared : Seen.Base
+      this.#note(location, kind, seen, floor)
+      return seen
+    }
+    for (;;) {
+      const record = this.#newest(atomics.load(this.state, location), this.place, floor)
+      if (record > 0 && (record & ESTIMATE) !== 0) {
+        if (this.#awaitWriter(location, floor)) continue
+        return Seen.Blocked
+      }
+      const seen = record > 0 ? record >> 1 : record
+      this.#note(location, kind, seen, floor)
+      return record > 0 ? seen + 1 : seen
+    }
+  }
+
+  glance(location: number, _kind: Kind): number {
+    if (atomics.peek(this.state, location) === 0) return Seen.Base
+    const record = this.#newest(atomics.load(this.state, location), this.place, 0)
+    return record === Seen.Base ? Seen.Base : (record >> 1) + 1
+  }
+
+  fold(location: number, out: Words, at: number, limit: number): boolean {
+    const base = location + BASE[0]
+    if (location === this.#denseLocation && !this.strict) {
+      copy8(out, at, this.state, base)
+      return false
+    }
+    const engine = this.engine
+    const sum = this.#sum
+    zero8(sum, 0)
+    let entry = atomics.peek(this.state, location)
+    if (entry !== 0) entry = atomics.load(this.state, location)
+    let deltas = 0
+    let from = this.state
+    let value = base
+    while (entry !== 0) {
+      if (engine[entry + Entry.Place] < this.place) {
+        const word = atomics.load(engine, entry + Entry.Record)
+        if (word !== 0) {
+          if ((word & ESTIMATE) !== 0 || deltas === limit) {
+            copy8(out, at, this.state, base)
+            return false
+          }
+          const record = word >> 1
+          if ((engine[record] & 3) === Record.Value) {
+            from = engine
+            value = record + 1
+            break
+          }
+          add256(sum, 0, sum, 0, engine, record + 1)
+          deltas++
+        }
+      }
+      entry = atomics.load(engine, entry + Entry.Next)
+    }
+    add256(out, at, from, value, sum, 0)
+    if (location === this.#denseLocation) add256(out, at, out, at, engine, Control.DenseSum)
+    return true
+  }
+
+  expect(location: number, kind: Kind, predicate: Predicate, words: Words, at: number): void {
+    const length = LENGTH[kind]
+    const r = this.#roomForRead(Read.Size + length)
+    const reads = this.#reads
+    reads[r + Read.Location] = location
+    reads[r + Read.Kind] = kind | (predicate << READ_PREDICATE_SHIFT)
+    reads[r + Read.Seen] = 0
+    reads[r + Read.Floor] = 0
+    copy(reads, r + Read.Size, words, at, length)
+  }
+
+  write(location: number, kind: Kind, words: Words, at: number): void {
+    const length = STORED[kind]
+    const record = this.arena.take(1 + length)
+    this.engine[record] = Record.Value | (length << RECORD_LENGTH_SHIFT)
+    copy(this.engine, record + 1, words, at, length)
+    this.#buffer(location, record)
+  }
+
+  add(location: number, delta: Words, at: number, bound: Words, boundAt: number): void {
+    const record = this.arena.take(1 + DELTA_WORDS)
+    this.engine[record] = Record.Delta | (DELTA_WORDS << RECORD_LENGTH_SHIFT)
+    copy8(this.engine, record + 1, delta, at)
+    copy8(this.engine, record + 9, bound, boundAt)
+    this.#buffer(location, record)
+  }
+
+  allocate(count: number): number {
+    return this.arena.take(count)
+  }
+
+  result(offset: number, count: number): void {
+    this.#resultOffset = offset
+    this.#resultWords = count
+  }
+
+  dense(words: Words, at: number): void {
+    copy8(this.#dense, 0, words, at)
+  }
+
+  // ---- the end of an incarnation ----
+
+  /**
+   * Publishes the incarnation's writes and keeps its read set. The caller then sets the place's status, which
+   * is the atomic store that lets a validation see all of it.
+   *
+   * Concurrency: the place's worker, or the holder of the commit lock after it marked estimates.
+   */
+  publish(): void {
+    const engine = this.engine
+    const t = this.#placeTable + this.place * Place.Size
+    const previous = engine[t + Place.WriteSet]
+    const previousCount = engine[t + Place.WriteCount]
+    const writes = this.#writes
+    const count = this.#writeCount
+    const set = count === 0 ? 0 : this.arena.take(count)
+    for (let k = 0; k < count; k++) engine[set + k] = this.#link(writes[2 * k], writes[2 * k + 1])
+    for (let k = 0; k < previousCount; k++) {
+      const entry = engine[previous + k]
+      let j = 0
+      while (j < count && engine[set + j] !== entry) j++
+      if (j === count) atomics.store(engine, entry + Entry.Record, 0)
+    }
+    engine[t + Place.WriteSet] = set
+    engine[t + Place.WriteCount] = count
+    this.#keepReads(t, set, count)
+    engine[t + Place.Result] = this.#resultOffset
+    engine[t + Place.ResultWords] = this.#resultWords
+    copy8(engine, t + Place.Dense, this.#dense, 0)
+  }
+
+  /** Copies the read set to the arena; a predicate on a location written here keeps the entry, to start below it. */
+  #keepReads(t: number, set: number, count: number): void {
+    const engine = this.engine
+    const reads = this.#reads
+    const length = this.#readCount
+    const to = length === 0 ? 0 : this.arena.take(length)
+    for (let r = 0; r < length; ) {
+      const kind = reads[r + Read.Kind]
+      if (kind >> READ_PREDICATE_SHIFT === Predicate.SameRecord) {
+        r += Read.Size
+        continue
+      }
+      const location = reads[r]
+      for (let k = 0; k < count; k++) {
+        if (engine[engine[set + k] + Entry.Location] === location) reads[r + Read.Seen] = engine[set + k]
+      }
+      r += Read.Size + LENGTH[(kind & KIND_MASK) as Kind]
+    }
+    copy(engine, to, reads, 0, length)
+    engine[t + Place.ReadSet] = to
+    engine[t + Place.ReadCount] = length
+  }
+
+  // ---- the commit stage: holder of the commit lock only ----
+
+  /**
+   * Re-reads what `place` read, everything below being committed, and folds its deltas into records that
+   * `commit` publishes. Returns false, with nothing changed, where a predicate fails.
+   */
+  validate(place: number): boolean {
+    const engine = this.engine
+    const t = this.#placeTable + place * Place.Size
+    const end = engine[t + Place.ReadSet] + engine[t + Place.ReadCount]
+    for (let r = engine[t + Place.ReadSet]; r < end; ) {
+      const location = engine[r]
+      const kind = (engine[r + Read.Kind] & KIND_MASK) as Kind
+      const predicate = engine[r + Read.Kind] >> READ_PREDICATE_SHIFT
+      const seen = engine[r + Read.Seen]
+      if (predicate === Predicate.SameRecord) {
+        const floor = engine[r + Read.Floor]
+        const now = this.#committed(location, place, floor)
+        if (now !== seen && !this.#sameWords(location, kind, seen, now)) return this.#conflict(location, kind)
+        r += Read.Size
+        continue
+      }
+      const length = LENGTH[kind]
+      this.#valueBelow(location, kind, seen, place)
+      const holds =
+        predicate === Predicate.ValueEquals
+          ? equal(this.#below, 0, engine, r + Read.Size, length)
+          : atLeast(this.#below, 0, engine, r + Read.Size, length)
+      if (!holds) return this.#conflict(location, kind)
+      r += Read.Size + length
+    }
+    return this.#foldDeltas(t, place)
+  }
+
+  /** Folds the deltas of a strict execution, whose reads are true because nothing below can change. */
+  foldStrict(place: number): boolean {
+    return this.#foldDeltas(this.#placeTable + place * Place.Size, place)
+  }
+
+  /** Publishes the folded records and adds the place's dense delta. After it the place is final. */
+  commit(place: number): void {
+    const engine = this.engine
+    const t = this.#placeTable + place * Place.Size
+    const set = engine[t + Place.WriteSet]
+    const count = engine[t + Place.WriteCount]
+    const folded = this.#folded
+    for (let k = 0; k < count; k++) {
+      const entry = engine[set + k]
+      // Whoever writes the dense location has folded the pending sum in, by a delta here or by observing it.
+      if (engine[entry + Entry.Location] === this.#denseLocation) zero8(engine, Control.DenseSum)
+      if (folded[k] !== 0) atomics.store(engine, entry + Entry.Record, folded[k] << 1)
+    }
+    if (!isZero8(engine, t + Place.Dense)) {
+      add256(engine, Control.DenseSum, engine, Control.DenseSum, engine, t + Place.Dense)
+    }
+  }
+
+  /** Marks the writes of an aborted incarnation: it will probably write there again. */
+  markEstimates(place: number): void {
+    const engine = this.engine
+    const t = this.#placeTable + place * Place.Size
+    const set = engine[t + Place.WriteSet]
+    const count = engine[t + Place.WriteCount]
+    for (let k = 0; k < count; k++) {
+      const word = engine[set + k] + Entry.Record
+      const record = atomics.load(engine, word)
+      if (record !== 0) atomics.store(engine, word, record | ESTIMATE)
+    }
+  }
+
+  /** Takes back everything a place wrote: speculation gives way to the sequential path. */
+  withdraw(place: number): void {
+    const engine = this.engine
+    const t = this.#placeTable + place * Place.Size
+    const set = engine[t + Place.WriteSet]
+    const count = engine[t + Place.WriteCount]
+    for (let k = 0; k < count; k++) atomics.store(engine, engine[set + k] + Entry.Record, 0)
+  }
+
+  /** A committed write that is no place's own: what was left of the dense sum, at the end of the run. */
+  settleDense(place: number): void {
+    const location = this.#denseLocation
+    if (location === 0 || isZero8(this.engine, Control.DenseSum)) return
+    this.begin(place, true, true)
+    const sum = new Int32Array(8)
+    this.fold(location, sum, 0, Number.MAX_SAFE_INTEGER)
+    this.write(location, 0, sum, 0)
+    this.#link(this.#writes[0], this.#writes[1])
+    zero8(this.engine, Control.DenseSum)
+  }
+
+  // ---- internals ----
+
+  #note(location: number, kind: Kind, seen: number, floor: number): void {
+    const r = this.#roomForRead(Read.Size)
+    const reads = this.#reads
+    reads[r] = location
+    reads[r + 1] = kind
+    reads[r + 2] = seen
+    reads[r + 3] = floor
+  }
+
+  #roomForRead(words: number): number {
+    const r = this.#readCount
+    if (r + words > this.#reads.length) {
+      const larger = new Int32Array(this.#reads.length * 2 + words)
+      larger.set(this.#reads)
+      this.#reads = larger
+    }
+    this.#readCount = r + words
+    return r
+  }
+
+  #buffer(location: number, record: number): void {
+    const k = this.#writeCount
+    if (2 * k + 2 > this.#writes.length) {
+      const larger = new Int32Array(this.#writes.length * 2)
+      larger.set(this.#writes)
+      this.#writes = larger
+    }
+    this.#writes[2 * k] = location
+    this.#writes[2 * k + 1] = record
+    this.#writeCount = k + 1
+  }
+
+  /** Links `record` as this place's write to `location`, reusing the entry of an earlier incarnation. */
+  #link(location: number, record: number): number {
+    const { engine, state, place } = this
+    let fresh = 0
+    for (;;) {
+      // Head first; a stale one fails the exchange and is read again.
+      const head = atomics.load(state, location)
+      if (head === 0 || engine[head + Entry.Place] < place) {
+        if (fresh === 0) fresh = this.#entry(location, record)
+        engine[fresh + Entry.Next] = head
+        if (atomics.compareExchange(state, location, head, fresh) !== head) continue
+        if (head === 0) {
+          engine[fresh + Entry.Chain] = this.written
+          this.written = fresh
+        }
+        return fresh
+      }
+      const linked = this.#linkBelow(head, location, record, fresh)
+      if (linked > 0) return linked
+      fresh = -linked
+    }
+  }
+
+  /** Walks from an entry at or above this place; the entry linked, or minus a fresh one when the exchange was lost. */
+  #linkBelow(head: number, location: number, record: number, spare: number): number {
+    const { engine, place } = this
+    let fresh = spare
+    let above = head
+    for (;;) {
+      if (engine[above + Entry.Place] === place) {
+        atomics.store(engine, above + Entry.Record, record << 1)
+        return above
+      }
+      const next = atomics.load(engine, above + Entry.Next)
+      if (next !== 0 && engine[next + Entry.Place] >= place) {
+        above = next
+        continue
+      }
+      if (fresh === 0) fresh = this.#entry(location, record)
+      engine[fresh + Entry.Next] = next
+      if (atomics.compareExchange(engine, above + Entry.Next, next, fresh) === next) return fresh
+    }
+  }
+
+  #entry(location: number, record: number): number {
+    const entry = this.arena.take(Entry.Size)
+    this.engine[entry + Entry.Place] = this.place
+    this.engine[entry + Entry.Record] = record << 1
+    this.engine[entry + Entry.Location] = location
+    return entry
+  }
+
+  /** Record word (with its ESTIMATE bit) of the newest entry below `place`, or Base, or Cleared below `floor`. */
+  #newest(head: number, place: number, floor: number): number {
+    const engine = this.engine
+    let entry = head
+    while (entry !== 0) {
+      const p = engine[entry + Entry.Place]
+      if (p < place) {
+        if (p < floor) return Seen.Cleared
+        const word = atomics.load(engine, entry + Entry.Record)
+        if (word !== 0) return word
+      }
+      entry = atomics.load(engine, entry + Entry.Next)
+    }
+    return floor > 0 ? Seen.Cleared : Seen.Base
+  }
+
+  /** As `#newest`, for the commit stage: a record offset, Base or Cleared. */
+  #committed(location: number, place: number, floor: number): number {
+    // Entries below the commit cursor were published before the lock was taken: a plain 0 is the truth.
+    if (atomics.peek(this.state, location) === 0) return floor > 0 ? Seen.Cleared : Seen.Base
+    const record = this.#newest(atomics.load(this.state, location), place, floor)
+    return record > 0 ? record >> 1 : record
+  }
+
+  /** Copies the committed value below `place` to `#below`, from the place's own entry down if it has one. */
+  #valueBelow(location: number, kind: Kind, own: number, place: number): void {
+    const { engine, state } = this
+    const head = own !== 0 ? atomics.load(engine, own + Entry.Next) : atomics.peek(state, location)
+    const record = head === 0 ? 0 : this.#newest(own !== 0 ? head : atomics.load(state, location), place, 0)
+    const length = LENGTH[kind]
+    if (record > 0) copy(this.#below, 0, engine, (record >> 1) + 1, length)
+    else copy(this.#below, 0, state, location + BASE[kind], length)
+    if (location === this.#denseLocation) add256(this.#below, 0, this.#below, 0, engine, Control.DenseSum)
+  }
+
+  /** Computes the values of the place's deltas; false where a bound is not reached or 2^256 is passed. */
+  #foldDeltas(t: number, place: number): boolean {
+    const engine = this.engine
+    const set = engine[t + Place.WriteSet]
+    const count = engine[t + Place.WriteCount]
+    if (count > this.#folded.length) this.#folded = new Int32Array(count * 2)
+    const folded = this.#folded
+    for (let k = 0; k < count; k++) {
+      folded[k] = 0
+      const entry = engine[set + k]
+      const record = engine[entry + Entry.Record] >> 1
+      if (record === 0 || (engine[record] & 3) !== Record.Delta) continue
+      const location = engine[entry + Entry.Location]
+      this.#valueBelow(location, 0, entry, place)
+      if (!atLeast(this.#below, 0, engine, record + 9, 8)) return this.#conflict(location, 0)
+      const value = this.arena.take(9)
+      engine[value] = Record.Value | (8 << RECORD_LENGTH_SHIFT)
+      const carry = add256(engine, value + 1, this.#below, 0, engine, record + 1)
+      const negative = (engine[record + 8] & NEGATIVE) !== 0
+      if ((carry === 1) !== negative && !isZero8(engine, record + 1)) return this.#conflict(location, 0)
+      folded[k] = value
+    }
+    return true
+  }
+
+  #sameWords(location: number, kind: Kind, seen: number, now: number): boolean {
+    const length = LENGTH[kind]
+    // A byte string's words say where it lies, not what it is.
+    if (kind === 4) return this.#sameBytes(location, seen, now)
+    for (let k = 0; k < length; k++) {
+      if (this.#word(location, kind, seen, k) !== this.#word(location, kind, now, k)) return false
+    }
+    return true
+  }
+
+  #word(location: number, kind: Kind, seen: number, k: number): number {
+    if (seen === Seen.Cleared) return 0
+    return seen === Seen.Base ? this.state[location + BASE[kind] + k] : this.engine[seen + 1 + k]
+  }
+
+  #sameBytes(location: number, seen: number, now: number): boolean {
+    const a = this.#word(location, 4, seen, 0)
+    if (a !== this.#word(location, 4, now, 0)) return false
+    if (a <= 0) return true
+    const from = seen === Seen.Base ? this.state : this.engine
+    const to = now === Seen.Base ? this.state : this.engine
+    return equal(from, this.#word(location, 4, seen, 1), to, this.#word(location, 4, now, 1), (a + 3) >> 2)
+  }
+
+  /** A location that caused an abort is watched from now on: its next readers wait for their predecessor. */
+  #conflict(location: number, kind: Kind): false {
+    // A plain flag: a reader that misses it runs as it would have without.
+    this.state[recordOf(location) + WATCHED[kind]] = 1
+    return false
+  }
+
+  /** Waits until the place before this one has executed, one task's length at most. */
+  #awaitPredecessor(): void {
+    const word = this.#placeTable + (this.place - 1) * Place.Size + Place.Status
+    const status = atomics.load(this.engine, word)
+    if (this.place <= 1 || stateOf(status) !== Ready) return
+    this.waits++
+    for (let k = 0; k < SPINS; k++) {
+      if (atomics.load(this.engine, word) !== status || this.#stopped()) return
+    }
+    for (let k = 0; k < PARKS; k++) {
+      atomics.wait(this.engine, word, status, 0.1)
+      if (atomics.load(this.engine, word) !== status || this.#stopped()) return
+    }
+  }
+
+  /** The run halts or drains: whoever is waited for may never come. */
+  #stopped(): boolean {
+    return (
+      atomics.load(this.engine, Control.Halt) !== Halt.None ||
+      atomics.load(this.engine, Control.Mode) !== Mode.Speculative
+    )
+  }
+
+  /** Waits until the estimate on `location` is gone; false when it is not for a long time. */
+  #awaitWriter(location: number, floor: number): boolean {
+    this.waits++
+    for (let k = 0; k < SPINS + PARKS; k++) {
+      const record = this.#newest(atomics.load(this.state, location), this.place, floor)
+      if (record <= 0 || (record & ESTIMATE) === 0) return true
+      if (this.#stopped()) return false
+      if (k >= SPINS)
+        atomics.wait(this.engine, Control.CommitIndex, atomics.load(this.engine, Control.CommitIndex), 0.1)
+    }
+    return false
+  }
+}

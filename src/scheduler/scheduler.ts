@@ -1,0 +1,230 @@
+/**
+ * Collaborative scheduler: gives each worker its next places and knows which prefix is final.
+ *
+ * Workers pull. One cursor sweeps the block for executions, at most a window ahead of the commit cursor,
+ * which whoever holds the commit lock moves in order: there a place is validated once, and executed again
+ * if that fails, when everything below it is final. So a place executes at most twice, nothing respins, and
+ * a conflict costs its own re-execution only.
+ *
+ * Source: Gelashvili et al., Block-STM, arXiv:2203.06871, Algorithms 4 and 5, of which the execution cursor
+ * is left; validation moved to commit as in Bor v2 and Grevm (docs/algorithm.md D1 says what it gives up).
+ * Shares: `Control.*` and `Place.Status`, reached only through core/atomics.ts.
+ * Concurrency: every method may run on any worker at any time, unless its comment says otherwise.
+ *
+ * Always true (test/unit/scheduler.test.ts, test/property)
+ *   S1  A place is claimed by one worker a stretch: the cursor is only added to, or set while others drain.
+ *   S2  An incarnation grows by one when an execution is thrown away, and never shrinks.
+ *   S3  The commit cursor passes a place only under the lock, after its status became Committed; nobody reads
+ *       the cursor to learn of work owed, only of prefixes done (hazards 1 and 13).
+ *   S4  Nobody waits for a higher place, so a chain of waits ends at the commit cursor.
+ * Cost: one addition a chunk, one store a place, one exchange a turn of the commit stage.
+ * Not here: values and read sets (mvmemory), what a place does (adapters), threads (executor).
+ */
+import * as atomics from '../core/atomics.ts'
+import { Control, Halt, Mode, Place } from '../core/layout.ts'
+import {
+  Aborting,
+  Committed,
+  Deferred,
+  Executed,
+  incarnationOf,
+  MAX_INCARNATION,
+  pack,
+  Ready,
+  stateOf,
+} from '../core/status.ts'
+
+type Words = Int32Array
+
+/** Most places a claim takes: what made transfers fastest (DESIGN.md section 3: 16 to 32). */
+export const LARGEST_CHUNK = 16
+
+/** Turns of an idle worker before it parks. */
+const SPINS = 400
+
+export class Scheduler {
+  readonly engine: Words
+  #places = 0
+  #placeTable = 0
+  #window = 0
+
+  constructor(engine: Words) {
+    this.engine = engine
+  }
+
+  /** Takes the run's constants. */
+  beginRun(): void {
+    this.#places = this.engine[Control.Places]
+    this.#placeTable = this.engine[Control.PlaceTable]
+    this.#window = this.engine[Control.Window]
+  }
+
+  /** Last place of the block. Places count from 1; 0 and the one after the last are the block's ends. */
+  get last(): number {
+    return this.#places
+  }
+
+  #word(place: number): number {
+    return this.#placeTable + place * Place.Size + Place.Status
+  }
+
+  status(place: number): number {
+    return atomics.load(this.engine, this.#word(place))
+  }
+
+  halted(): boolean {
+    return atomics.load(this.engine, Control.Halt) !== Halt.None
+  }
+
+  /** Stops the run. The first reason stays. */
+  halt(reason: number): void {
+    atomics.compareExchange(this.engine, Control.Halt, Halt.None, reason)
+    atomics.notify(this.engine, Control.CommitIndex)
+  }
+
+  done(): boolean {
+    return atomics.load(this.engine, Control.CommitIndex) > this.#places
+  }
+
+  /**
+   * Claims up to `chunk` places for execution; the first one, or 0 when there are none within the window.
+   * The claim runs to the smaller of first + chunk and the end of the block.
+   */
+  claim(chunk: number): number {
+    const engine = this.engine
+    const next = atomics.load(engine, Control.ExecutionIndex)
+    if (next > this.#places) return 0
+    if (next - atomics.load(engine, Control.CommitIndex) >= this.#window) return 0
+    if (atomics.load(engine, Control.Mode) !== Mode.Speculative) return 0
+    const first = atomics.add(engine, Control.ExecutionIndex, chunk)
+    return first <= this.#places ? first : 0
+  }
+
+  /** Ends the execution that the caller claimed. The store publishes entries, read set and result. */
+  executed(place: number): void {
+    const word = this.#word(place)
+    // The claimer is the only writer of a Ready word (S1), so no exchange is needed.
+    atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Executed))
+  }
+
+  /** Leaves a claimed place to the commit stage: blocked, invalid or failed as far as speculation can tell. */
+  defer(place: number): void {
+    const word = this.#word(place)
+    atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Deferred))
+  }
+
+  // ---- the commit stage ----
+
+  tryLock(): boolean {
+    const engine = this.engine
+    if (atomics.load(engine, Control.CommitLock) !== 0) return false
+    return atomics.compareExchange(engine, Control.CommitLock, 0, 1) === 0
+  }
+
+  unlock(): void {
+    atomics.store(this.engine, Control.CommitLock, 0)
+  }
+
+  /** The lowest place that is not committed. Holder of the lock. */
+  get commitIndex(): number {
+    return atomics.load(this.engine, Control.CommitIndex)
+  }
+
+  /** True when `place` waits for its validation or its second execution. Holder of the lock. */
+  isExecuted(place: number): boolean {
+    return stateOf(this.status(place)) === Executed
+  }
+
+  isDeferred(place: number): boolean {
+    return stateOf(this.status(place)) === Deferred
+  }
+
+  /** Throws an incarnation away. Returns false where no further one can be counted (hazard 21). Holder of the lock. */
+  abort(place: number): boolean {
+    const word = this.#word(place)
+    const incarnation = incarnationOf(this.status(place)) + 1
+    if (incarnation > MAX_INCARNATION) return false
+    atomics.store(this.engine, word, pack(incarnation, Aborting))
+    return true
+  }
+
+  /** Makes `place` final, without moving the cursor: `advance` follows. Holder of the lock. */
+  committed(place: number): void {
+    const word = this.#word(place)
+    atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Committed))
+  }
+
+  /** Moves the commit cursor and wakes whoever waits for it. Holder of the lock. */
+  advance(next: number): void {
+    const engine = this.engine
+    atomics.store(engine, Control.CommitIndex, next)
+    if (atomics.load(engine, Control.Waiting) !== 0) atomics.notify(engine, Control.CommitIndex)
+  }
+
+  // ---- fallback ----
+
+  /** Asks every worker to execute nothing more. Holder of the lock. */
+  drain(): void {
+    atomics.store(this.engine, Control.Mode, Mode.Draining)
+  }
+
+  get draining(): boolean {
+    return atomics.load(this.engine, Control.Mode) === Mode.Draining
+  }
+
+  /**
+   * True once nobody but the caller executes. A worker that comes later adds itself to `Joined` before it
+   * looks at the mode, so either it sees the request or it is counted here.
+   */
+  get alone(): boolean {
+    return atomics.load(this.engine, Control.Drained) >= atomics.load(this.engine, Control.Joined) - 1
+  }
+
+  /** Enters the run, before the first claim. */
+  join(): void {
+    atomics.add(this.engine, Control.Joined, 1)
+  }
+
+  /** Parks the calling worker until speculation begins again, the run ends or halts. */
+  awaitSpeculation(): void {
+    const engine = this.engine
+    atomics.add(engine, Control.Drained, 1)
+    while (this.draining && !this.done() && !this.halted()) {
+      atomics.wait(engine, Control.Mode, Mode.Draining, 10)
+    }
+    atomics.add(engine, Control.Drained, -1)
+  }
+
+  /** Returns places `from` to `to` (exclusive) to Ready: their executions were thrown away. Everyone else drains. */
+  reset(from: number, to: number): void {
+    for (let place = from; place < to; place++) {
+      const word = this.#word(place)
+      const status = this.engine[word]
+      if (stateOf(status) !== Ready) atomics.store(this.engine, word, pack(incarnationOf(status) + 1, Ready))
+    }
+  }
+
+  /** Lets speculation begin again at `place`. */
+  resume(place: number): void {
+    const engine = this.engine
+    atomics.store(engine, Control.ExecutionIndex, place)
+    atomics.store(engine, Control.Mode, Mode.Speculative)
+    atomics.notify(engine, Control.Mode)
+  }
+
+  /** First place that nobody has claimed. */
+  get executionIndex(): number {
+    return Math.min(atomics.load(this.engine, Control.ExecutionIndex), this.#places + 1)
+  }
+
+  // ---- idleness ----
+
+  /** Waits a little for the commit cursor to leave `seen`; first by turning, then parked. */
+  idle(seen: number, turn: number): void {
+    const engine = this.engine
+    if (turn < SPINS) return
+    atomics.add(engine, Control.Waiting, 1)
+    atomics.wait(engine, Control.CommitIndex, seen, 1)
+    atomics.add(engine, Control.Waiting, -1)
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * State in memory: accounts, storage, codes and block hashes in one shared table that workers read without messages.
+ *
+ * A run leaves it as it was: what a block writes lies in the engine memory, what it interned is removed
+ * afterwards. `apply` advances it by a block's difference.
+ * Cost: 128 bytes an account or slot and four to sixteen in an index, reserved address space up to `maxBytes`.
+ *
+ * Concurrency: main thread only; workers see the memory through `LocationTable` while a run is open, and every
+ * method that writes throws STATE_BUSY then.
+ */
+import { findCode } from '../core/codes.ts'
+import type { AccountDiff, Hex, StateDiff } from '../core/diff.ts'
+import { InvalidInputError } from '../core/errors.ts'
+import { hexOf, readHex } from '../core/hex.ts'
+import { AccountRecord, Life, RECORD_SHIFT, RECORD_WORDS, SlotRecord } from '../core/location.ts'
+import { type LocationTable, StateHeader } from '../core/table.ts'
+import { fromBigInt, isZero8, toBigInt, zero8 } from '../core/words.ts'
+import { TableMemory } from './tableMemory.ts'
+
+/** An address or a hash: raw bytes, or hex with a 0x prefix. */
+export type BytesLike = Uint8Array | string
+/** A quantity: a number, a bigint, or a hex string as JSON-RPC spells it. */
+export type Quantity = bigint | number | string
+
+/** An account as it is put into a state. */
+export interface AccountInput {
+  readonly balance?: Quantity
+  readonly nonce?: Quantity
+  /** The code itself, or its hash where the code is given apart (`putCode`). */
+  readonly code?: BytesLike
+  readonly codeHash?: BytesLike | null
+  /** Keys and values as 32-byte words; shorter hex is padded on the left. */
+  readonly storage?: Readonly<Record<string, Quantity>>
+}
+
+/** An account as it is read from a state. */
+export interface AccountInfo {
+  readonly balance: bigint
+  readonly nonce: bigint
+  /** Keccak-256 of the code, or undefined for an account without code. */
+  readonly codeHash: Hex | undefined
+}
+
+/** The shape of the pre-state in a block file: snake case, codes by hash, block hashes by number. */
+export interface StateFile {
+  readonly pre: Readonly<
+    Record<
+      string,
+      {
+        readonly balance: string
+        readonly nonce: string | number
+        readonly code_hash?: string | null
+        readonly storage?: Readonly<Record<string, string>>
+      }
+    >
+  >
+  readonly codes?: Readonly<Record<string, string>>
+  readonly blockHashes?: Readonly<Record<string, string>>
+}
+
+export interface MemoryStateOptions {
+  /** Address space to reserve, in bytes; 1 GiB by default. Pages are committed as they are used. */
+  readonly maxBytes?: number
+  /** Keccak-256, for codes given without their hash. The EVM kernel's is used where none is given. */
+  readonly keccak256?: (bytes: Uint8Array) => Uint8Array
+}
+
+const EMPTY_CODE_HASH = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
+
+const quantity = (value: Quantity | undefined, name: string): bigint => {
+  try {
+    const number = BigInt(value ?? 0)
+    if (number >= 0n && number < 1n << 256n) return number
+  } catch {
+    // Falls through to the error, which names the field.
+  }
+  throw new InvalidInputError('INVALID_OPTION', `${name} is not a number from 0 to 2^256 - 1: ${String(value)}`, {
+    option: name,
+  })
+}
+
+export class MemoryState extends TableMemory {
+  readonly #keccak256: MemoryStateOptions['keccak256']
+  readonly #key = new Int32Array(8)
+
+  constructor(options: MemoryStateOptions = {}) {
+    super(options.maxBytes)
+    this.#keccak256 = options.keccak256
+  }
+
+  /** Puts a whole account, replacing balance, nonce and code and adding storage. */
+  putAccount(address: BytesLike, account: AccountInput): void {
+    const r = this.#accountRecord(address)
+    const w = this.words
+    fromBigInt(quantity(account.balance, 'balance'), w, r + AccountRecord.Balance)
+    fromBigInt(quantity(account.nonce, 'nonce'), w, r + AccountRecord.Nonce, 2)
+    w[r + AccountRecord.Life + Life.Exists] = 1
+    if (account.code !== undefined) this.#putHash(r, this.putCode(account.code))
+    else if (account.codeHash) this.#putHash(r, hexOf(readHex(account.codeHash, 32, 'codeHash')))
+    for (const [key, value] of Object.entries(account.storage ?? {})) this.putStorage(address, key, value)
+  }
+
+  putStorage(address: BytesLike, key: Quantity, value: Quantity): void {
+    const r = this.#accountRecord(address)
+    fromBigInt(quantity(key, 'storage key'), this.#key, 0)
+    const s = this.#slotRecord(r)
+    fromBigInt(quantity(value, 'storage value'), this.words, s + SlotRecord.Value)
+  }
+
+  /** Keeps a code and returns its hash. `hash` saves computing it and is trusted. */
+  putCode(code: BytesLike, hash?: BytesLike): Hex {
+    const bytes = readHex(code, undefined, 'code')
+    if (hash === undefined && this.#keccak256 === undefined) {
+      throw new InvalidInputError('INVALID_OPTION', 'a code needs its hash, or the state a keccak256 function', {
+        option: 'keccak256',
+      })
+    }
+    const name = hash === undefined ? this.#keccak256?.(bytes) : readHex(hash, 32, 'code hash')
+    this.insertCode(name as Uint8Array, bytes)
+    return hexOf(name as Uint8Array)
+  }
+
+  /** Makes the hash of an earlier block known to BLOCKHASH. The 256 highest numbers are kept. */
+  putBlockHash(number: Quantity, hash: BytesLike): void {
+    this.insertBlockHash(quantity(number, 'block number'), readHex(hash, 32, 'block hash'))
+  }
+
+  /** Loads the `pre`, `codes` and `blockHashes` of a block file. */
+  load(file: StateFile): this {
+    for (const [hash, code] of Object.entries(file.codes ?? {})) this.putCode(code, hash)
+    for (const [number, hash] of Object.entries(file.blockHashes ?? {})) this.putBlockHash(number, hash)
+    for (const [address, account] of Object.entries(file.pre)) {
+      const { balance, nonce, code_hash: codeHash, storage } = account
+      this.putAccount(address, { balance, nonce, codeHash: codeHash ?? null, storage: storage ?? {} })
+    }
+    return this
+  }
+
+  /** The account, or undefined where there is none. */
+  getAccount(address: BytesLike): AccountInfo | undefined {
+    const r = this.#find(address)
+    if (r === 0) return undefined
+    const w = this.words
+    const life = r + AccountRecord.Life
+    return {
+      balance: toBigInt(w, r + AccountRecord.Balance),
+      nonce: toBigInt(w, r + AccountRecord.Nonce, 2),
+      codeHash: isZero8(w, life) ? undefined : hexOf(new Uint8Array(w.slice(life, life + 8).buffer)),
+    }
+  }
+
+  /** The value of a slot; 0 where nothing was stored. */
+  getStorage(address: BytesLike, key: Quantity): bigint {
+    const r = this.#find(address)
+    if (r === 0) return 0n
+    fromBigInt(quantity(key, 'storage key'), this.#key, 0)
+    for (let s = this.words[r + AccountRecord.FirstSlot]; s !== 0; s = this.words[s + SlotRecord.NextSlot]) {
+      let k = 0
+      while (k < 8 && this.words[s + SlotRecord.Key + k] === this.#key[k]) k++
+      if (k === 8) return toBigInt(this.words, s + SlotRecord.Value)
+    }
+    return 0n
+  }
+
+  getCode(hash: BytesLike): Uint8Array | undefined {
+    const key = new Int32Array(readHex(hash, 32, 'code hash').slice().buffer)
+    const at = findCode(this.words, key, 0)
+    if (at === 0) return undefined
+    const length = this.words[at]
+    return new Uint8Array(this.words.slice(at + 1, at + 1 + ((length + 3) >> 2)).buffer).slice(0, length)
+  }
+
+  /**
+   * Advances the state by a block's difference. The whole difference is checked before the first word changes.
+   *
+   * @throws {InvalidInputError} STATE_BUSY while a run reads the state; INVALID_OPTION for a malformed difference
+   */
+  async apply(diff: StateDiff): Promise<void> {
+    this.assertIdle('apply')
+    for (const account of diff.accounts) {
+      readHex(account.address, 20, 'address')
+      quantity(account.balance, 'balance')
+      quantity(account.nonce, 'nonce')
+      if (account.codeHash !== undefined) readHex(account.codeHash, 32, 'codeHash')
+      for (const [key, value] of account.storage) {
+        quantity(key, 'storage key')
+        quantity(value, 'storage value')
+      }
+    }
+    for (const [hash, code] of diff.codes) this.putCode(code, hash)
+    for (const account of diff.accounts) this.#applyAccount(account)
+  }
+
+  #applyAccount(account: AccountDiff): void {
+    const r = this.#accountRecord(account.address)
+    const w = this.words
+    if (account.deleted || account.storageCleared) {
+      for (let s = w[r + AccountRecord.FirstSlot]; s !== 0; s = w[s + SlotRecord.NextSlot])
+        zero8(w, s + SlotRecord.Value)
+    }
+    if (account.deleted) {
+      w.fill(0, r + AccountRecord.Balance, r + RECORD_WORDS)
+      return
+    }
+    w[r + AccountRecord.Life + Life.Exists] = 1
+    if (account.balance !== undefined) fromBigInt(account.balance, w, r + AccountRecord.Balance)
+    if (account.nonce !== undefined) fromBigInt(account.nonce, w, r + AccountRecord.Nonce, 2)
+    if (account.codeHash !== undefined) this.#putHash(r, account.codeHash)
+    for (const [key, value] of account.storage) this.putStorage(account.address, key, value)
+  }
+
+  #putHash(r: number, hash: Hex): void {
+    // An account without code keeps zeros for the hash of nothing.
+    const bytes = hash === EMPTY_CODE_HASH ? new Uint8Array(32) : readHex(hash, 32, 'codeHash')
+    this.words.set(new Int32Array(bytes.slice().buffer), r + AccountRecord.Life + Life.CodeHash)
+  }
+
+  #address(address: BytesLike): Int32Array {
+    return new Int32Array(readHex(address, 20, 'address').slice().buffer)
+  }
+
+  #find(address: BytesLike): number {
+    const r = this.findAccount(this.#address(address))
+    return r !== 0 && this.words[r + AccountRecord.Life + Life.Exists] !== 0 ? r : 0
+  }
+
+  #accountRecord(address: BytesLike): number {
+    this.assertIdle('change')
+    return this.insert((table: LocationTable) => table.account(this.#address(address), 0))
+  }
+
+  /** The slot with the key in `#key`, linked to its account. */
+  #slotRecord(account: number): number {
+    const w = this.words
+    const before = w[StateHeader.SlotCount]
+    const s = this.insert((table: LocationTable) => table.slot(account >> RECORD_SHIFT, this.#key, 0))
+    if (w[StateHeader.SlotCount] !== before) {
+      w[s + SlotRecord.NextSlot] = w[account + AccountRecord.FirstSlot]
+      w[account + AccountRecord.FirstSlot] = s
+    }
+    return s
+  }
+}
+
+/** Makes an empty state in memory. */
+export const createMemoryState = (options: MemoryStateOptions = {}): MemoryState => new MemoryState(options)

@@ -1,0 +1,250 @@
+/**
+ * The shared memory of a state: header, indexes, records, codes; and what main does to it between runs.
+ *
+ * Indexes grow by being written anew at the end of the memory; records never move, so ids stay good.
+ */
+import { BLOCK_HASH_WORDS, findCode } from '../core/codes.ts'
+import { CapacityError, InvalidInputError } from '../core/errors.ts'
+import { AccountRecord, BytesRecord, RECORD_SHIFT, RECORD_WORDS, SlotRecord, Tag } from '../core/location.ts'
+import type { SharedState } from '../core/stateMemory.ts'
+import { chainOf, FULL, hashAddress, hashSlot, LocationTable, StateHeader } from '../core/table.ts'
+
+type Words = Int32Array
+
+const PAGE = 65536
+const DEFAULT_BYTES = 2 ** 30
+/** Entries of an index when a state is made; a power of two. */
+const FIRST_INDEX = 1 << 12
+const FIRST_CODES = 1 << 8
+const MOST_BLOCK_HASHES = 256
+
+let states = 0
+
+const reserve = (bytes: number): WebAssembly.Memory => {
+  const pages = Math.ceil(bytes / PAGE)
+  return typeof SharedArrayBuffer === 'undefined'
+    ? new WebAssembly.Memory({ initial: pages, maximum: pages })
+    : new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+}
+
+export class TableMemory implements SharedState {
+  readonly id = ++states
+  readonly memory: WebAssembly.Memory
+  readonly words: Words
+  readonly table: LocationTable
+  #busy = false
+  #runStart = 0
+  #counts: readonly [accounts: number, slots: number] = [0, 0]
+
+  constructor(maxBytes = DEFAULT_BYTES) {
+    if (!Number.isInteger(maxBytes) || maxBytes < 1 << 20 || maxBytes > 2 ** 32) {
+      throw new InvalidInputError('INVALID_OPTION', `maxBytes is not from 1 MiB to 4 GiB: ${maxBytes}`, {
+        option: 'maxBytes',
+      })
+    }
+    this.memory = reserve(maxBytes)
+    this.words = new Int32Array(this.memory.buffer)
+    const w = this.words
+    w[StateHeader.Next] = (StateHeader.Start + RECORD_WORDS - 1) & ~(RECORD_WORDS - 1)
+    w[StateHeader.AccountIndex] = this.#take(FIRST_INDEX)
+    w[StateHeader.AccountMask] = FIRST_INDEX - 1
+    w[StateHeader.SlotIndex] = this.#take(FIRST_INDEX)
+    w[StateHeader.SlotMask] = FIRST_INDEX - 1
+    w[StateHeader.CodeIndex] = this.#take(FIRST_CODES)
+    w[StateHeader.CodeMask] = FIRST_CODES - 1
+    w[StateHeader.BlockHashes] = this.#take(MOST_BLOCK_HASHES * BLOCK_HASH_WORDS)
+    this.table = new LocationTable(w)
+  }
+
+  // ---- runs ----
+
+  open(records: number): void {
+    this.assertIdle('use')
+    const w = this.words
+    this.#fit(StateHeader.AccountIndex, w[StateHeader.AccountCount] + records)
+    this.#fit(StateHeader.SlotIndex, w[StateHeader.SlotCount] + records)
+    this.table.begin()
+    this.#runStart = w[StateHeader.Next]
+    this.#counts = [w[StateHeader.AccountCount], w[StateHeader.SlotCount]]
+    this.#busy = true
+  }
+
+  close(inserted: readonly number[]): void {
+    const w = this.words
+    for (const head of inserted) {
+      for (let r = head; r !== 0; ) {
+        const next = w[r + chainOf(w[r])]
+        this.#unlink(r)
+        r = next
+      }
+    }
+    w.fill(0, this.#runStart, w[StateHeader.Next])
+    w[StateHeader.Next] = this.#runStart
+    w[StateHeader.AccountCount] = this.#counts[0]
+    w[StateHeader.SlotCount] = this.#counts[1]
+    this.#busy = false
+  }
+
+  grow(): void {
+    this.assertIdle('grow')
+    this.#enlarge(StateHeader.AccountIndex)
+    this.#enlarge(StateHeader.SlotIndex)
+    this.table.begin()
+  }
+
+  /** @throws {InvalidInputError} STATE_BUSY while a run reads the state */
+  protected assertIdle(what: string): void {
+    if (this.#busy) {
+      throw new InvalidInputError('STATE_BUSY', `cannot ${what} a state while a run uses it; await the run first`, {
+        what,
+      })
+    }
+  }
+
+  // ---- records ----
+
+  /** Runs an insertion, growing the indexes as often as it finds them full. */
+  protected insert(find: (table: LocationTable) => number): number {
+    this.assertIdle('change')
+    const w = this.words
+    if (w[StateHeader.AccountCount] * 2 > w[StateHeader.AccountMask]) this.#enlarge(StateHeader.AccountIndex)
+    if (w[StateHeader.SlotCount] * 2 > w[StateHeader.SlotMask]) this.#enlarge(StateHeader.SlotIndex)
+    const r = find(this.table)
+    if (r === FULL) throw this.#full(RECORD_WORDS)
+    return r
+  }
+
+  /** Record of an address, or 0. Never inserts. */
+  protected findAccount(address: Words): number {
+    const w = this.words
+    const mask = w[StateHeader.AccountMask]
+    let probe = hashAddress(address, 0) & mask
+    for (;;) {
+      const id = w[w[StateHeader.AccountIndex] + probe]
+      if (id === 0) return 0
+      const r = id << RECORD_SHIFT
+      let k = 0
+      while (k < 5 && w[r + AccountRecord.Address + k] === address[k]) k++
+      if (k === 5) return r
+      probe = (probe + 1) & mask
+    }
+  }
+
+  protected insertCode(hash: Uint8Array, code: Uint8Array): void {
+    this.assertIdle('change')
+    const w = this.words
+    const key = new Int32Array(hash.slice().buffer)
+    if (findCode(w, key, 0) !== 0) return
+    if (w[StateHeader.CodeCount] * 2 > w[StateHeader.CodeMask]) this.#enlargeCodes()
+    const count = (code.length + 3) >> 2
+    const at = this.#take(9 + count)
+    w.set(key, at)
+    w[at + 8] = code.length
+    const padded = new Uint8Array(count * 4)
+    padded.set(code)
+    w.set(new Int32Array(padded.buffer), at + 9)
+    this.#indexCode(at)
+    w[StateHeader.CodeCount]++
+  }
+
+  protected insertBlockHash(number: bigint, hash: Uint8Array): void {
+    this.assertIdle('change')
+    const w = this.words
+    const low = Number(number & 0xffffffffn) | 0
+    const high = Number((number >> 32n) & 0xffffffffn) | 0
+    const from = w[StateHeader.BlockHashes]
+    let slot = w[StateHeader.BlockHashCount]
+    let lowest = 0
+    for (let k = 0; k < w[StateHeader.BlockHashCount]; k++) {
+      const at = from + k * BLOCK_HASH_WORDS
+      if (w[at] === low && w[at + 1] === high) slot = k
+      const best = from + lowest * BLOCK_HASH_WORDS
+      if (w[at + 1] >>> 0 < w[best + 1] >>> 0 || (w[at + 1] === w[best + 1] && w[at] >>> 0 < w[best] >>> 0)) lowest = k
+    }
+    if (slot === MOST_BLOCK_HASHES) slot = lowest
+    const at = from + slot * BLOCK_HASH_WORDS
+    w[at] = low
+    w[at + 1] = high
+    w.set(new Int32Array(hash.slice().buffer), at + 2)
+    if (slot === w[StateHeader.BlockHashCount]) w[StateHeader.BlockHashCount]++
+  }
+
+  // ---- internals ----
+
+  #take(count: number): number {
+    const at = this.words[StateHeader.Next]
+    const aligned = (count + RECORD_WORDS - 1) & ~(RECORD_WORDS - 1)
+    if (at + aligned > this.words.length) throw this.#full(aligned)
+    this.words[StateHeader.Next] = at + aligned
+    return at
+  }
+
+  #full(wanted: number): CapacityError {
+    return new CapacityError(
+      'CAPACITY',
+      `the state is full: ${this.words.length * 4} bytes are reserved; raise maxBytes`,
+      {
+        limit: this.words.length * 4,
+        actual: (this.words[StateHeader.Next] + wanted) * 4,
+      },
+    )
+  }
+
+  /** Enlarges an index until `records` fill at most half of it. */
+  #fit(index: number, records: number): void {
+    while (records * 2 > this.words[index + 1] + 1) this.#enlarge(index)
+  }
+
+  /** Writes an index anew with four times the room. The mask follows the offset in the header. */
+  #enlarge(index: number): void {
+    const w = this.words
+    const from = w[index]
+    const size = w[index + 1] + 1
+    const to = this.#take(size * 4)
+    w[index] = to
+    w[index + 1] = size * 4 - 1
+    for (let k = 0; k < size; k++) {
+      const id = w[from + k]
+      if (id === 0) continue
+      let probe = this.#hash(id << RECORD_SHIFT) & w[index + 1]
+      while (w[to + probe] !== 0) probe = (probe + 1) & w[index + 1]
+      w[to + probe] = id
+    }
+    this.table.begin()
+  }
+
+  #hash(r: number): number {
+    const w = this.words
+    if (w[r] === Tag.Account) return hashAddress(w, r + AccountRecord.Address)
+    if (w[r] === Tag.Slot) return hashSlot(w[r + SlotRecord.Account], w, r + SlotRecord.Key)
+    return w[r + BytesRecord.Hash]
+  }
+
+  /** Takes a record out of its index. Zeros on its path may be records that went before it in the same sweep. */
+  #unlink(r: number): void {
+    const w = this.words
+    const index = w[r] === Tag.Account ? StateHeader.AccountIndex : StateHeader.SlotIndex
+    const mask = w[index + 1]
+    const id = r >> RECORD_SHIFT
+    let probe = this.#hash(r) & mask
+    while (w[w[index] + probe] !== id) probe = (probe + 1) & mask
+    w[w[index] + probe] = 0
+  }
+
+  #indexCode(at: number): void {
+    const w = this.words
+    const mask = w[StateHeader.CodeMask]
+    let probe = w[at] & mask
+    while (w[w[StateHeader.CodeIndex] + probe] !== 0) probe = (probe + 1) & mask
+    w[w[StateHeader.CodeIndex] + probe] = at
+  }
+
+  #enlargeCodes(): void {
+    const w = this.words
+    const from = w[StateHeader.CodeIndex]
+    const size = w[StateHeader.CodeMask] + 1
+    w[StateHeader.CodeIndex] = this.#take(size * 4)
+    w[StateHeader.CodeMask] = size * 4 - 1
+    for (let k = 0; k < size; k++) if (w[from + k] !== 0) this.#indexCode(w[from + k])
+  }
+}

@@ -1,0 +1,266 @@
+/** Which rules a block runs by. Oracles: the fork names of the data set, and @ethereumjs/common. */
+
+import { createBlock } from '@ethereumjs/block'
+import {
+  Common,
+  createCommonFromGethGenesis,
+  Holesky,
+  Hoodi,
+  Mainnet,
+  Sepolia,
+  type ChainConfig as TheirChain,
+} from '@ethereumjs/common'
+import { describe, expect, test } from 'vitest'
+import { type ChainInput, chainAtFork, type ForkPoint, resolveChain } from '../../src/adapters/evm/chain.ts'
+import { CHAINS, type ChainName } from '../../src/adapters/evm/chains.ts'
+import { FORK_ORDER, type ForkName, specOf } from '../../src/adapters/evm/forks.ts'
+import { InvalidInputError } from '../../src/core/errors.ts'
+import { realBlocks } from './evm-data.ts'
+
+const THEIRS: Record<ChainName, TheirChain> = { mainnet: Mainnet, sepolia: Sepolia, holesky: Holesky, hoodi: Hoodi }
+const NAMES = Object.keys(THEIRS) as ChainName[]
+
+const at = (number: number | bigint, timestamp: number | bigint = 0): ForkPoint => ({
+  number: BigInt(number),
+  timestamp: BigInt(timestamp),
+})
+
+function errorOf(chain: unknown, point: ForkPoint): InvalidInputError {
+  try {
+    resolveChain(chain as ChainInput, point)
+  } catch (error) {
+    if (error instanceof InvalidInputError) return error
+    throw error
+  }
+  throw new Error('it resolved')
+}
+
+/** Points around every change of rules of a chain, at times and numbers that go together. */
+function boundaries(name: ChainName): ForkPoint[] {
+  const points: ForkPoint[] = []
+  let number = 0
+  let time = 0
+  for (const { block, timestamp } of THEIRS[name].hardforks) {
+    if (timestamp !== undefined) {
+      number += 1000
+      time = Number(timestamp)
+      if (time > 0) points.push(at(number, time - 1))
+      points.push(at(number, time))
+    } else if (block !== null) {
+      number = block
+      if (number > 0) points.push(at(number - 1, time))
+      points.push(at(number, time))
+    }
+  }
+  return points
+}
+
+describe('resolveChain: names', () => {
+  const files = realBlocks()
+  test.skipIf(files.length === 0)('mainnet has the rule set that the data set names, for all 45 blocks', () => {
+    for (const { name, fork, block } of files) {
+      const resolved = resolveChain('mainnet', at(BigInt(block.number), BigInt(block.timestamp)))
+      expect(resolved.spec, name).toBe(specOf(fork))
+      expect(resolved.chainId).toBe(1n)
+    }
+  })
+
+  test('the 45 blocks apart, these mainnet blocks are known', () => {
+    const facts: [number, number, ForkName, number][] = [
+      [0, 0, 'chainstart', 0],
+      [1_149_999, 1_457_981_000, 'chainstart', 0],
+      [1_150_000, 1_457_981_393, 'homestead', 1],
+      [7_279_999, 1_551_383_501, 'byzantium', 4],
+      [7_280_000, 1_551_383_524, 'petersburg', 5],
+      [12_965_000, 1_628_166_822, 'london', 8],
+      [15_537_393, 1_663_224_162, 'grayGlacier', 8],
+      [15_537_394, 1_663_224_179, 'paris', 9],
+      [17_034_869, 1_681_338_443, 'paris', 9],
+      [17_034_870, 1_681_338_455, 'shanghai', 10],
+      [19_426_587, 1_710_338_135, 'cancun', 11],
+      [22_431_084, 1_746_612_311, 'prague', 12],
+      [23_935_694, 1_764_798_551, 'osaka', 13],
+      [24_476_005, 1_771_324_715, 'bpo2', 13],
+    ]
+    for (const [number, time, fork, spec] of facts) {
+      expect(resolveChain('mainnet', at(number, time))).toMatchObject({ fork, spec })
+    }
+  })
+
+  test.each(NAMES)('%s has the forks, times and deposit contract of @ethereumjs/common', (name) => {
+    const scheduled = THEIRS[name].hardforks.filter(({ block, timestamp }) => block !== null || timestamp !== undefined)
+    const theirs = Object.fromEntries(
+      scheduled.map(({ name: fork, block, timestamp }) => [
+        fork,
+        timestamp === undefined ? { block } : { timestamp: Number(timestamp) },
+      ]),
+    )
+    expect(CHAINS[name].forks).toEqual(theirs)
+    expect(CHAINS[name].chainId).toBe(THEIRS[name].chainId)
+    expect(CHAINS[name].depositContract).toBe(THEIRS[name].depositContractAddress?.toLowerCase())
+  })
+
+  test('blob parameters are those of EIP-4844, EIP-7691 and the two forks that only changed them', () => {
+    const blobAt = (time: number) => resolveChain('mainnet', at(20_000_000, time)).blob
+    expect(blobAt(1_710_338_134)).toBeUndefined()
+    expect(blobAt(1_710_338_135)).toEqual({ target: 3, max: 6, baseFeeUpdateFraction: 3338477 })
+    expect(blobAt(1_746_612_311)).toEqual({ target: 6, max: 9, baseFeeUpdateFraction: 5007716 })
+    expect(blobAt(1_764_798_551)).toEqual({ target: 6, max: 9, baseFeeUpdateFraction: 5007716 })
+    expect(blobAt(1_765_290_071)).toEqual({ target: 10, max: 15, baseFeeUpdateFraction: 8346193 })
+    expect(blobAt(1_767_747_671)).toEqual({ target: 14, max: 21, baseFeeUpdateFraction: 11684671 })
+  })
+
+  test('time alone does not reach a fork whose predecessors have not begun', () => {
+    expect(resolveChain('mainnet', at(1, 1_800_000_000)).fork).toBe('chainstart')
+  })
+
+  test('a name that is not a chain is an invalid option', () => {
+    expect(errorOf('ropsten', at(1)).code).toBe('INVALID_OPTION')
+    expect(errorOf('toString', at(1)).code).toBe('INVALID_OPTION')
+  })
+})
+
+describe('resolveChain: Common objects', () => {
+  test.each(NAMES)('%s gives the same answer by name and as a Common, around every fork', (name) => {
+    const common = new Common({ chain: THEIRS[name] })
+    // A block fills a Common with all parameters; one that has seen none must answer the same.
+    const filled = new Common({ chain: THEIRS[name] })
+    createBlock({}, { common: filled })
+    for (const point of boundaries(name)) {
+      const { depositContract: _, ...expected } = resolveChain(name, point)
+      expect(resolveChain(common, point)).toEqual(expected)
+      expect(resolveChain(filled, point)).toEqual(expected)
+    }
+  })
+
+  test('the object keeps the hardfork it is set to, which does not count', () => {
+    const common = new Common({ chain: Mainnet, hardfork: 'berlin' })
+    expect(resolveChain(common, at(24_476_005, 1_771_324_715)).fork).toBe('bpo2')
+    expect(common.hardfork()).toBe('berlin')
+  })
+
+  test('blob parameters of a geth genesis are taken over', () => {
+    const common = createCommonFromGethGenesis(
+      {
+        config: {
+          chainId: 7,
+          homesteadBlock: 0,
+          eip150Block: 0,
+          eip155Block: 0,
+          eip158Block: 0,
+          byzantiumBlock: 0,
+          constantinopleBlock: 0,
+          petersburgBlock: 0,
+          istanbulBlock: 0,
+          berlinBlock: 0,
+          londonBlock: 0,
+          terminalTotalDifficulty: 0,
+          terminalTotalDifficultyPassed: true,
+          shanghaiTime: 0,
+          cancunTime: 10,
+          blobSchedule: { cancun: { target: 1, max: 2, baseFeeUpdateFraction: 999 } },
+        },
+        alloc: {},
+        difficulty: '0x0',
+        gasLimit: '0x1',
+        nonce: '0x0000000000000000',
+        timestamp: '0x0',
+        extraData: '0x',
+        coinbase: '0x0000000000000000000000000000000000000000',
+        mixHash: `0x${'00'.repeat(32)}`,
+      } as never,
+      {},
+    )
+    expect(resolveChain(common, at(1, 9)).fork).toBe('shanghai')
+    expect(resolveChain(common, at(1, 10))).toEqual({
+      chainId: 7n,
+      fork: 'cancun',
+      spec: 11,
+      blob: { target: 1, max: 2, baseFeeUpdateFraction: 999 },
+    })
+  })
+
+  test('EIPs switched on besides the forks are refused, since no rule set has them', () => {
+    const common = new Common({ chain: Mainnet, hardfork: 'osaka', eips: [7708] })
+    const error = errorOf(common, at(24_476_005, 1_771_324_715))
+    expect(error.code).toBe('UNSUPPORTED_FORK')
+    expect(error.fields['eips']).toEqual([7708])
+  })
+
+  test('number and time that contradict each other are an unknown fork', () => {
+    expect(errorOf(new Common({ chain: Mainnet }), at(1, 1_800_000_000)).code).toBe('UNKNOWN_FORK')
+  })
+})
+
+describe('resolveChain: descriptions', () => {
+  test('a list and a record say the same, in any order and by either name of a fork', () => {
+    const record = { chainId: 5, forks: { frontier: { block: 0 }, london: { block: 5 }, merge: { block: 9 } } } as const
+    const list = {
+      chainId: 5n,
+      forks: [
+        { name: 'paris', block: 9n },
+        { name: 'chainstart', block: 0 },
+        { name: 'london', block: 5 },
+      ],
+    } as const
+    const forks: ForkName[] = ['chainstart', 'london', 'london', 'paris']
+    for (const [index, number] of [4, 5, 8, 9].entries()) {
+      expect(resolveChain(record, at(number))).toMatchObject({ chainId: 5n, fork: forks[index] })
+      expect(resolveChain(list, at(number))).toEqual(resolveChain(record, at(number)))
+    }
+  })
+
+  test('a fork with block null is not scheduled', () => {
+    const chain = { chainId: 1, forks: { london: { block: 0 }, amsterdam: { block: null } } }
+    expect(resolveChain(chain, at(1e9, 1e12)).fork).toBe('london')
+  })
+
+  test.each(FORK_ORDER.filter((fork) => !/constantinople|amsterdam|bpo[345]/.test(fork)))(
+    'chainAtFork: %s holds for every block, with the rule set of the fork',
+    (fork) => {
+      const resolved = resolveChain(chainAtFork(fork, 1337), at(0))
+      expect(resolved).toMatchObject({ chainId: 1337n, fork, spec: specOf(fork) })
+      expect(resolved.blob !== undefined).toBe(resolved.spec >= 11)
+      expect(resolveChain(chainAtFork(fork, 1337), at(1e12, 1e12))).toEqual(resolved)
+    },
+  )
+
+  test('a blob schedule of the caller goes before that of mainnet, and reaches later forks', () => {
+    const blob = { target: 1, max: 2, baseFeeUpdateFraction: 3 }
+    expect(resolveChain({ ...chainAtFork('prague'), blobSchedule: { prague: blob } }, at(0)).blob).toEqual(blob)
+    expect(resolveChain({ ...chainAtFork('osaka'), blobSchedule: { prague: blob } }, at(0)).blob).toEqual(blob)
+    expect(resolveChain({ ...chainAtFork('bpo4'), blobSchedule: { bpo4: blob } }, at(0)).blob).toEqual(blob)
+  })
+
+  test.each<[string, unknown, string]>([
+    ['Constantinople, which revm does not have', chainAtFork('constantinople'), 'UNSUPPORTED_FORK'],
+    ['Amsterdam', chainAtFork('amsterdam'), 'UNSUPPORTED_FORK'],
+    ['a fork nobody knows', { chainId: 1, forks: { atlantis: { block: 0 } } }, 'UNKNOWN_FORK'],
+    ['a fork called constructor', { chainId: 1, forks: [{ name: 'constructor', block: 0 }] }, 'UNKNOWN_FORK'],
+    ['a chain that begins later', { chainId: 1, forks: { london: { block: 5 } } }, 'UNKNOWN_FORK'],
+    ['no forks', { chainId: 1, forks: {} }, 'UNKNOWN_FORK'],
+    ['forks that are not there', { chainId: 1 }, 'INVALID_OPTION'],
+    ['a fork given twice', { chainId: 1, forks: { merge: { block: 0 }, paris: { block: 0 } } }, 'INVALID_OPTION'],
+    ['a fork without a beginning', { chainId: 1, forks: { london: {} } }, 'INVALID_OPTION'],
+    ['a fork with two', { chainId: 1, forks: { london: { block: 0, timestamp: 0 } } }, 'INVALID_OPTION'],
+    ['a block of -1', { chainId: 1, forks: { london: { block: -1 } } }, 'INVALID_OPTION'],
+    [
+      'a new fork before an old one',
+      { chainId: 1, forks: { berlin: { block: 1 }, london: { block: 0 } } },
+      'INVALID_OPTION',
+    ],
+    ['a chain id of text', { ...chainAtFork('london'), chainId: 'one' }, 'INVALID_OPTION'],
+    ['a chain id of 2^64', { ...chainAtFork('london'), chainId: 1n << 64n }, 'INVALID_OPTION'],
+    ['blobs without a schedule', chainAtFork('bpo3'), 'INVALID_OPTION'],
+    [
+      'a target above the maximum',
+      { ...chainAtFork('cancun'), blobSchedule: { cancun: { target: 2, max: 1, baseFeeUpdateFraction: 1 } } },
+      'INVALID_OPTION',
+    ],
+    ['a deposit contract of 3 bytes', { ...chainAtFork('prague'), depositContract: '0xc0ffee' }, 'INVALID_OPTION'],
+    ['null', null, 'INVALID_OPTION'],
+    ['a number', 1, 'INVALID_OPTION'],
+  ])('%s is refused', (_, chain, code) => {
+    expect(errorOf(chain, at(0)).code).toBe(code)
+  })
+})
