@@ -56,6 +56,8 @@ export interface TaskMemory {
   readonly engine: Words
   /** The place that runs. */
   readonly place: number
+  /** How often this place was executed before. */
+  readonly incarnation: number
   /** Everything below is final: what is read now is the truth, and an invalid outcome stands. */
   readonly strict: boolean
   /** The incarnation asked for folded values everywhere, after a guess had proved wrong. */

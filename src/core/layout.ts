@@ -33,6 +33,8 @@ export const Control = {
   ArenaNext: 7 * PAD,
   /** Workers parked for want of work; the committer notifies `CommitIndex` only if there are any. */
   Waiting: 8 * PAD,
+  /** Readers parked on a status word; whoever ends an execution notifies it only if there are any. Writers: readers. */
+  Watchers: 8 * PAD + 16,
   /** Workers that have seen `Mode.Draining` and execute nothing. Writers: workers, +1 and -1. */
   Drained: 9 * PAD,
   /** Workers that have come to this run. Writers: workers, +1. Those not drained may be executing. */

@@ -11,7 +11,10 @@
  *  8 balance head  9 nonce head  10 life head   12-19 value  20 chain  21 next slot of the account
  *  11 first slot of the account
  * 12-19 balance  20-21 nonce
- * 22-29 code hash  30 generation  31 exists     value record (tasks), 32 words: see state/keyValue.ts
+ * 22-29 code hash  30 generation  31 exists
+ *                                               byte-string record (tasks), 32 words
+ *                                                0 tag  1 hash  2 key bytes  3 key offset  6 watched  7 chain
+ *                                                8 number head  10 value head  12-19 number  22-23 value
  * ```
  * `life` is what changes when an account is created, delegated or destroyed: its code hash, the generation
  * of its storage (the place that last emptied it), and whether it exists in the sense of the rules before
@@ -26,9 +29,9 @@ export const Tag = { Free: 0, Account: 1, Slot: 2, Bytes: 3 } as const
 
 export const AccountRecord = { Tag: 0, Address: 1, Chain: 7, FirstSlot: 11, Balance: 12, Nonce: 20, Life: 22 } as const
 export const SlotRecord = { Tag: 0, Account: 1, Key: 2, Chain: 20, NextSlot: 21, Value: 12 } as const
-export const BytesRecord = { Tag: 0, Hash: 1, KeyLength: 2, KeyOffset: 3, Chain: 7, Value: 12 } as const
+export const BytesRecord = { Tag: 0, Hash: 1, KeyLength: 2, KeyOffset: 3, Chain: 7, Number: 12, Value: 22 } as const
 
-/** Kinds of location. A kind is an index of the three tables below. */
+/** Kinds of location. A kind is an index of the tables below. A task's number is a balance. */
 export const Kind = { Balance: 0, Nonce: 1, Life: 2, Slot: 3, Bytes: 4 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 

@@ -2,13 +2,13 @@
  * The status word of a place: incarnation and state packed, so that neither is seen without the other (hazard 2).
  *
  * ```text
- *             claimed through the cursor                 validated, folded
- *   Ready ------------------------------> Executed ---------------------> Committed
- *     |                                      |  validation failed at the      ^
- *     |   given up: blocked, invalid,        |  commit cursor                 |
- *     +-----> Deferred ----------------------+---> Aborting ------------------+
- *                     executed again, strictly, by the committer
+ *             claimed through the cursor
+ *   Ready ------------------------------> Executed ----+
+ *     |                                                |  validation failed, or nothing to validate
+ *     |   given up: blocked, invalid, failed           v
+ *     +------------------------------> Deferred ---> Aborting ---> Executed   (strictly, by the committer)
  * ```
+ * There is no state for committed: a place below the commit cursor is final, and that one word says so for all.
  * One writer at a time: the worker that claimed the place until `Executed` or `Deferred`, then the holder
  * of the commit lock. A fallback returns speculative places to `Ready` while every other worker is parked.
  */
@@ -17,7 +17,6 @@ export const Ready = 0
 export const Executed = 1
 export const Deferred = 2
 export const Aborting = 3
-export const Committed = 4
 
 const STATE_BITS = 3
 const STATE_MASK = (1 << STATE_BITS) - 1
@@ -28,14 +27,13 @@ export const pack = (incarnation: number, state: number): number => (incarnation
 export const stateOf = (status: number): number => status & STATE_MASK
 export const incarnationOf = (status: number): number => status >>> STATE_BITS
 
-/** Legal steps, as data: the test walks the product of states and these. */
+/** Legal steps, as data: a test walks the product of states against these. */
 export const transitions: readonly (readonly [from: number, to: number, incarnationGrows: boolean])[] = [
   [Ready, Executed, false],
   [Ready, Deferred, false],
-  [Executed, Committed, false],
   [Executed, Aborting, true],
   [Deferred, Aborting, true],
-  [Aborting, Committed, false],
+  [Aborting, Executed, false],
   [Executed, Ready, true],
   [Deferred, Ready, true],
 ]

@@ -29,7 +29,9 @@ export const copy = (to: Words, t: number, from: Words, f: number, count: number
     to.set(from.subarray(f, f + count), t)
     return
   }
-  for (let k = 0; k < count; k++) to[t + k] = from[f + k]
+  let k = 0
+  for (; k + 8 <= count; k += 8) copy8(to, t + k, from, f + k)
+  for (; k < count; k++) to[t + k] = from[f + k]
 }
 
 export const zero8 = (to: Words, t: number): void => {
@@ -71,26 +73,20 @@ export const atLeast = (a: Words, i: number, b: Words, j: number, count: number)
   return true
 }
 
-/** to = a + b modulo 2^256; returns the carry out, 0 or 1. `to` may be `a` or `b`. */
+/**
+ * to = a + b modulo 2^256; returns the carry out, 0 or 1. `to` may be `a` or `b`.
+ * Carries by unsigned comparison, so that all arithmetic stays in 32-bit integers.
+ */
 export const add256 = (to: Words, t: number, a: Words, i: number, b: Words, j: number): number => {
   let carry = 0
   for (let k = 0; k < 8; k++) {
-    const sum = (a[i + k] >>> 0) + (b[j + k] >>> 0) + carry
-    to[t + k] = sum | 0
-    carry = sum > 0xffffffff ? 1 : 0
+    const x = a[i + k]
+    const sum = (x + b[j + k]) | 0
+    const withCarry = (sum + carry) | 0
+    carry = (sum >>> 0 < x >>> 0 ? 1 : 0) | (withCarry >>> 0 < sum >>> 0 ? 1 : 0)
+    to[t + k] = withCarry
   }
   return carry
-}
-
-/** to = a - b modulo 2^256; returns the borrow, 0 or 1. `to` may be `a` or `b`. */
-export const sub256 = (to: Words, t: number, a: Words, i: number, b: Words, j: number): number => {
-  let borrow = 0
-  for (let k = 0; k < 8; k++) {
-    const difference = (a[i + k] >>> 0) - (b[j + k] >>> 0) - borrow
-    to[t + k] = difference | 0
-    borrow = difference < 0 ? 1 : 0
-  }
-  return borrow
 }
 
 /** Reads an unsigned 256-bit number. Not for the hot path: it makes a BigInt. */

@@ -207,7 +207,6 @@ export class BlockRun {
     const engine = this.#engine
     this.#memory.commit(place)
     engine[engine[Control.PlaceTable] + place * Place.Size + Place.Origin] = origin
-    this.#scheduler.committed(place)
     engine[Control.JudgedCommits]++
   }
 
@@ -223,6 +222,7 @@ export class BlockRun {
     const outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
     if (outcome !== Outcome.Done) return this.#complain(place, outcome)
     memory.publish()
+    this.#scheduler.executed(place)
     if (!memory.foldStrict(place))
       return this.#fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
     this.#finish(place, Origin.Reexecuted)
@@ -286,8 +286,9 @@ export class BlockRun {
         return place
       }
       engine[table + place * Place.Size + Place.Origin] = Origin.Fallback
-      scheduler.committed(place)
     }
+    // Whoever resumes after the stretch may look at the place before its own.
+    scheduler.executed(to - 1)
     scheduler.advance(to)
     return to
   }

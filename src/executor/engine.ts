@@ -12,7 +12,18 @@ import {
   InvariantError,
   ParallelExecutionError,
 } from '../core/errors.ts'
-import { CONTROL_END, Control, Fault, Halt, MAX_WORKERS, Mode, Place, RunKind, WorkerBlock } from '../core/layout.ts'
+import {
+  CONTROL_END,
+  Control,
+  Entry,
+  Fault,
+  Halt,
+  MAX_WORKERS,
+  Mode,
+  Place,
+  RunKind,
+  WorkerBlock,
+} from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { reserveShared } from '../platform/memory.ts'
 import { coreCount, defaultWorker, type WorkerSource } from '../platform/threads.ts'
@@ -178,14 +189,19 @@ export class Engine {
     items.set(words.subarray(data, data + items.length))
   }
 
-  /** Heads of the chains of records that the run inserted, for `SharedState.close`. */
-  inserted(): number[] {
-    return this.#chains(WorkerBlock.Inserted)
-  }
-
   /** Heads of the chains of first entries, one for each location written. */
   written(): number[] {
     return this.#chains(WorkerBlock.Written)
+  }
+
+  /** Forgets what a run wrote and what it inserted, and ends the state's part in it. */
+  putBack(state: SharedState): void {
+    const { words } = this
+    for (const head of this.written()) {
+      for (let entry = head; entry !== 0; entry = words[entry + Entry.Chain])
+        state.words[words[entry + Entry.Location]] = 0
+    }
+    state.close([...this.#chains(WorkerBlock.Inserted), state.table.inserted])
   }
 
   get placeTable(): number {

@@ -18,7 +18,6 @@ import {
   type DecodedResult,
   decodeResult,
   type ReceiptContext,
-  resetHeads,
   type TransactionResult,
 } from '../adapters/revm/result.ts'
 import type { StateDiff } from '../core/diff.ts'
@@ -369,8 +368,7 @@ export class Executor {
         if (growths === MOST_GROWTHS)
           throw new ParallelExecutionError('CAPACITY', 'the state has no room for what the block touches')
       } finally {
-        resetHeads(this.#engine.words, state.words, this.#engine.written())
-        state.close([...this.#engine.inserted(), state.table.inserted])
+        this.#engine.putBack(state)
       }
       state.grow()
     }

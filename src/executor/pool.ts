@@ -114,7 +114,7 @@ export class WorkerPool {
     const watch = this.#watch(options.stallTimeout, serving)
     try {
       if (options.signal?.aborted) this.#halt(Halt.Signal)
-      this.#wake(serving.length)
+      this.#wake()
       await this.#finished(serving)
     } finally {
       clearInterval(watch)
@@ -210,13 +210,14 @@ export class WorkerPool {
     return parked
   }
 
-  #wake(count: number): void {
+  /**
+   * Opens the run for the first worker, which wakes the next ones (workerMain): woken from here, the second
+   * would wait until the first, who takes this thread's core where cores are few, gives it back.
+   */
+  #wake(): void {
     this.#epoch++
-    for (let k = 0; k < count; k++) {
-      if (this.#members[k] === undefined) continue
-      atomics.store(this.engine, this.#epochWord(k), this.#epoch)
-      atomics.notify(this.engine, this.#epochWord(k))
-    }
+    atomics.store(this.engine, this.#epochWord(0), this.#epoch)
+    atomics.notify(this.engine, this.#epochWord(0))
   }
 
   /** Brings parked workers back to their event loops. */

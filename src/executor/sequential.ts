@@ -23,6 +23,7 @@ export class SequentialMemory implements TaskMemory {
   readonly engine: Words
   readonly arena: Arena
   readonly strict = true
+  readonly incarnation = 0
   place = 0
   exact = true
   /** Head of the chain of entries that were the first on their location. */
@@ -90,7 +91,8 @@ export class SequentialMemory implements TaskMemory {
     engine[entry + Entry.Place] = this.place
     const record = engine[entry + Entry.Record] >> 1
     engine[record] = Record.Value | (length << RECORD_LENGTH_SHIFT)
-    copy(engine, record + 1, words, at, length)
+    if (length === 8) copy8(engine, record + 1, words, at)
+    else copy(engine, record + 1, words, at, length)
   }
 
   add(location: number, delta: Words, at: number): void {

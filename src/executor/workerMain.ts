@@ -72,10 +72,20 @@ class WorkerMain implements WorkerApi {
       if (seen === epoch) continue
       epoch = seen
       if (engine[Control.Kind] === RunKind.Messages) return undefined
+      this.#wakeNext(engine, epoch)
       const failed = this.#serve(engine, state)
       const finished = atomics.add(engine, Control.Finished, 1) + 1
       if (finished === engine[Control.Workers]) atomics.notify(engine, Control.Finished)
       if (failed !== undefined) return failed
+    }
+  }
+
+  /** Wakes two more workers of this run, as in a heap: the whole pool is awake after log2 steps. */
+  #wakeNext(engine: Int32Array, epoch: number): void {
+    for (let k = 2 * this.#index + 1; k <= 2 * this.#index + 2 && k < engine[Control.Workers]; k++) {
+      const word = Control.WorkerBlocks + k * WorkerBlock.Size + WorkerBlock.Epoch
+      atomics.store(engine, word, epoch)
+      atomics.notify(engine, word)
     }
   }
 

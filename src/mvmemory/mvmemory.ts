@@ -34,7 +34,7 @@ import {
   Record,
 } from '../core/layout.ts'
 import { BASE, type Kind, LENGTH, recordOf, STORED, WATCHED } from '../core/location.ts'
-import { Ready, stateOf } from '../core/status.ts'
+import { incarnationOf, Ready, stateOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
 import { add256, atLeast, copy, copy8, equal, isZero8, zero8 } from '../core/words.ts'
 
@@ -45,8 +45,9 @@ const NEGATIVE = 0x80000000 | 0
 
 /** Turns of a spin before a waiting reader parks: 16 us of atomic loads. */
 const SPINS = 2000
-/** Parks of a tenth of a millisecond before a reader gives up and leaves its place to the commit stage. */
-const PARKS = 50
+/** Parks before a reader gives up waiting, and how long each may last if nobody notifies. */
+const PARKS = 20
+const PARK_MILLISECONDS = 0.5
 
 export class MVMemory implements TaskMemory {
   readonly table: LocationTable
@@ -54,6 +55,7 @@ export class MVMemory implements TaskMemory {
   readonly engine: Words
   readonly arena: Arena
   place = 0
+  incarnation = 0
   strict = false
   exact = false
   /** Times a reader waited for another place. */
@@ -97,6 +99,7 @@ export class MVMemory implements TaskMemory {
 
   begin(place: number, strict: boolean, exact: boolean): void {
     this.place = place
+    this.incarnation = incarnationOf(this.engine[this.#placeTable + place * Place.Size + Place.Status])
     this.strict = strict
     this.exact = exact
     this.#readCount = 0
@@ -137,11 +140,15 @@ export class MVMemory implements TaskMemory {
       copy8(out, at, this.state, base)
       return false
     }
+    if (atomics.peek(this.state, location) === 0) {
+      copy8(out, at, this.state, base)
+      if (location === this.#denseLocation) add256(out, at, out, at, this.engine, Control.DenseSum)
+      return true
+    }
     const engine = this.engine
     const sum = this.#sum
     zero8(sum, 0)
-    let entry = atomics.peek(this.state, location)
-    if (entry !== 0) entry = atomics.load(this.state, location)
+    let entry = atomics.load(this.state, location)
     let deltas = 0
     let from = this.state
     let value = base
@@ -185,7 +192,8 @@ export class MVMemory implements TaskMemory {
     const length = STORED[kind]
     const record = this.arena.take(1 + length)
     this.engine[record] = Record.Value | (length << RECORD_LENGTH_SHIFT)
-    copy(this.engine, record + 1, words, at, length)
+    if (length === 8) copy8(this.engine, record + 1, words, at)
+    else copy(this.engine, record + 1, words, at, length)
     this.#buffer(location, record)
   }
 
@@ -394,8 +402,8 @@ export class MVMemory implements TaskMemory {
     const { engine, state, place } = this
     let fresh = 0
     for (;;) {
-      // Head first; a stale one fails the exchange and is read again.
-      const head = atomics.load(state, location)
+      // A stale 0 fails the exchange and is read again; any other head is loaded before its entry is looked at.
+      const head = atomics.peek(state, location) === 0 ? 0 : atomics.load(state, location)
       if (head === 0 || engine[head + Entry.Place] < place) {
         if (fresh === 0) fresh = this.#entry(location, record)
         engine[fresh + Entry.Next] = head
@@ -541,10 +549,6 @@ export class MVMemory implements TaskMemory {
     for (let k = 0; k < SPINS; k++) {
       if (atomics.load(this.engine, word) !== status || this.#stopped()) return
     }
-    for (let k = 0; k < PARKS; k++) {
-      atomics.wait(this.engine, word, status, 0.1)
-      if (atomics.load(this.engine, word) !== status || this.#stopped()) return
-    }
   }
 
   /** The run halts or drains: whoever is waited for may never come. */
@@ -563,7 +567,12 @@ export class MVMemory implements TaskMemory {
       if (record <= 0 || (record & ESTIMATE) === 0) return true
       if (this.#stopped()) return false
       if (k >= SPINS)
-        atomics.wait(this.engine, Control.CommitIndex, atomics.load(this.engine, Control.CommitIndex), 0.1)
+        atomics.wait(
+          this.engine,
+          Control.CommitIndex,
+          atomics.load(this.engine, Control.CommitIndex),
+          PARK_MILLISECONDS,
+        )
     }
     return false
   }

@@ -14,25 +14,15 @@
  * Always true (test/unit/scheduler.test.ts, test/property)
  *   S1  A place is claimed by one worker a stretch: the cursor is only added to, or set while others drain.
  *   S2  An incarnation grows by one when an execution is thrown away, and never shrinks.
- *   S3  The commit cursor passes a place only under the lock, after its status became Committed; nobody reads
- *       the cursor to learn of work owed, only of prefixes done (hazards 1 and 13).
+ *   S3  The commit cursor passes a place only under the lock, after its writes were folded; below it all is
+ *       final, and nobody reads it to learn of work owed (hazards 1 and 13).
  *   S4  Nobody waits for a higher place, so a chain of waits ends at the commit cursor.
  * Cost: one addition a chunk, one store a place, one exchange a turn of the commit stage.
  * Not here: values and read sets (mvmemory), what a place does (adapters), threads (executor).
  */
 import * as atomics from '../core/atomics.ts'
 import { Control, Halt, Mode, Place } from '../core/layout.ts'
-import {
-  Aborting,
-  Committed,
-  Deferred,
-  Executed,
-  incarnationOf,
-  MAX_INCARNATION,
-  pack,
-  Ready,
-  stateOf,
-} from '../core/status.ts'
+import { Aborting, Deferred, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../core/status.ts'
 
 type Words = Int32Array
 
@@ -105,6 +95,8 @@ export class Scheduler {
     const word = this.#word(place)
     // The claimer is the only writer of a Ready word (S1), so no exchange is needed.
     atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Executed))
+    // A stale count delays a parked reader until its park ends by itself.
+    if (atomics.peek(this.engine, Control.Watchers) !== 0) atomics.notify(this.engine, word)
   }
 
   /** Leaves a claimed place to the commit stage: blocked, invalid or failed as far as speculation can tell. */
@@ -146,12 +138,6 @@ export class Scheduler {
     if (incarnation > MAX_INCARNATION) return false
     atomics.store(this.engine, word, pack(incarnation, Aborting))
     return true
-  }
-
-  /** Makes `place` final, without moving the cursor: `advance` follows. Holder of the lock. */
-  committed(place: number): void {
-    const word = this.#word(place)
-    atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Committed))
   }
 
   /** Moves the commit cursor and wakes whoever waits for it. Holder of the lock. */

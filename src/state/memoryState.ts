@@ -59,6 +59,8 @@ export interface StateFile {
 }
 
 export interface MemoryStateOptions {
+  /** Accounts to begin with, by address. */
+  readonly accounts?: Readonly<Record<string, AccountInput>>
   /** Address space to reserve, in bytes; 1 GiB by default. Pages are committed as they are used. */
   readonly maxBytes?: number
   /** Keccak-256, for codes given without their hash. The EVM kernel's is used where none is given. */
@@ -86,6 +88,7 @@ export class MemoryState extends TableMemory {
   constructor(options: MemoryStateOptions = {}) {
     super(options.maxBytes)
     this.#keccak256 = options.keccak256
+    for (const [address, account] of Object.entries(options.accounts ?? {})) this.putAccount(address, account)
   }
 
   /** Puts a whole account, replacing balance, nonce and code and adding storage. */

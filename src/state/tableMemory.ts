@@ -20,7 +20,7 @@ const MOST_BLOCK_HASHES = 256
 
 let states = 0
 
-const reserve = (bytes: number): WebAssembly.Memory => {
+const reserveMemory = (bytes: number): WebAssembly.Memory => {
   const pages = Math.ceil(bytes / PAGE)
   return typeof SharedArrayBuffer === 'undefined'
     ? new WebAssembly.Memory({ initial: pages, maximum: pages })
@@ -42,7 +42,7 @@ export class TableMemory implements SharedState {
         option: 'maxBytes',
       })
     }
-    this.memory = reserve(maxBytes)
+    this.memory = reserveMemory(maxBytes)
     this.words = new Int32Array(this.memory.buffer)
     const w = this.words
     w[StateHeader.Next] = (StateHeader.Start + RECORD_WORDS - 1) & ~(RECORD_WORDS - 1)
@@ -112,6 +112,11 @@ export class TableMemory implements SharedState {
     const r = find(this.table)
     if (r === FULL) throw this.#full(RECORD_WORDS)
     return r
+  }
+
+  /** Takes words that stay, for values. */
+  protected reserve(count: number): number {
+    return this.#take(count)
   }
 
   /** Record of an address, or 0. Never inserts. */

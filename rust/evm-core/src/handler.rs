@@ -3,8 +3,11 @@
 
 use crate::host::{Abort, HostDb};
 use crate::journal::WatchedJournal;
+use crate::observe::flag;
+use alloc::boxed::Box;
 use revm::context::result::{EVMError, HaltReason, InvalidTransaction};
 use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
+use revm::context_interface::context::ContextError;
 use revm::context_interface::journaled_state::account::JournaledAccountTr;
 use revm::context_interface::{Block, ContextTr, JournalTr, Transaction};
 use revm::handler::pre_execution::{calculate_caller_fee, validate_account_nonce_and_code};
@@ -36,6 +39,17 @@ impl KernelHandler {
         Ok(())
     }
 
+    /// Runs the top frame until it needs something: revm's `frame_run` with this kernel's loop.
+    fn run_frame(evm: &mut KernelEvm) -> Result<ItemOrResult<FrameInit, FrameResult>, KernelError> {
+        let frame = evm.frame_stack.get();
+        let action = crate::interpret::run(&mut frame.interpreter, &evm.instruction, &mut evm.ctx);
+        let next = frame.process_next_action::<_, ContextError<Abort>>(&mut evm.ctx, action)?;
+        if next.is_result() {
+            frame.set_finished(true);
+        }
+        Ok(next)
+    }
+
     fn settle_pending(evm: &mut KernelEvm) -> Result<(), KernelError> {
         match evm.ctx.journaled_state.pending.take() {
             Some(abort) => Err(EVMError::Database(abort)),
@@ -56,26 +70,29 @@ impl Handler for KernelHandler {
     ) -> Result<(), KernelError> {
         let (block, tx, cfg, journal, _, _) = evm.ctx.all_mut();
         let caller = tx.caller();
-        let account = journal.inner.load_account_mut_optional_code(caller, true)?.data;
-        let mut info = account.account().info.clone();
+        let mut account = journal.inner.load_account_mut_optional_code(caller, true)?.data;
         if !self.strict {
-            info.nonce = tx.nonce();
+            account.unsafe_set_nonce(tx.nonce());
         }
-        journal.observe_nonce(caller);
-        validate_account_nonce_and_code(&info, tx.nonce(), false, false)?;
-        if !self.strict {
-            // The host turns the nonce at the start into a predicate: value equals the transaction's.
-            if let Some(observed) = journal.observed(caller) {
-                observed.nonce = tx.nonce();
-            }
-            journal.inner.load_account_mut_optional_code(caller, false)?.data.unsafe_set_nonce(tx.nonce());
+        validate_account_nonce_and_code(&account.account().info, tx.nonce(), false, false)?;
+        let balance = *account.balance();
+        let wanted = tx.max_balance_spending()?;
+        if balance < wanted {
+            journal.observe_nonce(caller);
+            journal.observe_balance(caller)?;
+            return Err(InvalidTransaction::LackOfFundForMaxFee { fee: Box::new(wanted), balance: Box::new(balance) }.into());
         }
-        journal.observe_at_least(caller, tx.max_balance_spending()?)?;
-        let mut account = journal.inner.load_account_mut_optional_code(caller, false)?.data;
-        let balance = calculate_caller_fee(*account.balance(), tx, block, cfg)?;
-        account.set_balance(balance);
+        account.set_balance(calculate_caller_fee(balance, tx, block, cfg)?);
         if tx.kind().is_call() {
             account.bump_nonce();
+        }
+        // The sender is the first account that a transaction loads.
+        let observed = &mut journal.inner.database.accounts[0];
+        observed.flags |= flag::NONCE_OBSERVED;
+        observed.at_least(balance, wanted);
+        if !self.strict {
+            // The host turns the nonce at the start into a predicate: value equals the transaction's.
+            observed.nonce = tx.nonce();
         }
         Ok(())
     }
@@ -89,7 +106,7 @@ impl Handler for KernelHandler {
         }
         loop {
             Self::settle_pending(evm)?;
-            let result = match evm.frame_run()? {
+            let result = match Self::run_frame(evm)? {
                 ItemOrResult::Item(init) => {
                     Self::observe_payer(evm, &init)?;
                     match evm.frame_init(init)? {

@@ -40,7 +40,7 @@ fn small(value: &U256) -> Option<usize> {
 }
 
 /// Yellow Paper, appendix H, 0x20. The same order of checks as revm's own.
-fn keccak256(context: InstructionContext<'_, KernelContext, EthInterpreter>) -> InstructionExecResult {
+pub fn keccak256(context: InstructionContext<'_, KernelContext, EthInterpreter>) -> InstructionExecResult {
     let interpreter = context.interpreter;
     let Some(([offset], top)) = StackTr::popn_top::<1>(&mut interpreter.stack) else {
         return Err(InstructionResult::StackUnderflow);

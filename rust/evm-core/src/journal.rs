@@ -22,7 +22,7 @@ use revm::context_interface::journaled_state::{
 };
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, AddressMap, AddressSet, HashSet, Log, StorageKey, StorageValue, B256, KECCAK_EMPTY, U256};
-use revm::state::{Account, Bytecode, EvmState};
+use revm::state::{Account, Bytecode, EvmState, TransactionId};
 
 pub struct WatchedJournal {
     pub inner: Journal<HostDb>,
@@ -35,7 +35,28 @@ pub struct WatchedJournal {
 type Load<T> = Result<StateLoad<T>, Abort>;
 type LoadOrSkip<T> = Result<StateLoad<T>, JournalLoadError<Abort>>;
 
+/// Accounts that a cleared state map may have room for; a larger one is given up.
+const LARGEST_STATE: usize = 512;
+
 impl WatchedJournal {
+    /// Forgets the transaction before, its state too: the code it wrote stays readable until here.
+    ///
+    /// revm's `finalize` would hand the state out and build a new map; clearing it saves two allocations
+    /// and a hasher a transaction.
+    pub fn begin(&mut self) {
+        self.pending = None;
+        self.fee = U256::ZERO;
+        self.inner.database.accounts.clear();
+        let inner = &mut self.inner.inner;
+        inner.commit_tx();
+        inner.transaction_id = TransactionId::ZERO;
+        if inner.state.capacity() > LARGEST_STATE {
+            inner.state = EvmState::default();
+        } else {
+            inner.state.clear();
+        }
+    }
+
     /// The note of a loaded account.
     #[inline]
     fn index(&self, address: Address) -> Option<usize> {
@@ -50,11 +71,6 @@ impl WatchedJournal {
     pub fn observed(&mut self, address: Address) -> Option<&mut Observed> {
         let index = self.index(address)?;
         self.inner.database.accounts.get_mut(index)
-    }
-
-    #[inline]
-    fn current_balance(&self, address: Address) -> U256 {
-        self.inner.inner.state.get(&address).map_or(U256::ZERO, |account| account.info.balance)
     }
 
     /// The exact balance at the start matters. A guess that proves wrong restarts the transaction.
@@ -76,14 +92,20 @@ impl WatchedJournal {
     }
 
     /// Somebody asked for at least `wanted`. True when the balance suffices.
+    #[inline]
     pub fn observe_at_least(&mut self, address: Address, wanted: U256) -> Result<bool, Abort> {
-        let current = self.current_balance(address);
+        let Some(account) = self.inner.inner.state.get(&address) else { return Ok(wanted.is_zero()) };
+        let current = account.info.balance;
         if current < wanted {
             self.observe_balance(address)?;
             return Ok(false);
         }
-        if let Some(observed) = self.observed(address) {
-            observed.at_least(current, wanted);
+        let index = match account.info.account_id {
+            Some(index) => Some(index.get()),
+            None => self.index(address),
+        };
+        if let Some(index) = index {
+            self.inner.database.accounts[index].at_least(current, wanted);
         }
         Ok(true)
     }
@@ -97,7 +119,7 @@ impl WatchedJournal {
     /// Somebody asked whether the account is empty (EIP-161): code, nonce, balance, in this order.
     fn observe_emptiness(&mut self, address: Address) -> Result<(), Abort> {
         let Some(account) = self.inner.inner.state.get(&address) else { return Ok(()) };
-        if account.info.code_hash != KECCAK_EMPTY && account.info.code_hash != B256::ZERO {
+        if account.info.code_hash != KECCAK_EMPTY && !account.info.code_hash.is_zero() {
             return Ok(());
         }
         let (nonce, balance) = (account.info.nonce, account.info.balance);

@@ -13,6 +13,7 @@ mod handler;
 mod host;
 mod input;
 mod instructions;
+mod interpret;
 mod journal;
 mod keccak;
 mod observe;
@@ -28,18 +29,14 @@ use input::Reader;
 use output::Writer;
 use revm::context::result::EVMError;
 use revm::context::ContextSetters;
-use revm::context_interface::JournalTr;
 use revm::handler::Handler;
 use revm::primitives::B256;
-use revm::state::EvmState;
 use revm::{Context, MainBuilder};
 
 /// Everything an instance keeps between calls.
 struct Kernel {
     evm: Option<Box<KernelEvm>>,
     output: Writer,
-    /// The last transaction's state: its code bytes stay readable until the next call.
-    state: EvmState,
     /// Where the host writes transactions, blocks and messages.
     input: Vec<u32>,
     /// Text of the last error.
@@ -55,8 +52,7 @@ fn kernel() -> &'static mut Kernel {
     unsafe {
         (*(&raw mut KERNEL)).get_or_insert_with(|| Kernel {
             evm: None,
-            output: Writer(Vec::with_capacity(1 << 14)),
-            state: EvmState::default(),
+            output: Writer::new(),
             input: Vec::new(),
             message: alloc::string::String::new(),
             pointers: [0; 4],
@@ -92,7 +88,7 @@ pub extern "C" fn reserve_input(words: usize) -> *mut u32 {
 }
 
 fn report(k: &mut Kernel) {
-    k.pointers = [k.output.0.as_ptr() as usize as u32, k.output.0.len() as u32, k.message.as_ptr() as usize as u32, k.message.len() as u32];
+    k.pointers = [k.output.pointer() as usize as u32, k.output.length() as u32, k.message.as_ptr() as usize as u32, k.message.len() as u32];
 }
 
 /// Takes the block environment at `block` (layout: `encode.ts`) for the transactions that follow.
@@ -137,16 +133,15 @@ pub unsafe extern "C" fn execute(transaction: *const u32, strict: u32) -> i32 {
     let Some(evm) = k.evm.as_mut() else { return Abort::Fault as i32 };
     let spec = evm.ctx.cfg.spec;
     evm.ctx.set_tx(input::transaction(&Reader::new(transaction)));
-    evm.ctx.journaled_state.inner.database.accounts.clear();
-    evm.ctx.journaled_state.pending = None;
+    evm.ctx.journaled_state.begin();
     let result = KernelHandler { strict: strict != 0 }.run(evm);
     let code = match result {
         Ok(result) => match output::observe_clearing(&mut evm.ctx.journaled_state, spec) {
             Ok(()) => {
                 let fee = evm.ctx.journaled_state.fee;
                 output::write_result(&mut k.output, result, &fee);
-                k.state = evm.ctx.journaled_state.finalize();
-                output::write_accounts(&mut k.output, &mut evm.ctx.journaled_state, &k.state, spec);
+                let journal = &evm.ctx.journaled_state.inner;
+                output::write_accounts(&mut k.output, &journal.database.accounts, &journal.inner.state, spec, strict != 0);
                 DONE
             }
             Err(abort) => abort as i32,
@@ -163,7 +158,6 @@ pub unsafe extern "C" fn execute(transaction: *const u32, strict: u32) -> i32 {
     };
     if code != DONE {
         evm.ctx.error = Ok(());
-        drop(evm.ctx.journaled_state.finalize());
     }
     report(k);
     code

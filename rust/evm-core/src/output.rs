@@ -5,76 +5,111 @@
 //! 1  gas used, u64                            17 return bytes            length in bytes, data
 //! 3  gas refunded                             18 created, 1 or 0        return data
 //! 4  offset of the accounts                   19 created address 5 words
-//! 5  accounts                                                       accounts: id, flags, then by flag
-//! 6  words in all                                 balance: start 8, end 8, bound 8 (any balance flag)
-//! 7  reason of a halt                             nonce: start 2, end 2 (any nonce flag)
-//! 8  fee, 8 words                                 code: hash 8, pointer, length (CODE_WRITTEN)
+//! 5  accounts                                   accounts: id, flags, then by flag
+//! 6  words in all                                 BALANCE_OBSERVED: start 8
+//! 7  reason of a halt                             BALANCE_WRITTEN: end 8 if observed or strict, else delta 8
+//! 8  fee, 8 words                                 WRITTEN or BOUND, neither observed nor strict: bound 8
+//!                                                 NONCE_OBSERVED: start 2   NONCE_WRITTEN: end 2
+//!                                                 CODE_WRITTEN: hash 8, pointer, length in bytes
 //!                                                 slots: count, then key 8 and value 8 each
 //! ```
 
+use crate::host::Abort;
 use crate::journal::WatchedJournal;
 use crate::observe::{flag, Observed};
 use alloc::vec::Vec;
 use revm::context::result::{ExecutionResult, Output};
-use revm::context_interface::JournalTr;
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, Log, KECCAK_EMPTY, U256};
 use revm::state::{Account, EvmState};
 
 const HEADER: usize = 24;
 
-/// A growing run of words.
-pub struct Writer(pub Vec<u32>);
+/// A run of words whose room is reserved before it is written.
+pub struct Writer {
+    words: Vec<u32>,
+    length: usize,
+}
 
 impl Writer {
+    pub fn new() -> Self {
+        Writer { words: alloc::vec![0; 1 << 12], length: 0 }
+    }
+
+    pub fn pointer(&self) -> *const u32 {
+        self.words.as_ptr()
+    }
+
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     fn begin(&mut self) {
-        self.0.clear();
-        self.0.resize(HEADER, 0);
+        self.words[..HEADER].fill(0);
+        self.length = HEADER;
+    }
+
+    /// Makes room for `count` more words; the methods below write into room that was made.
+    #[inline(always)]
+    fn reserve(&mut self, count: usize) {
+        if self.length + count > self.words.len() {
+            self.words.resize((self.length + count) * 2, 0);
+        }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, at: usize, value: u32) {
+        self.words[at] = value;
+    }
+
+    fn set_u64(&mut self, at: usize, value: u64) {
+        self.set(at, value as u32);
+        self.set(at + 1, (value >> 32) as u32);
     }
 
     #[inline(always)]
     fn word(&mut self, value: u32) {
-        self.0.push(value);
+        debug_assert!(self.length < self.words.len());
+        // SAFETY: the caller has reserved the word.
+        unsafe { *self.words.as_mut_ptr().add(self.length) = value };
+        self.length += 1;
     }
 
     #[inline(always)]
     fn u64(&mut self, value: u64) {
-        self.0.extend_from_slice(&[value as u32, (value >> 32) as u32]);
+        self.word(value as u32);
+        self.word((value >> 32) as u32);
     }
 
     #[inline(always)]
     fn u256(&mut self, value: &U256) {
-        let l = value.as_limbs();
-        self.0.extend_from_slice(&[
-            l[0] as u32, (l[0] >> 32) as u32, l[1] as u32, (l[1] >> 32) as u32,
-            l[2] as u32, (l[2] >> 32) as u32, l[3] as u32, (l[3] >> 32) as u32,
-        ]);
+        debug_assert!(self.length + 8 <= self.words.len());
+        // SAFETY: the caller has reserved 8 words; limbs are little-endian on this target.
+        unsafe {
+            let to = self.words.as_mut_ptr().add(self.length) as *mut u8;
+            core::ptr::copy_nonoverlapping(value.as_limbs().as_ptr() as *const u8, to, 32);
+        }
+        self.length += 8;
     }
 
+    /// Bytes, padded to a word. The padding is what stood there: readers know the length.
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
-        let mut chunks = bytes.chunks_exact(4);
-        self.0.reserve(bytes.len() / 4 + 1);
-        for chunk in &mut chunks {
-            self.0.push(u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]));
+        debug_assert!(self.length + bytes.len().div_ceil(4) <= self.words.len());
+        // SAFETY: the caller has reserved the words.
+        unsafe {
+            let to = self.words.as_mut_ptr().add(self.length) as *mut u8;
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
         }
-        let rest = chunks.remainder();
-        if !rest.is_empty() {
-            let mut last = [0u8; 4];
-            last[..rest.len()].copy_from_slice(rest);
-            self.0.push(u32::from_le_bytes(last));
-        }
-    }
-
-    fn set_u64(&mut self, at: usize, value: u64) {
-        self.0[at] = value as u32;
-        self.0[at + 1] = (value >> 32) as u32;
+        self.length += bytes.len().div_ceil(4);
     }
 
     fn log(&mut self, log: &Log) {
+        let topics = log.data.topics();
+        self.reserve(7 + 8 * topics.len() + log.data.data.len().div_ceil(4));
         self.bytes(log.address.as_slice());
-        self.word(log.data.topics().len() as u32);
-        for topic in log.data.topics() {
+        self.word(topics.len() as u32);
+        for topic in topics {
             self.bytes(topic.as_slice());
         }
         self.word(log.data.data.len() as u32);
@@ -83,6 +118,7 @@ impl Writer {
 }
 
 /// What the receipt needs.
+#[inline(never)]
 pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) {
     w.begin();
     let (status, gas, logs, output, created, reason): (u32, _, Vec<Log>, Bytes, Option<Address>, u32) = match result {
@@ -93,27 +129,28 @@ pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) {
         ExecutionResult::Revert { gas, logs, output } => (0, gas, logs, output, None, 0),
         ExecutionResult::Halt { gas, logs, reason } => (2, gas, logs, Bytes::new(), None, halt_code(&reason)),
     };
-    w.0[0] = status;
+    w.set(0, status);
     w.set_u64(1, gas.tx_gas_used());
-    w.0[3] = gas.inner_refunded() as u32;
-    w.0[7] = reason;
+    w.set(3, gas.inner_refunded() as u32);
+    w.set(7, reason);
     let limbs = fee.as_limbs();
     for (i, limb) in limbs.iter().enumerate() {
         w.set_u64(8 + 2 * i, *limb);
     }
-    w.0[16] = logs.len() as u32;
-    w.0[17] = output.len() as u32;
+    w.set(16, logs.len() as u32);
+    w.set(17, output.len() as u32);
     if let Some(address) = created {
-        w.0[18] = 1;
+        w.set(18, 1);
         for (i, chunk) in address.as_slice().chunks_exact(4).enumerate() {
-            w.0[19 + i] = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
+            w.set(19 + i, u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]));
         }
     }
     for log in &logs {
         w.log(log);
     }
+    w.reserve(output.len().div_ceil(4));
     w.bytes(&output);
-    w.0[4] = w.0.len() as u32;
+    w.set(4, w.length as u32);
 }
 
 /// Kinds of halt that a caller can tell apart.
@@ -139,17 +176,19 @@ fn halt_code(reason: &revm::context::result::HaltReason) -> u32 {
 }
 
 /// Observations that only the end of the transaction makes: EIP-161 clears what is touched and empty.
-pub fn observe_clearing(journal: &mut WatchedJournal, spec: SpecId) -> Result<(), crate::host::Abort> {
-    if !spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
+#[inline(never)]
+pub fn observe_clearing(journal: &mut WatchedJournal, spec: SpecId) -> Result<(), Abort> {
+    let clears = |account: &Account| {
+        account.is_touched() && account.is_empty() && !account.is_loaded_as_not_existing() && !account.is_selfdestructed()
+    };
+    // Almost never anything to do: a pass over the accounts costs no lookup.
+    if !spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) || !journal.inner.inner.state.values().any(clears) {
         return Ok(());
     }
     for index in 0..journal.inner.database.accounts.len() {
-        if !journal.inner.database.accounts[index].existed {
-            continue;
-        }
-        let address = journal.inner.database.accounts[index].address;
-        let Some(account) = journal.inner.inner.state.get(&address) else { continue };
-        if account.is_touched() && account.is_empty() && !account.is_selfdestructed() {
+        let observed = &journal.inner.database.accounts[index];
+        let address = observed.address;
+        if observed.existed && journal.inner.inner.state.get(&address).is_some_and(clears) {
             journal.observe_balance(address)?;
             journal.observe_nonce(address);
             journal.inner.database.accounts[index].flags |= flag::EXISTENCE_CLEARED;
@@ -158,33 +197,42 @@ pub fn observe_clearing(journal: &mut WatchedJournal, spec: SpecId) -> Result<()
     Ok(())
 }
 
-/// What each account's owner needs: predicates on what was seen, and what was written.
-pub fn write_accounts(w: &mut Writer, journal: &mut WatchedJournal, state: &EvmState, spec: SpecId) {
+/// What each account's owner needs: predicates on what was seen, and what was written. In a `strict` run
+/// everything seen was final, so writes alone remain.
+#[inline(never)]
+pub fn write_accounts(w: &mut Writer, accounts: &[Observed], state: &EvmState, spec: SpecId, strict: bool) {
     let mut count = 0;
-    let accounts = core::mem::take(&mut journal.db_mut().accounts);
-    for observed in &accounts {
-        if let Some(account) = state.get(&observed.address) {
-            if write_account(w, observed, account, spec) {
+    for account in state.iter() {
+        let observed = match account.1.info.account_id {
+            Some(index) => accounts.get(index.get()),
+            None => accounts.iter().rev().find(|a| a.address == *account.0),
+        };
+        if let Some(observed) = observed {
+            if write_account(w, observed, account.1, spec, strict) {
                 count += 1;
             }
         }
     }
-    let mut accounts = accounts;
-    accounts.clear();
-    journal.db_mut().accounts = accounts;
-    w.0[5] = count;
-    w.0[6] = w.0.len() as u32;
+    w.set(5, count);
+    w.set(6, w.length as u32);
 }
 
+/// Words of an account's record without its slots: id, flags, balance 16, nonce 4, code 10, count.
+const ACCOUNT_WORDS: usize = 33;
+
 /// One account's record; false where there is nothing to say.
-fn write_account(w: &mut Writer, observed: &Observed, account: &Account, spec: SpecId) -> bool {
-    let mut flags = observed.flags;
+#[inline]
+fn write_account(w: &mut Writer, observed: &Observed, account: &Account, spec: SpecId, strict: bool) -> bool {
     let destroyed = account.is_selfdestructed();
     let (balance, nonce, code_hash) = if destroyed {
         (U256::ZERO, 0, KECCAK_EMPTY)
     } else {
         (account.info.balance, account.info.nonce, account.info.code_hash)
     };
+    let mut flags = observed.flags;
+    if strict {
+        flags &= !(flag::BALANCE_OBSERVED | flag::BALANCE_BOUND | flag::NONCE_OBSERVED | flag::NONCE_NOT_ZERO);
+    }
     if destroyed {
         flags |= flag::DESTROYED | flag::NONCE_WRITTEN | flag::BALANCE_WRITTEN;
     } else if account.is_touched() {
@@ -204,19 +252,27 @@ fn write_account(w: &mut Writer, observed: &Observed, account: &Account, spec: S
             flags |= flag::EXISTENCE_SET;
         }
     }
-    let slots = !destroyed && account.is_touched() && account.storage.values().any(|slot| slot.is_changed());
+    let slots = !destroyed && account.is_touched() && !account.storage.is_empty();
     if flags == 0 && !slots {
         return false;
     }
+    w.reserve(ACCOUNT_WORDS + 16 * account.storage.len());
     w.word(observed.id);
     w.word(flags);
-    if flags & (flag::BALANCE_WRITTEN | flag::BALANCE_OBSERVED | flag::BALANCE_BOUND) != 0 {
+    let exact = strict || flags & flag::BALANCE_OBSERVED != 0;
+    if flags & flag::BALANCE_OBSERVED != 0 {
         w.u256(&observed.balance);
-        w.u256(&balance);
+    }
+    if flags & flag::BALANCE_WRITTEN != 0 {
+        w.u256(&if exact { balance } else { balance.wrapping_sub(observed.balance) });
+    }
+    if !exact && flags & (flag::BALANCE_WRITTEN | flag::BALANCE_BOUND) != 0 {
         w.u256(&if flags & flag::BALANCE_BOUND != 0 { observed.bound() } else { U256::ZERO });
     }
-    if flags & (flag::NONCE_WRITTEN | flag::NONCE_OBSERVED | flag::NONCE_NOT_ZERO) != 0 {
+    if flags & flag::NONCE_OBSERVED != 0 {
         w.u64(observed.nonce);
+    }
+    if flags & flag::NONCE_WRITTEN != 0 {
         w.u64(nonce);
     }
     if flags & flag::CODE_WRITTEN != 0 {
@@ -225,7 +281,7 @@ fn write_account(w: &mut Writer, observed: &Observed, account: &Account, spec: S
         w.word(code.as_ptr() as usize as u32);
         w.word(code.len() as u32);
     }
-    let at = w.0.len();
+    let at = w.length;
     w.word(0);
     if slots {
         let mut count = 0;
@@ -234,7 +290,7 @@ fn write_account(w: &mut Writer, observed: &Observed, account: &Account, spec: S
             w.u256(&slot.present_value);
             count += 1;
         }
-        w.0[at] = count;
+        w.set(at, count);
     }
     true
 }

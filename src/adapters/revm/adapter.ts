@@ -13,7 +13,7 @@ import { type Complaint, Outcome, Predicate, Seen, type SyncAdapter, type TaskMe
 import { Fault } from '../../core/layout.ts'
 import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, SlotRecord } from '../../core/location.ts'
 import { FULL, TableFull } from '../../core/table.ts'
-import { copy, copy2, copy8, equal8, isZero8, sub256, zero8 } from '../../core/words.ts'
+import { copy, copy2, copy8, equal8, isZero8, zero8 } from '../../core/words.ts'
 import { Flag, Kernel, type KernelHost, Output, Request, RequestFlag } from './kernel.ts'
 
 type Words = Int32Array
@@ -38,6 +38,10 @@ const EMPTY_HASH = new Int32Array(
 /** Bits of `beginBlock`'s flags. */
 export const RevmFlag = { SpuriousDragon: 1 } as const
 
+const BALANCE_FLAGS = Flag.BalanceWritten | Flag.BalanceObserved | Flag.BalanceBound
+const NONCE_FLAGS = Flag.NonceWritten | Flag.NonceObserved | Flag.NonceNotZero
+const LIFE_FLAGS = Flag.CodeWritten | Flag.Created | Flag.Destroyed | Flag.ExistenceSet | Flag.ExistenceCleared
+
 const ONE = new Int32Array([1, 0])
 const ZERO = new Int32Array(8)
 
@@ -61,7 +65,6 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   let foundOffset = 0
   let foundBytes = 0
   const life = new Int32Array(12)
-  const delta = new Int32Array(8)
 
   const record = (found: number): number => {
     if (found === FULL) throw new TableFull('the state has no room for another record')
@@ -182,6 +185,8 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   }
 
   const kernel = new Kernel(module, host)
+  // A constant function is called directly; a property of the exports object is looked up each time.
+  const executeTransaction = kernel.exports.execute
   /** The window of the engine's input words that lies in the kernel. */
   let windowFrom = 0
   let windowTo = 0
@@ -215,23 +220,37 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
     const flags = m[start + 1]
     const r = id << RECORD_SHIFT
     let at = start + 2
-    if ((flags & (Flag.BalanceWritten | Flag.BalanceObserved | Flag.BalanceBound)) !== 0) {
+    if ((flags & BALANCE_FLAGS) !== 0) {
       const location = locationOf(r, Kind.Balance)
-      if ((flags & Flag.BalanceObserved) !== 0) {
+      const written = (flags & Flag.BalanceWritten) !== 0
+      if (memory.strict) {
+        memory.write(location, Kind.Balance, m, at)
+        at += 8
+      } else if ((flags & Flag.BalanceObserved) !== 0) {
         memory.expect(location, Kind.Balance, Predicate.ValueEquals, m, at)
-        if ((flags & Flag.BalanceWritten) !== 0) memory.write(location, Kind.Balance, m, at + 8)
-      } else if ((flags & Flag.BalanceWritten) !== 0) {
-        sub256(delta, 0, m, at + 8, m, at)
-        memory.add(location, delta, 0, m, at + 16)
-      } else memory.expect(location, Kind.Balance, Predicate.AtLeast, m, at + 16)
-      at += 24
+        at += 8
+        if (written) {
+          memory.write(location, Kind.Balance, m, at)
+          at += 8
+        }
+      } else if (written) {
+        memory.add(location, m, at, m, at + 8)
+        at += 16
+      } else {
+        memory.expect(location, Kind.Balance, Predicate.AtLeast, m, at)
+        at += 8
+      }
     }
-    if ((flags & (Flag.NonceWritten | Flag.NonceObserved | Flag.NonceNotZero)) !== 0) {
+    if ((flags & NONCE_FLAGS) !== 0) {
       const location = locationOf(r, Kind.Nonce)
-      if ((flags & Flag.NonceObserved) !== 0) memory.expect(location, Kind.Nonce, Predicate.ValueEquals, m, at)
-      else if ((flags & Flag.NonceNotZero) !== 0) memory.expect(location, Kind.Nonce, Predicate.AtLeast, ONE, 0)
-      if ((flags & Flag.NonceWritten) !== 0) memory.write(location, Kind.Nonce, m, at + 2)
-      at += 4
+      if ((flags & Flag.NonceObserved) !== 0) {
+        memory.expect(location, Kind.Nonce, Predicate.ValueEquals, m, at)
+        at += 2
+      } else if ((flags & Flag.NonceNotZero) !== 0) memory.expect(location, Kind.Nonce, Predicate.AtLeast, ONE, 0)
+      if ((flags & Flag.NonceWritten) !== 0) {
+        memory.write(location, Kind.Nonce, m, at)
+        at += 2
+      }
     }
     if ((flags & LIFE_FLAGS) !== 0) at = publishLife(m, r, flags, at)
     const slots = m[at++]
@@ -291,7 +310,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
       senderLoaded = false
       if (generations.length > 0) generations.length = 0
       if (codes.length > 0) codes.length = 0
-      const code = kernel.exports.execute(bringInput(memory.engine, input, words), memory.strict ? 1 : 0)
+      const code = executeTransaction(bringInput(memory.engine, input, words), memory.strict ? 1 : 0)
       if (code !== Outcome.Done) {
         if (code === Outcome.Invalid) complaint = { fault: Fault.InvalidTransaction, message: kernel.message() }
         return code as Outcome
@@ -328,5 +347,3 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
     dispose() {},
   }
 }
-
-const LIFE_FLAGS = Flag.CodeWritten | Flag.Created | Flag.Destroyed | Flag.ExistenceSet | Flag.ExistenceCleared

@@ -245,10 +245,3 @@ const describeAccount = (
   // Before EIP-161 a touched account exists though it is empty; say so even where no field changed.
   if (!spuriousDragon && !existed && draft.balance === undefined && draft.nonce === undefined) draft.balance = 0n
 }
-
-/** Forgets what a run wrote: every location's list of entries. */
-export const resetHeads = (engine: Words, state: Words, chains: readonly number[]): void => {
-  for (const head of chains) {
-    for (let entry = head; entry !== 0; entry = engine[entry + Entry.Chain]) state[engine[entry + Entry.Location]] = 0
-  }
-}
