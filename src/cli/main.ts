@@ -1,2 +1,163 @@
 #!/usr/bin/env node
-process.stdout.write('blockloom\n')
+/**
+ * The command `blockloom`: options, signals and exit codes.
+ *
+ * Exit codes: 0 everything is right; 1 a block does not match its header, or parallel and sequential differ; 2 a file
+ * or an option cannot be used; 130 interrupted. What the commands do is in run.ts.
+ */
+import { createRequire } from 'node:module'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { MAX_WORKERS } from '../core/layout.ts'
+import { type BlockFile, readBlockFile } from './blockFile.ts'
+import { Exit, runSources, type Source } from './run.ts'
+import { errorLine } from './text.ts'
+import { demoBlock } from './workloads.ts'
+
+/** What commander makes of the options below. */
+interface Flags {
+  readonly adapter: 'revm'
+  readonly workers?: number
+  readonly sequential?: boolean
+  readonly speculation: 'auto' | 'always'
+  readonly repeat: number
+  readonly trustSenders?: boolean
+  readonly json?: boolean
+}
+
+/** More runs than this are a mistyped number: a block of a millisecond would take three minutes. */
+const MOST_REPEATS = 100_000
+
+const DEMO_TRANSACTIONS = 6_000
+const DEMO_REPEATS = 9
+
+const interruption = new AbortController()
+
+function wholeNumber(most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+    if (value >= 1 && value <= most) return value
+    throw new InvalidArgumentError(`It is not a whole number from 1 to ${most}.`)
+  }
+}
+
+/** Both commands take the same options; only how often a path is timed differs. */
+function addOptions(command: Command, repeat: number): Command {
+  return command
+    .addOption(new Option('--adapter <name>', 'the EVM that runs the transactions').choices(['revm']).default('revm'))
+    .addOption(
+      new Option('--workers <n>', `threads, 1 to ${MAX_WORKERS} (default: one a core)`).argParser(
+        wholeNumber(MAX_WORKERS),
+      ),
+    )
+    .option('--sequential', 'run the sequential path only')
+    .addOption(
+      new Option('--speculation <mode>', 'auto leaves what does not gain to the sequential path; always never does')
+        .choices(['auto', 'always'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--repeat <r>', 'timed runs of each path; the medians are told')
+        .argParser(wholeNumber(MOST_REPEATS))
+        .default(repeat),
+    )
+    .option('--trust-senders', "take each transaction's `from` as given instead of recovering it from the signature")
+    .option('--json', 'print one line of JSON for each block')
+}
+
+async function execute(sources: readonly Source[], flags: Flags, style: 'table' | 'full'): Promise<void> {
+  process.exitCode = await runSources(sources, {
+    adapter: flags.adapter,
+    workers: flags.workers,
+    sequential: flags.sequential ?? false,
+    speculation: flags.speculation,
+    repeat: flags.repeat,
+    senders: flags.trustSenders === true ? 'trust' : 'recover',
+    json: flags.json ?? false,
+    signal: interruption.signal,
+    style,
+  })
+}
+
+const fromFiles = (paths: readonly string[]): Source[] =>
+  paths.map((path) => ({ name: path, load: () => readBlockFile(path) }))
+
+const demo: Source = {
+  name: 'demo',
+  // Nobody signed these transactions, and their state is an object already.
+  load: async () => demoBlock(DEMO_TRANSACTIONS) satisfies BlockFile,
+}
+
+function makeProgram(): Command {
+  // By its own name, since this file lies at different depths in src and dist.
+  const { version, description } = createRequire(import.meta.url)('blockloom/package.json') as Record<string, string>
+  const program = new Command('blockloom')
+    .description(description ?? '')
+    .version(version ?? '')
+    // Both are inherited by the commands that are added below.
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) =>
+        write(
+          `blockloom: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replace(/\s+/g, ' ')}\n`,
+        ),
+    })
+
+  addOptions(
+    program
+      .command('run')
+      .description('execute block files one after another and in parallel, and compare both with the header')
+      .argument('<file...>', 'JSON, plain or gzip: { block, pre, codes, blockHashes, fork }'),
+    1,
+  ).action((paths: string[], flags: Flags) => execute(fromFiles(paths), flags, 'table'))
+
+  addOptions(
+    program
+      .command('demo')
+      .description(`run a block of ${DEMO_TRANSACTIONS} ERC-20 transfers and Uniswap V2 swaps, and tell all about it`)
+      .argument('[file...]', 'block files to run instead'),
+    DEMO_REPEATS,
+  ).action((paths: string[], flags: Flags) =>
+    paths.length > 0
+      ? execute(fromFiles(paths), flags, 'full')
+      : execute([demo], { ...flags, trustSenders: true }, 'full'),
+  )
+
+  program.addHelpText(
+    'after',
+    '\nExit codes: 0 right, 1 a block does not match or parallel and sequential differ, 2 unusable input, 130 interrupted.',
+  )
+  return program
+}
+
+/** The first signal ends the command cleanly; one more ends it at once. */
+function listenForSignals(): void {
+  const stop = (): void => {
+    if (interruption.signal.aborted) process.exit(Exit.Interrupted)
+    interruption.abort()
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+}
+
+/** A reader that has seen enough (`| head`) ends the command as well, but that is no failure. */
+function listenForClosedPipes(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.stderr.write(`blockloom: ${errorLine(error)}\n`)
+    process.exit(error.code === 'EPIPE' ? Exit.Right : Exit.Unusable)
+  })
+  process.stderr.on('error', () => undefined)
+}
+
+listenForSignals()
+listenForClosedPipes()
+try {
+  await makeProgram().parseAsync()
+} catch (error) {
+  // Commander has said what is wrong with the options; help and version come this way too, with exit code 0.
+  const told = error instanceof CommanderError
+  if (!told) process.stderr.write(`blockloom: ${errorLine(error)}\n`)
+  process.exitCode = told && error.exitCode === 0 ? Exit.Right : Exit.Unusable
+}

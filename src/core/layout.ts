@@ -141,8 +141,8 @@ export const Place = {
   /** Offset and length of the adapter's result words. */
   Result: 5,
   ResultWords: 6,
-  /** 1 when the place was committed from a speculative execution, 2 by re-execution, 3 by fallback. */
-  Origin: 7,
+  /** Index of the worker that executed it last. */
+  Worker: 7,
   /** Delta to the dense location, 8 words. */
   Dense: 8,
 } as const

@@ -12,6 +12,8 @@ export interface SharedState {
   open(records: number): void
   /** Removes the records that the run inserted (heads of chains) and ends it. */
   close(inserted: readonly number[]): void
-  /** Doubles the indexes after a run found them full. */
+  /** Ends a run that failed: its chains may be lost, so every record is looked at. */
+  scrub(): void
+  /** Enlarges the indexes after a run found them full. */
   grow(): void
 }

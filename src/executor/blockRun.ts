@@ -20,11 +20,15 @@ const CLAIM_MILLISECONDS = 0.04
 /** Commits between two moves of the cursor: an atomic store each would be a tenth of a transfer. */
 const ADVANCE_EVERY = 16
 
-/** How places were committed; word `Place.Origin`. */
-export const Origin = { Speculative: 1, Reexecuted: 2, Fallback: 3 } as const
+/** Claims of this size or more are of short tasks. */
+const OWN_COMMITS = 8
+
+/** Claims without a wait after which a worker claims several places at once again. */
+const CALM_CLAIMS = 32
 
 export class BlockRun {
   readonly #engine: Words
+  readonly #index: number
   readonly #block: number
   readonly #adapter: SyncAdapter
   readonly #scheduler: Scheduler
@@ -38,9 +42,11 @@ export class BlockRun {
   #speculative = 0
   #fallback = 0
   #fallbacks = 0
+  #calmClaims = CALM_CLAIMS
 
   constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: SyncAdapter) {
     this.#engine = engine
+    this.#index = workerIndex
     this.#block = Control.WorkerBlocks + workerIndex * WorkerBlock.Size
     this.#adapter = adapter
     this.#table = table
@@ -57,6 +63,7 @@ export class BlockRun {
     this.#speculative = 0
     this.#fallback = 0
     this.#fallbacks = 0
+    this.#calmClaims = CALM_CLAIMS
     this.#table.begin()
     this.#memory.beginRun()
     this.#sequential.beginRun()
@@ -113,7 +120,9 @@ export class BlockRun {
         turn = 0
       }
       const seen = atomics.load(this.#engine, Control.CommitIndex)
-      if (this.#commitStage(began)) {
+      // Short tasks are committed by the worker that executed them, whose cache holds what they read and wrote:
+      // another one would fetch ten cache lines a place. Long tasks, and the last ones, by whoever is there.
+      if (this.#commitStage(began, first === 0 || chunk < OWN_COMMITS)) {
         began = true
         turn = 0
       } else if (first === 0) scheduler.idle(seen, turn++)
@@ -130,13 +139,19 @@ export class BlockRun {
   /** Executes claimed places and returns the size of the next claim. */
   #executeClaim(first: number, end: number): number {
     const began = performance.now()
+    const waits = this.#memory.waits
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
-      if (this.#scheduler.draining || this.#scheduler.halted()) return 1
+      if (this.#scheduler.pausing) return 1
       this.#execute(place)
+      // The next place of this claim may wait for the one just executed.
+      if (this.#memory.waits !== waits) this.#commitStage(true, true)
     }
+    // Where places wait for their predecessors, neighbours must run side by side: a pipeline, not blocks.
+    this.#calmClaims = this.#memory.waits === waits ? this.#calmClaims + 1 : 0
+    if (this.#calmClaims < CALM_CLAIMS) return 1
     const each = (performance.now() - began) / (end - first)
-    return Math.max(1, Math.min(LARGEST_CHUNK, Math.round(CLAIM_MILLISECONDS / each)))
+    return Math.max(1, Math.min(LARGEST_CHUNK, 2 * (end - first), Math.round(CLAIM_MILLISECONDS / each)))
   }
 
   #execute(place: number): void {
@@ -150,6 +165,7 @@ export class BlockRun {
     }
     if (outcome === Outcome.Done) {
       memory.publish()
+      this.#engine[this.#engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
       this.#scheduler.executed(place)
     } else {
       this.#deferrals++
@@ -166,19 +182,34 @@ export class BlockRun {
     return this.#engine[offsets + place + 1] - this.#engine[offsets + place]
   }
 
-  /** Commits what can be committed. Returns whether the cursor moved. */
-  #commitStage(began: boolean): boolean {
+  /**
+   * Commits what can be committed. Returns whether the cursor moved.
+   *
+   * A worker that finds the lock taken goes on; so whoever lets go of it looks once more at the place it stopped
+   * at, which may have been executed in between. Otherwise readers could wait for a commit that nobody makes.
+   */
+  #commitStage(began: boolean, anybodys: boolean): boolean {
+    let moved = false
+    while (this.#scheduler.tryLock()) {
+      const more = this.#commitLocked(began || moved, anybodys)
+      moved ||= more
+      if (!this.#scheduler.isCommittable() || (!anybodys && !more)) break
+    }
+    return moved
+  }
+
+  #commitLocked(began: boolean, anybodys: boolean): boolean {
     const scheduler = this.#scheduler
-    if (!scheduler.tryLock()) return false
     let next = scheduler.commitIndex
     const from = next
     let ready = began
     try {
-      while (next <= scheduler.last && !scheduler.halted()) {
+      while (next <= scheduler.last) {
         if (scheduler.isExecuted(next)) {
+          if (!anybodys && this.#isForeign(next)) break
           this.#validations++
           if (this.#memory.validate(next)) {
-            this.#finish(next, Origin.Speculative)
+            this.#finish(next)
             this.#speculative++
             next++
             if ((next & (ADVANCE_EVERY - 1)) === 0) scheduler.advance(next)
@@ -186,6 +217,7 @@ export class BlockRun {
           }
         } else if (!scheduler.isDeferred(next)) break
         scheduler.advance(next)
+        if (scheduler.halted()) break
         if (!ready) {
           ready = true
           this.#beginBlock()
@@ -203,11 +235,13 @@ export class BlockRun {
     return next !== from
   }
 
-  #finish(place: number, origin: number): void {
-    const engine = this.#engine
+  #isForeign(place: number): boolean {
+    return this.#engine[this.#engine[Control.PlaceTable] + place * Place.Size + Place.Worker] !== this.#index
+  }
+
+  #finish(place: number): void {
     this.#memory.commit(place)
-    engine[engine[Control.PlaceTable] + place * Place.Size + Place.Origin] = origin
-    engine[Control.JudgedCommits]++
+    this.#engine[Control.JudgedCommits]++
   }
 
   /** Executes a place again with everything below final. False when it halted the run. */
@@ -225,7 +259,7 @@ export class BlockRun {
     this.#scheduler.executed(place)
     if (!memory.foldStrict(place))
       return this.#fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
-    this.#finish(place, Origin.Reexecuted)
+    this.#finish(place)
     return true
   }
 
@@ -271,8 +305,6 @@ export class BlockRun {
   #runSequential(from: number, to: number): number {
     const memory = this.#sequential
     const scheduler = this.#scheduler
-    const engine = this.#engine
-    const table = engine[Control.PlaceTable]
     for (let place = from; place < to; place++) {
       if ((place & 63) === 0) {
         if (scheduler.halted()) return place
@@ -285,7 +317,6 @@ export class BlockRun {
         this.#complain(place, outcome)
         return place
       }
-      engine[table + place * Place.Size + Place.Origin] = Origin.Fallback
     }
     // Whoever resumes after the stretch may look at the place before its own.
     scheduler.executed(to - 1)

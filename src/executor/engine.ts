@@ -24,6 +24,7 @@ import {
   RunKind,
   WorkerBlock,
 } from '../core/layout.ts'
+import { Kind, recordOf, Tag, WATCHED } from '../core/location.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { reserveShared } from '../platform/memory.ts'
 import { coreCount, defaultWorker, type WorkerSource } from '../platform/threads.ts'
@@ -194,12 +195,23 @@ export class Engine {
     return this.#chains(WorkerBlock.Written)
   }
 
-  /** Forgets what a run wrote and what it inserted, and ends the state's part in it. */
-  putBack(state: SharedState): void {
+  /**
+   * Forgets what a run wrote, inserted and learned, and ends the state's part in it. After a run that failed the
+   * workers' chains cannot be trusted, so the state is looked through.
+   */
+  putBack(state: SharedState, succeeded: boolean): void {
+    if (!succeeded) {
+      state.scrub()
+      return
+    }
     const { words } = this
     for (const head of this.written()) {
-      for (let entry = head; entry !== 0; entry = words[entry + Entry.Chain])
-        state.words[words[entry + Entry.Location]] = 0
+      for (let entry = head; entry !== 0; entry = words[entry + Entry.Chain]) {
+        const location = words[entry + Entry.Location]
+        const record = recordOf(location)
+        state.words[location] = 0
+        state.words[record + (state.words[record] === Tag.Slot ? WATCHED[Kind.Slot] : WATCHED[Kind.Life])] = 0
+      }
     }
     state.close([...this.#chains(WorkerBlock.Inserted), state.table.inserted])
   }

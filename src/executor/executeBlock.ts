@@ -361,14 +361,17 @@ export class Executor {
     }
     for (let growths = 0; ; growths++) {
       state.open(4 * prepared.plan.places + 4096)
+      let succeeded = false
       try {
-        return use(await this.#engine.run({ ...prepared.plan, state }, settings))
+        const used = use(await this.#engine.run({ ...prepared.plan, state }, settings))
+        succeeded = true
+        return used
       } catch (error) {
         if (!(error instanceof StateFull)) throw error
         if (growths === MOST_GROWTHS)
           throw new ParallelExecutionError('CAPACITY', 'the state has no room for what the block touches')
       } finally {
-        this.#engine.putBack(state)
+        this.#engine.putBack(state, succeeded)
       }
       state.grow()
     }

@@ -110,13 +110,16 @@ export class TaskExecutor {
     }
     for (let growths = 0; growths < 12; growths++) {
       state.open(4 * tasks.length + 4096)
+      let succeeded = false
       try {
         const run = await this.#engine.run(plan, settings)
-        return { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
+        const result = { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
+        succeeded = true
+        return result
       } catch (error) {
         if (!(error instanceof StateFull)) throw error
       } finally {
-        this.#engine.putBack(state)
+        this.#engine.putBack(state, succeeded)
       }
       state.grow()
     }

@@ -41,10 +41,8 @@ import { add256, atLeast, copy, copy8, equal, isZero8, zero8 } from '../core/wor
 type Words = Int32Array
 
 const KIND_MASK = (1 << READ_PREDICATE_SHIFT) - 1
-const NEGATIVE = 0x80000000 | 0
-
-/** Turns of a spin before a waiting reader parks: 16 us of atomic loads. */
-const SPINS = 2000
+/** Turns of a waiting reader: some 40 us of atomic loads. */
+const SPINS = 1000
 /** Parks before a reader gives up waiting, and how long each may last if nobody notifies. */
 const PARKS = 20
 const PARK_MILLISECONDS = 0.5
@@ -65,9 +63,8 @@ export class MVMemory implements TaskMemory {
 
   #placeTable = 0
   #denseLocation = 0
-  #resultOffset = 0
-  #resultWords = 0
-  readonly #dense = new Int32Array(8)
+  /** Offset of the place that executes. */
+  #at = 0
   /** The read set being built; copied to the arena when the incarnation ends. */
   #reads = new Int32Array(1024)
   #readCount = 0
@@ -98,18 +95,20 @@ export class MVMemory implements TaskMemory {
   // ---- execution: TaskMemory ----
 
   begin(place: number, strict: boolean, exact: boolean): void {
+    const at = this.#placeTable + place * Place.Size
+    this.#at = at
     this.place = place
-    this.incarnation = incarnationOf(this.engine[this.#placeTable + place * Place.Size + Place.Status])
+    this.incarnation = incarnationOf(this.engine[at + Place.Status])
     this.strict = strict
     this.exact = exact
     this.#readCount = 0
     this.#writeCount = 0
-    this.#resultWords = 0
-    zero8(this.#dense, 0)
+    // Main cleared the words of a first incarnation.
+    if (this.incarnation !== 0) zero8(this.engine, at + Place.Dense)
   }
 
   read(location: number, kind: Kind, floor: number): number {
-    if (this.state[recordOf(location) + WATCHED[kind]] !== 0 && !this.strict) this.#awaitPredecessor()
+    if (this.state[recordOf(location) + WATCHED[kind]] !== 0 && !this.strict) this.#awaitFinal(location)
     // A stale 0 is an early read: the entry that it misses is seen by the validation (M4).
     if (atomics.peek(this.state, location) === 0) {
       const seen = floor > 0 ? Seen.Cleared : Seen.Base
@@ -210,12 +209,12 @@ export class MVMemory implements TaskMemory {
   }
 
   result(offset: number, count: number): void {
-    this.#resultOffset = offset
-    this.#resultWords = count
+    this.engine[this.#at + Place.Result] = offset
+    this.engine[this.#at + Place.ResultWords] = count
   }
 
   dense(words: Words, at: number): void {
-    copy8(this.#dense, 0, words, at)
+    copy8(this.engine, this.#at + Place.Dense, words, at)
   }
 
   // ---- the end of an incarnation ----
@@ -228,13 +227,16 @@ export class MVMemory implements TaskMemory {
    */
   publish(): void {
     const engine = this.engine
-    const t = this.#placeTable + this.place * Place.Size
+    const t = this.#at
     const previous = engine[t + Place.WriteSet]
     const previousCount = engine[t + Place.WriteCount]
     const writes = this.#writes
     const count = this.#writeCount
     const set = count === 0 ? 0 : this.arena.take(count)
-    for (let k = 0; k < count; k++) engine[set + k] = this.#link(writes[2 * k], writes[2 * k + 1])
+    for (let k = 0; k < count; k++) {
+      const entry = this.#linkFirst(writes[2 * k], writes[2 * k + 1])
+      engine[set + k] = entry !== 0 ? entry : this.#link(writes[2 * k], writes[2 * k + 1])
+    }
     for (let k = 0; k < previousCount; k++) {
       const entry = engine[previous + k]
       let j = 0
@@ -244,9 +246,6 @@ export class MVMemory implements TaskMemory {
     engine[t + Place.WriteSet] = set
     engine[t + Place.WriteCount] = count
     this.#keepReads(t, set, count)
-    engine[t + Place.Result] = this.#resultOffset
-    engine[t + Place.ResultWords] = this.#resultWords
-    copy8(engine, t + Place.Dense, this.#dense, 0)
   }
 
   /** Copies the read set to the arena; a predicate on a location written here keeps the entry, to start below it. */
@@ -262,9 +261,7 @@ export class MVMemory implements TaskMemory {
         continue
       }
       const location = reads[r]
-      for (let k = 0; k < count; k++) {
-        if (engine[engine[set + k] + Entry.Location] === location) reads[r + Read.Seen] = engine[set + k]
-      }
+      for (let k = 0; k < count; k++) if (this.#writes[2 * k] === location) reads[r + Read.Seen] = engine[set + k]
       r += Read.Size + LENGTH[(kind & KIND_MASK) as Kind]
     }
     copy(engine, to, reads, 0, length)
@@ -397,6 +394,19 @@ export class MVMemory implements TaskMemory {
     this.#writeCount = k + 1
   }
 
+  /** Links a write to a location that nobody has written: the common case, in one exchange. 0 where it is not so. */
+  #linkFirst(location: number, record: number): number {
+    // A stale 0 fails the exchange.
+    if (atomics.peek(this.state, location) !== 0) return 0
+    const fresh = this.#entry(location, record)
+    const { engine } = this
+    engine[fresh + Entry.Next] = 0
+    engine[fresh + Entry.Chain] = this.written
+    if (atomics.compareExchange(this.state, location, 0, fresh) !== 0) return 0
+    this.written = fresh
+    return fresh
+  }
+
   /** Links `record` as this place's write to `location`, reusing the entry of an earlier incarnation. */
   #link(location: number, record: number): number {
     const { engine, state, place } = this
@@ -473,15 +483,21 @@ export class MVMemory implements TaskMemory {
     return record > 0 ? record >> 1 : record
   }
 
-  /** Copies the committed value below `place` to `#below`, from the place's own entry down if it has one. */
+  /** Record of the committed value below `place`, from the place's own entry down if it has one; 0 for the base. */
+  #recordBelow(location: number, own: number, place: number): number {
+    const head = own !== 0 ? atomics.load(this.engine, own + Entry.Next) : atomics.peek(this.state, location)
+    if (head === 0) return 0
+    const record = this.#newest(own !== 0 ? head : atomics.load(this.state, location), place, 0)
+    return record > 0 ? record >> 1 : 0
+  }
+
+  /** Copies the committed value below `place` to `#below`. */
   #valueBelow(location: number, kind: Kind, own: number, place: number): void {
-    const { engine, state } = this
-    const head = own !== 0 ? atomics.load(engine, own + Entry.Next) : atomics.peek(state, location)
-    const record = head === 0 ? 0 : this.#newest(own !== 0 ? head : atomics.load(state, location), place, 0)
+    const record = this.#recordBelow(location, own, place)
     const length = LENGTH[kind]
-    if (record > 0) copy(this.#below, 0, engine, (record >> 1) + 1, length)
-    else copy(this.#below, 0, state, location + BASE[kind], length)
-    if (location === this.#denseLocation) add256(this.#below, 0, this.#below, 0, engine, Control.DenseSum)
+    if (record > 0) copy(this.#below, 0, this.engine, record + 1, length)
+    else copy(this.#below, 0, this.state, location + BASE[kind], length)
+    if (location === this.#denseLocation) add256(this.#below, 0, this.#below, 0, this.engine, Control.DenseSum)
   }
 
   /** Computes the values of the place's deltas; false where a bound is not reached or 2^256 is passed. */
@@ -497,12 +513,19 @@ export class MVMemory implements TaskMemory {
       const record = engine[entry + Entry.Record] >> 1
       if (record === 0 || (engine[record] & 3) !== Record.Delta) continue
       const location = engine[entry + Entry.Location]
-      this.#valueBelow(location, 0, entry, place)
-      if (!atLeast(this.#below, 0, engine, record + 9, 8)) return this.#conflict(location, 0)
+      const below = this.#recordBelow(location, entry, place)
+      let from = below > 0 ? engine : this.state
+      let at = below > 0 ? below + 1 : location + BASE[0]
+      if (location === this.#denseLocation) {
+        add256(this.#below, 0, from, at, engine, Control.DenseSum)
+        from = this.#below
+        at = 0
+      }
+      if (!atLeast(from, at, engine, record + 9, 8)) return this.#conflict(location, 0)
       const value = this.arena.take(9)
       engine[value] = Record.Value | (8 << RECORD_LENGTH_SHIFT)
-      const carry = add256(engine, value + 1, this.#below, 0, engine, record + 1)
-      const negative = (engine[record + 8] & NEGATIVE) !== 0
+      const carry = add256(engine, value + 1, from, at, engine, record + 1)
+      const negative = engine[record + 8] < 0
       if ((carry === 1) !== negative && !isZero8(engine, record + 1)) return this.#conflict(location, 0)
       folded[k] = value
     }
@@ -540,15 +563,36 @@ export class MVMemory implements TaskMemory {
     return false
   }
 
-  /** Waits until the place before this one has executed, one task's length at most. */
-  #awaitPredecessor(): void {
-    const word = this.#placeTable + (this.place - 1) * Place.Size + Place.Status
-    const status = atomics.load(this.engine, word)
-    if (this.place <= 1 || stateOf(status) !== Ready) return
+  /**
+   * Waits, one short task's length at most, until the newest value of a watched location is committed and the
+   * place before this one has executed. Whoever executes that place commits after it, so a true chain becomes
+   * a pipeline: what comes before the read overlaps, and the read is not aborted. Waits are for lower places
+   * only (S4).
+   */
+  #awaitFinal(location: number): void {
+    const { engine, place } = this
+    if (atomics.load(engine, Control.CommitIndex) >= place) return
     this.waits++
+    const before = this.#at - Place.Size + Place.Status
     for (let k = 0; k < SPINS; k++) {
-      if (atomics.load(this.engine, word) !== status || this.#stopped()) return
+      const committed = atomics.load(engine, Control.CommitIndex)
+      if (committed >= place) return
+      if (stateOf(atomics.load(engine, before)) !== Ready && this.#newestPlace(location) < committed) return
+      if (this.#stopped()) return
     }
+  }
+
+  /** Place of the newest entry below this one, 0 where there is none. */
+  #newestPlace(location: number): number {
+    const engine = this.engine
+    let entry = atomics.load(this.state, location)
+    while (entry !== 0) {
+      if (engine[entry + Entry.Place] < this.place && atomics.load(engine, entry + Entry.Record) !== 0) {
+        return engine[entry + Entry.Place]
+      }
+      entry = atomics.load(engine, entry + Entry.Next)
+    }
+    return 0
   }
 
   /** The run halts or drains: whoever is waited for may never come. */

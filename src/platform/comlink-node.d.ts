@@ -3,5 +3,5 @@ declare module 'comlink/dist/esm/node-adapter.mjs' {
   import type { Endpoint } from 'comlink'
 
   const nodeEndpoint: (worker: unknown) => Endpoint
-  export default nodeEndpoint
+  export { nodeEndpoint as default }
 }

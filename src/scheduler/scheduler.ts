@@ -66,6 +66,15 @@ export class Scheduler {
     return atomics.load(this.engine, Control.Halt) !== Halt.None
   }
 
+  /**
+   * True when a worker should claim or execute nothing more: the run halts or drains. Plain loads: asked
+   * before each place, and a stale answer executes one place more, which a halt or a fallback discards.
+   */
+  get pausing(): boolean {
+    const { engine } = this
+    return atomics.peek(engine, Control.Halt) !== Halt.None || atomics.peek(engine, Control.Mode) !== Mode.Speculative
+  }
+
   /** Stops the run. The first reason stays. */
   halt(reason: number): void {
     atomics.compareExchange(this.engine, Control.Halt, Halt.None, reason)
@@ -129,6 +138,14 @@ export class Scheduler {
 
   isDeferred(place: number): boolean {
     return stateOf(this.status(place)) === Deferred
+  }
+
+  /** True when the lowest uncommitted place has been executed or deferred. Anybody. */
+  isCommittable(): boolean {
+    const next = this.commitIndex
+    if (next > this.#places || this.halted()) return false
+    const state = stateOf(this.status(next))
+    return state === Executed || state === Deferred
   }
 
   /** Throws an incarnation away. Returns false where no further one can be counted (hazard 21). Holder of the lock. */

@@ -5,7 +5,17 @@
  */
 import { BLOCK_HASH_WORDS, findCode } from '../core/codes.ts'
 import { CapacityError, InvalidInputError } from '../core/errors.ts'
-import { AccountRecord, BytesRecord, RECORD_SHIFT, RECORD_WORDS, SlotRecord, Tag } from '../core/location.ts'
+import {
+  AccountRecord,
+  BytesRecord,
+  Kind,
+  locationOf,
+  RECORD_SHIFT,
+  RECORD_WORDS,
+  SlotRecord,
+  Tag,
+  WATCHED,
+} from '../core/location.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { chainOf, FULL, hashAddress, hashSlot, LocationTable, StateHeader } from '../core/table.ts'
 
@@ -25,6 +35,14 @@ const reserveMemory = (bytes: number): WebAssembly.Memory => {
   return typeof SharedArrayBuffer === 'undefined'
     ? new WebAssembly.Memory({ initial: pages, maximum: pages })
     : new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+}
+
+/** Forgets what was written to a record's locations, and that they were watched. */
+const clearHeads = (w: Words, r: number): void => {
+  for (const kind of w[r] === Tag.Slot ? [Kind.Slot] : [Kind.Balance, Kind.Nonce, Kind.Life]) {
+    w[locationOf(r, kind)] = 0
+    w[r + WATCHED[kind]] = 0
+  }
 }
 
 export class TableMemory implements SharedState {
@@ -78,6 +96,25 @@ export class TableMemory implements SharedState {
         r = next
       }
     }
+    this.#rollBack()
+  }
+
+  scrub(): void {
+    const w = this.words
+    for (const index of [StateHeader.AccountIndex, StateHeader.SlotIndex]) {
+      for (let at = w[index]; at <= w[index] + w[index + 1]; at++) {
+        const r = w[at] << RECORD_SHIFT
+        // Busy words were left by a worker that died while it inserted.
+        if (w[at] < 0 || r >= this.#runStart) w[at] = 0
+        else if (w[at] !== 0) clearHeads(w, r)
+      }
+    }
+    this.#rollBack()
+  }
+
+  /** Gives back what the run took of the memory. */
+  #rollBack(): void {
+    const w = this.words
     w.fill(0, this.#runStart, w[StateHeader.Next])
     w[StateHeader.Next] = this.#runStart
     w[StateHeader.AccountCount] = this.#counts[0]

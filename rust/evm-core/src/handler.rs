@@ -5,17 +5,22 @@ use crate::host::{Abort, HostDb};
 use crate::journal::WatchedJournal;
 use crate::observe::flag;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use revm::context::result::{EVMError, HaltReason, InvalidTransaction};
 use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
 use revm::context_interface::context::ContextError;
 use revm::context_interface::journaled_state::account::JournaledAccountTr;
+use revm::context_interface::journaled_state::JournalCheckpoint;
 use revm::context_interface::{Block, ContextTr, JournalTr, Transaction};
+use revm::handler::execution::runtime_oog_unwind;
 use revm::handler::pre_execution::{calculate_caller_fee, validate_account_nonce_and_code};
 use revm::handler::{EvmTr, FrameResult, Handler, ItemOrResult, MainnetEvm};
 use revm::interpreter::interpreter_action::FrameInit;
-use revm::interpreter::{FrameInput, InitialAndFloorGas};
+use revm::interpreter::{
+    CallOutcome, FrameInput, Gas, GasTracker, InitialAndFloorGas, InstructionResult, InterpreterResult,
+};
 use revm::primitives::hardfork::SpecId;
-use revm::primitives::{Address, U256};
+use revm::primitives::{Address, Bytes, TxKind, U256};
 
 pub type KernelContext = Context<BlockEnv, TxEnv, CfgEnv, HostDb, WatchedJournal, ()>;
 pub type KernelEvm = MainnetEvm<KernelContext>;
@@ -37,6 +42,44 @@ impl KernelHandler {
             }
         }
         Ok(())
+    }
+
+    /// A call of an account without code that is no precompile; nothing where it is anything else.
+    fn plain_transfer(evm: &mut KernelEvm, gas: &GasTracker) -> Result<Option<FrameResult>, KernelError> {
+        let TxKind::Call(to) = evm.ctx.tx.kind else { return Ok(None) };
+        let journal = &mut evm.ctx.journaled_state;
+        // Loading is what the first frame's input does too, so a longer way loses nothing.
+        let account = &journal.inner.load_account_with_code(to)?.data.info;
+        if !account.code.as_ref().is_some_and(|code| code.is_empty()) || evm.precompiles.contains(&to) {
+            return Ok(None);
+        }
+        // Settles the checkpoint of the runtime gas phase, then opens the frame's.
+        journal.checkpoint_commit();
+        let checkpoint = journal.checkpoint();
+        let result = match journal.transfer_loaded(evm.ctx.tx.caller, to, evm.ctx.tx.value) {
+            None => {
+                journal.checkpoint_commit();
+                InstructionResult::Stop
+            }
+            Some(error) => {
+                journal.checkpoint_revert(checkpoint);
+                error.into()
+            }
+        };
+        if let Some(abort) = journal.pending.take() {
+            return Err(EVMError::Database(abort));
+        }
+        Ok(Some(FrameResult::Call(CallOutcome {
+            result: InterpreterResult {
+                result,
+                gas: Gas::new_with_regular_gas_and_reservoir(gas.remaining(), gas.reservoir()),
+                output: Bytes::new(),
+            },
+            memory_offset: 0..0,
+            was_precompile_called: false,
+            precompile_call_logs: Vec::new(),
+            charged_new_account_state_gas: false,
+        })))
     }
 
     /// Runs the top frame until it needs something: revm's `frame_run` with this kernel's loop.
@@ -95,6 +138,29 @@ impl Handler for KernelHandler {
             observed.nonce = tx.nonce();
         }
         Ok(())
+    }
+
+    /// revm's `execution`, with a shorter way for a transaction that runs no code: no frame, no boxed input.
+    /// The effects and the gas are those of `make_call_frame` with empty code (docs/performance.md).
+    fn execution(
+        &mut self,
+        evm: &mut KernelEvm,
+        checkpoint: JournalCheckpoint,
+        gas: &mut GasTracker,
+    ) -> Result<Option<FrameResult>, KernelError> {
+        if let Some(result) = Self::plain_transfer(evm, gas)? {
+            let mut result = result;
+            self.last_frame_result(evm, &mut result, gas)?;
+            return Ok(Some(result));
+        }
+        let Some(first) = self.first_frame_input(evm, gas)? else {
+            runtime_oog_unwind(&mut evm.ctx, checkpoint)?;
+            return Ok(None);
+        };
+        evm.ctx.journal_mut().checkpoint_commit();
+        let mut result = self.run_exec_loop(evm, first)?;
+        self.last_frame_result(evm, &mut result, gas)?;
+        Ok(Some(result))
     }
 
     fn run_exec_loop(&mut self, evm: &mut KernelEvm, first: FrameInit) -> Result<FrameResult, KernelError> {

@@ -65,7 +65,6 @@ impl Reader {
 const DATA: usize = 44;
 
 /// Decodes one transaction. The host has checked every range; counts and lengths are trusted.
-#[inline(never)]
 pub fn transaction(r: &Reader) -> TxEnv {
     let tx_type = r.word(0) as u8;
     let flags = r.word(1);

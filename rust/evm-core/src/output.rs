@@ -118,7 +118,6 @@ impl Writer {
 }
 
 /// What the receipt needs.
-#[inline(never)]
 pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) {
     w.begin();
     let (status, gas, logs, output, created, reason): (u32, _, Vec<Log>, Bytes, Option<Address>, u32) = match result {
@@ -176,7 +175,6 @@ fn halt_code(reason: &revm::context::result::HaltReason) -> u32 {
 }
 
 /// Observations that only the end of the transaction makes: EIP-161 clears what is touched and empty.
-#[inline(never)]
 pub fn observe_clearing(journal: &mut WatchedJournal, spec: SpecId) -> Result<(), Abort> {
     let clears = |account: &Account| {
         account.is_touched() && account.is_empty() && !account.is_loaded_as_not_existing() && !account.is_selfdestructed()
@@ -199,7 +197,6 @@ pub fn observe_clearing(journal: &mut WatchedJournal, spec: SpecId) -> Result<()
 
 /// What each account's owner needs: predicates on what was seen, and what was written. In a `strict` run
 /// everything seen was final, so writes alone remain.
-#[inline(never)]
 pub fn write_accounts(w: &mut Writer, accounts: &[Observed], state: &EvmState, spec: SpecId, strict: bool) {
     let mut count = 0;
     for account in state.iter() {

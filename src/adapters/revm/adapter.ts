@@ -10,8 +10,8 @@
  */
 import { findBlockHash, findCode } from '../../core/codes.ts'
 import { type Complaint, Outcome, Predicate, Seen, type SyncAdapter, type TaskMemory } from '../../core/contracts.ts'
-import { Fault } from '../../core/layout.ts'
-import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, SlotRecord } from '../../core/location.ts'
+import { Control, Fault } from '../../core/layout.ts'
+import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, recordOf, SlotRecord } from '../../core/location.ts'
 import { FULL, TableFull } from '../../core/table.ts'
 import { copy, copy2, copy8, equal8, isZero8, zero8 } from '../../core/words.ts'
 import { Flag, Kernel, type KernelHost, Output, Request, RequestFlag } from './kernel.ts'
@@ -53,6 +53,8 @@ const hex = (words: Words, at: number, count: number): string => {
 export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   let memory: TaskMemory
   let spuriousDragon = true
+  /** Record of the fee recipient. */
+  let feeRecipient = 0
   let complaint: Complaint = { fault: Fault.None, message: '' }
   /** The first account a transaction loads is its sender, whose nonce the kernel takes from the transaction. */
   let senderLoaded = false
@@ -101,7 +103,9 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
         if (nonce === Seen.Base) copy2(m, request + Request.Nonce, state, r + AccountRecord.Nonce)
         else copy2(m, request + Request.Nonce, engine, nonce)
       }
-      const exists = from[at + Life.Exists]
+      // Before EIP-161 the first fee, be it zero, brings the fee recipient into existence.
+      const paid = !spuriousDragon && r === feeRecipient && memory.place > 1
+      const exists = paid ? 1 : from[at + Life.Exists]
       m[request + Request.Id] = id
       m[request + Request.Flags] = (exact ? RequestFlag.Exact : 0) | (exists !== 0 ? RequestFlag.Exists : 0)
       if (!isZero8(from, at + Life.CodeHash)) {
@@ -297,6 +301,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
 
     beginBlock(engine, environment, flags) {
       spuriousDragon = (flags & RevmFlag.SpuriousDragon) !== 0
+      feeRecipient = recordOf(engine[Control.DenseLocation])
       windowFrom = 0
       windowTo = 0
       const at = kernel.reserve(Math.max(ENVIRONMENT_WORDS, INPUT_WINDOW))

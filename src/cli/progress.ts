@@ -1,0 +1,32 @@
+/** The progress bar: on stderr, on a terminal, and gone before anything else is printed. */
+import cliProgress from 'cli-progress'
+
+/** Progress of one file. */
+export interface Progress {
+  step(): void
+  /** Takes the bar off the screen. May be called more than once. */
+  stop(): void
+}
+
+/**
+ * Shows a bar for one file.
+ *
+ * @param wanted - false shows nothing; neither is anything shown where stderr is no terminal
+ */
+export function showProgress(wanted: boolean, label: string, steps: number): Progress {
+  if (!wanted || !process.stderr.isTTY) return { step: () => undefined, stop: () => undefined }
+  const bar = new cliProgress.SingleBar({
+    stream: process.stderr,
+    format: '{label} [{bar}] {value}/{total} steps',
+    barCompleteChar: '#',
+    barIncompleteChar: '-',
+    clearOnComplete: true,
+    hideCursor: false,
+    // The command ends by itself on a signal and stops the bar on its way out.
+    gracefulExit: false,
+    // Ten lines a second cost nothing that a run beside them would show.
+    fps: 10,
+  })
+  bar.start(steps, 0, { label })
+  return { step: () => bar.increment(), stop: () => bar.stop() }
+}
