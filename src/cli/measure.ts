@@ -30,7 +30,7 @@ export interface MeasureOptions {
 }
 
 /** True, false, or null where the header does not say. */
-export interface Matches {
+interface Matches {
   readonly gasUsed: boolean | null
   readonly logsBloom: boolean | null
   readonly receiptsRoot: boolean | null
@@ -171,7 +171,7 @@ function compareWithHeader({ block }: PreparedBlock, result: BlockResult): Pick<
 }
 
 /** The middle value; of an even number, the mean of the two. */
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const half = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2

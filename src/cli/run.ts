@@ -43,12 +43,6 @@ export interface RunSourcesOptions extends MeasureOptions {
 export const Exit = { Right: 0, Wrong: 1, Unusable: 2, Interrupted: 130 } as const
 export type Exit = (typeof Exit)[keyof typeof Exit]
 
-/**
- * Files after which the pool is made anew. Workers keep every state that they have met, so that the memory of the
- * states of one pool adds up.
- */
-const FILES_PER_POOL = 64
-
 /** @returns the exit code; `Exit.Interrupted` as soon as the signal is aborted */
 export async function runSources(sources: readonly Source[], options: RunSourcesOptions): Promise<Exit> {
   const width = nameWidth(sources.map(({ name }) => name))
@@ -58,10 +52,6 @@ export async function runSources(sources: readonly Source[], options: RunSources
   try {
     for (const [index, source] of sources.entries()) {
       if (options.signal.aborted) return Exit.Interrupted
-      if (index % FILES_PER_POOL === 0) {
-        await executor?.close()
-        executor = undefined
-      }
       const progress = showProgress(!options.json, `${index + 1}/${sources.length}`, stepsOf(options))
       try {
         const file = await source.load()

@@ -25,7 +25,8 @@ export const copy8 = (to: Words, t: number, from: Words, f: number): void => {
 }
 
 export const copy = (to: Words, t: number, from: Words, f: number, count: number): void => {
-  if (count > 64) {
+  // A view costs an object; below this length the loop is faster too.
+  if (count > 256) {
     to.set(from.subarray(f, f + count), t)
     return
   }

@@ -20,6 +20,9 @@ const WATCH = 200
 /** Milliseconds that workers have to come back from a halted run before they are replaced. */
 const GRACE = 2000
 
+/** States that a worker keeps at hand; each holds address space until it is let go. */
+const ATTACHED_STATES = 4
+
 interface Member {
   readonly handle: WorkerHandle
   readonly api: Remote<WorkerApi>
@@ -89,6 +92,11 @@ export class WorkerPool {
       if (!member.attached.has(state.id)) {
         await member.api.attach(state.id, state.memory)
         member.attached.add(state.id)
+        for (const id of member.attached) {
+          if (member.attached.size <= ATTACHED_STATES) break
+          await member.api.detach(id)
+          member.attached.delete(id)
+        }
       }
       if (inputs !== undefined) await member.api.inputs(inputs)
     }
@@ -137,12 +145,6 @@ export class WorkerPool {
         member.api[releaseProxy]()
       }),
     )
-  }
-
-  /** Tells the workers to forget a state. */
-  forget(state: SharedState): void {
-    for (const member of this.#living()) member.attached.delete(state.id)
-    if (this.#state === state.id) this.#state = 0
   }
 
   #living(): Member[] {

@@ -199,6 +199,7 @@ export const collectDiff = (
   const accounts: AccountDiff[] = []
   for (const [record, draft] of drafts) {
     const changed = draft.balance !== undefined || draft.nonce !== undefined || draft.codeHash !== undefined
+    draft.storage = new Map([...draft.storage].sort(([a], [b]) => (a < b ? -1 : 1)))
     if (changed || draft.deleted || draft.storageCleared || draft.storage.size > 0) {
       accounts.push({ address: hexOf(bytesAt(state, record + AccountRecord.Address, 20)), ...draft })
     }

@@ -1,0 +1,198 @@
+/**
+ * `node scripts/readme-table.mjs`: writes the measured table of README.md from benchmarks/results/latest.json, between
+ * the two comments that mark its place. `--check` writes nothing and exits 1 where README.md says something else.
+ *
+ * The goals stand here once; the benchmark prints its verdicts from them too.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** @typedef {import('../benchmarks/report.ts').Results} Results */
+/** @typedef {import('../benchmarks/report.ts').BlockRow} BlockRow */
+/** @typedef {import('../benchmarks/report.ts').ParallelRow} ParallelRow */
+
+export const BEGIN = '<!-- bench:begin -->'
+export const END = '<!-- bench:end -->'
+
+/** Microseconds a transaction on the sequential path, at most. For a machine of two cores, as all of these. */
+const SEQUENTIAL = { transfers: 1.0, erc20: 6.5, uniswap: 28 }
+/** Sequential time over the time of two workers, at least. `sum` is the real blocks above 100 transactions together. */
+const SPEED_UP = { erc20: 1.8, uniswap: 1.8, transfers: 1.35, sum: 1.4 }
+/** The least that any block may have, made to conflict or not. */
+const NEVER_BELOW = 0.95
+
+/**
+ * The pool that goals and tables speak of.
+ *
+ * @param {BlockRow} row
+ * @returns {ParallelRow | undefined}
+ */
+const shown = (row) => row.pools.find(({ workers }) => workers === 2) ?? row.pools.find(({ workers }) => workers > 1)
+
+/** @param {number} value */
+const time = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2))
+/** @param {number} value */
+const times = (value) => `${value.toFixed(2)}x`
+
+/**
+ * Goal by goal, what was measured. A goal whose row was not measured has no verdict.
+ *
+ * @param {Results} results
+ * @returns {{ goal: string, limit: string, actual: string, met: boolean | undefined }[]}
+ */
+export function judge({ rows }) {
+  /** @param {string} name */
+  const find = (name) => rows.find((row) => (name === 'sum' ? row.kind === 'sum' : row.name === name))
+  const verdicts = []
+  for (const [name, limit] of Object.entries(SEQUENTIAL)) {
+    const actual = find(name)?.pools[0]?.sequential.median
+    verdicts.push({
+      goal: `${name}, sequential path`,
+      limit: `at most ${limit.toFixed(1)} us`,
+      actual: actual === undefined ? 'not measured' : `${time(actual)} us`,
+      met: actual === undefined ? undefined : actual <= limit,
+    })
+  }
+  for (const [name, limit] of Object.entries(SPEED_UP)) {
+    const row = find(name)
+    const pool = row?.pools.find(({ workers }) => workers === 2)
+    const actual = pool?.ratio.ofMedians
+    verdicts.push({
+      goal: `${name === 'sum' ? (row?.name ?? 'real blocks') : name}, two workers`,
+      limit: `at least ${times(limit)}`,
+      actual: actual === undefined ? 'not measured' : times(actual),
+      met: actual === undefined ? undefined : actual >= limit,
+    })
+  }
+  const least = worst(rows)
+  verdicts.push({
+    goal: 'the slowest of all, two workers',
+    limit: `at least ${times(NEVER_BELOW)}`,
+    actual: least === undefined ? 'not measured' : `${times(least.ratio)} (${label(least.row)})`,
+    met: least === undefined ? undefined : least.ratio >= NEVER_BELOW,
+  })
+  return verdicts
+}
+
+/** @param {BlockRow} row */
+const label = (row) => (row.kind === 'real' ? `block ${row.name}` : row.name)
+
+/**
+ * @param {readonly BlockRow[]} rows
+ * @returns {{ row: BlockRow, ratio: number } | undefined} the block that gains least from two workers
+ */
+function worst(rows) {
+  return rows
+    .flatMap((row) => {
+      const pool = row.kind === 'sum' ? undefined : row.pools.find(({ workers }) => workers === 2)
+      return pool === undefined ? [] : [{ row, ratio: pool.ratio.ofMedians }]
+    })
+    .sort((a, b) => a.ratio - b.ratio)[0]
+}
+
+/**
+ * The rows of the table: every synthetic block, the real ones together, and the best and worst among them.
+ *
+ * @param {readonly BlockRow[]} rows
+ * @returns {{ name: string, row: BlockRow }[]}
+ */
+function chosen(rows) {
+  const real = rows
+    .filter((row) => row.kind === 'real' && shown(row) !== undefined)
+    .sort((a, b) => (shown(b)?.ratio.ofMedians ?? 0) - (shown(a)?.ratio.ofMedians ?? 0))
+  const picked = rows.filter((row) => row.kind === 'synthetic').map((row) => ({ name: `\`${row.name}\``, row }))
+  for (const row of rows) if (row.kind === 'sum') picked.push({ name: row.name, row })
+  const [best] = real
+  const last = real.at(-1)
+  if (best !== undefined) picked.push({ name: `block ${best.name}, the best of them`, row: best })
+  if (last !== undefined && last !== best) picked.push({ name: `block ${last.name}, the worst of them`, row: last })
+  return picked
+}
+
+/**
+ * @param {Results} results
+ * @param {string} link - where the results file is, from README.md
+ * @returns {string} Markdown, without the marks around it
+ */
+export function render(results, link = 'benchmarks/results/latest.json') {
+  const { machine, node, commit, date, command } = { ...results, node: results.machine.node }
+  const rows = chosen(results.rows)
+  const workers = rows.map(({ row }) => shown(row)?.workers).find((count) => count !== undefined) ?? 2
+  const lowest = worst(results.rows)
+  const lines = [
+    `Microseconds a transaction, medians of ${results.rows[0]?.runs ?? 0} runs on ${machine.cpu}, ${machine.cores} cores,`,
+    `Node ${node.replace('v', '')}; \`${command}\` at commit ${commit}, ${date} ([results](${link})).`,
+    '',
+    `| block | transactions | @ethereumjs/vm | sequential | ${workers} workers | speed-up | executions a transaction | aborts | by fallback |`,
+    '|---|---:|---:|---:|---:|---:|---:|---:|---:|',
+  ]
+  for (const { name, row } of rows) {
+    const pool = shown(row)
+    const outsider = row.ethereumjs === undefined ? 'n/a' : time(row.ethereumjs.withCaches)
+    const cells = [name, String(row.transactions), outsider, time(row.pools[0].sequential.median)]
+    if (pool === undefined) cells.push('n/a', 'n/a', 'n/a', 'n/a', 'n/a')
+    else {
+      const { ratio, counts } = pool
+      const gain = `${times(ratio.ofMedians)} (${ratio.ofPairs.min.toFixed(2)} to ${ratio.ofPairs.max.toFixed(2)})`
+      cells.push(
+        time(pool.parallel.median),
+        row === lowest?.row ? `**${gain}, the slowest**` : gain,
+        (counts.executions / row.transactions).toFixed(2),
+        String(counts.aborts),
+        String(counts.fallback),
+      )
+    }
+    lines.push(`| ${cells.join(' | ')} |`)
+  }
+  lines.push(
+    '',
+    'Speed-up is the sequential path of this engine over the parallel one, and in brackets its extremes over pairs of runs.',
+    'By fallback: transactions that the sequential path ran, since speculation did not gain. `@ethereumjs/vm` is `runTx` with',
+    'MerkleStateManager and caches, on shorter synthetic blocks and on whole real ones.',
+    '',
+    '| goal on two cores | limit | measured | |',
+    '|---|---|---|---|',
+    ...judge(results).map(({ goal, limit, actual, met }) => {
+      const verdict = met === undefined ? 'n/a' : met ? 'met' : '**missed**'
+      return `| ${goal} | ${limit} | ${actual} | ${verdict} |`
+    }),
+  )
+  return lines.join('\n')
+}
+
+/**
+ * @param {string} readme
+ * @param {string} content
+ * @returns {string} `readme` with `content` between the marks
+ * @throws {Error} where the marks are not there, once each and in order
+ */
+export function insert(readme, content) {
+  const begin = readme.indexOf(BEGIN)
+  const end = readme.indexOf(END)
+  if (begin < 0 || end < begin || readme.indexOf(BEGIN, begin + 1) >= 0 || readme.indexOf(END, end + 1) >= 0) {
+    throw new Error(`README.md needs ${BEGIN} and, below it, ${END}, once each`)
+  }
+  return `${readme.slice(0, begin + BEGIN.length)}\n${content}\n${readme.slice(end)}`
+}
+
+function main() {
+  const path = fileURLToPath(new URL('../README.md', import.meta.url))
+  const latest = new URL('../benchmarks/results/latest.json', import.meta.url)
+  if (!existsSync(latest)) throw new Error('benchmarks/results/latest.json is missing; `npm run bench` writes it')
+  const readme = readFileSync(path, 'utf8')
+  const wanted = insert(readme, render(JSON.parse(readFileSync(latest, 'utf8'))))
+  if (process.argv[2] === '--check') {
+    if (readme === wanted) return
+    throw new Error('the table in README.md is not that of latest.json; `node scripts/readme-table.mjs` writes it')
+  }
+  writeFileSync(path, wanted)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    main()
+  } catch (error) {
+    console.error(`readme-table: ${error instanceof Error ? error.message : String(error)}`)
+    process.exitCode = 1
+  }
+}
