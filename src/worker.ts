@@ -2,3 +2,6 @@
 import { serve } from './executor/workerMain.ts'
 
 serve()
+
+/** True: this file is a module. Without an export, tools take the bundled file for CommonJS. */
+export const isWorker = true

@@ -36,6 +36,8 @@ export type ErrorCode =
   | 'STATE_BUSY'
   /** A declared limit was reached; `fields.limit` and `fields.actual` give both numbers. */
   | 'CAPACITY'
+  /** Threads cannot share memory: a browser page that is not cross-origin isolated. */
+  | 'NO_SHARED_MEMORY'
   /** A worker ended or stopped answering while it held a part of the block. */
   | 'WORKER_LOST'
   /** No progress for longer than the watchdog allows; `fields` hold a dump of the scheduler. */
@@ -139,7 +141,7 @@ const FAMILIES = {
 }
 
 /** Which class an error belongs to. */
-export type ErrorFamily = keyof typeof FAMILIES
+type ErrorFamily = keyof typeof FAMILIES
 
 /** An error as plain data that structured clone accepts. */
 export interface WireError {

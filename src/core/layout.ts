@@ -17,7 +17,7 @@ const PAD = 32
 
 /** Control words of the engine memory. */
 export const Control = {
-  /** Workers that are back from the run. Writers: workers, +1. Main waits on it. */
+  /** Workers that are back from the run. Writers: workers, +1. Main waits on it until it equals the closed `Join`. */
   Finished: 1 * PAD,
   /** Next place to claim for execution. Writers: workers, +chunk; a fallback sets it. */
   ExecutionIndex: 2 * PAD,
@@ -37,8 +37,6 @@ export const Control = {
   Watchers: 8 * PAD + 16,
   /** Workers that have seen `Mode.Draining` and execute nothing. Writers: workers, +1 and -1. */
   Drained: 9 * PAD,
-  /** Workers that have come to this run. Writers: workers, +1. Those not drained may be executing. */
-  Joined: 11 * PAD,
   /** Next unclaimed item of a batch that is no block (sender recovery). Writers: workers, +1. */
   BatchIndex: 10 * PAD,
 
@@ -77,9 +75,17 @@ export const Control = {
   /** First place of the current speculative stretch. */
   JudgedFrom: 13 * PAD + 16,
 
+  /**
+   * Workers that have joined the run, and JOIN_CLOSED once nobody may any more. Main opens it last; a worker that
+   * wakes up late finds it closed and parks again, so that a run is over when its work is, not when everybody woke.
+   */
+  Join: 15 * PAD,
+
   /** First word of the worker blocks. */
   WorkerBlocks: 16 * PAD,
 } as const
+
+export const JOIN_CLOSED = 1 << 30
 
 /** What a run does. Word `Control.Kind`. */
 /** `Messages` sends a worker back to its event loop, where the control plane reaches it. */

@@ -36,7 +36,7 @@ export const Kind = { Balance: 0, Nonce: 1, Life: 2, Slot: 3, Bytes: 4 } as cons
 export type Kind = (typeof Kind)[keyof typeof Kind]
 
 /** Offset of the head in its record. */
-export const HEAD = [8, 9, 10, 10, 10] as const
+const HEAD = [8, 9, 10, 10, 10] as const
 /** Offset of the base value, counted from the head. */
 export const BASE = [
   AccountRecord.Balance - 8,
@@ -55,12 +55,6 @@ export const WATCHED = [6, 6, 6, 11, 6] as const
 
 /** Words of a life value. */
 export const Life = { CodeHash: 0, Generation: 8, Exists: 9, CodeOffset: 10, CodeBytes: 11 } as const
-
-/**
- * Words of a byte string's value: its length in bytes (-1 absent) and where its words lie, in the state
- * memory for a base value and in the engine memory otherwise.
- */
-export const Bytes = { Length: 0, Offset: 1 } as const
 
 export const locationOf = (record: number, kind: Kind): number => record + HEAD[kind]
 export const recordOf = (location: number): number => location & ~(RECORD_WORDS - 1)

@@ -77,7 +77,7 @@ export const hashSlot = (account: number, words: Words, at: number): number => {
 }
 
 /** A run of bytes, packed four to a word with a zeroed tail. */
-export const hashBytes = (words: Words, at: number, bytes: number): number => {
+const hashBytes = (words: Words, at: number, bytes: number): number => {
   let h = Math.imul(bytes ^ 0x2545f491, 0x9e3779b1)
   const count = (bytes + 3) >> 2
   for (let k = 0; k < count; k++) h = mix(h, words[at + k], k & 1 ? 0x85ebca6b : 0x9e3779b1)

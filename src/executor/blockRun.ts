@@ -21,7 +21,7 @@ const CLAIM_MILLISECONDS = 0.04
 const ADVANCE_EVERY = 16
 
 /** Claims of this size or more are of short tasks. */
-const OWN_COMMITS = 8
+const OWN_COMMITS = 4
 
 /** Claims without a wait after which a worker claims several places at once again. */
 const CALM_CLAIMS = 32
@@ -100,7 +100,6 @@ export class BlockRun {
   speculative(): void {
     this.#begin()
     const scheduler = this.#scheduler
-    scheduler.join()
     let began = false
     let chunk = 1
     let turn = 0

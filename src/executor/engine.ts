@@ -96,7 +96,7 @@ export interface RunReport {
 }
 
 /** Checks an option that is a whole number in a range. */
-export const wholeNumber = (
+const wholeNumber = (
   value: number | undefined,
   name: string,
   least: number,
@@ -241,7 +241,8 @@ export class Engine {
   /** Clears the control words and worker blocks of the run before. Epochs stay. */
   #reset(): void {
     const { words } = this
-    words.fill(0, 0, Control.WorkerBlocks)
+    // `Join` stays closed: a worker that is late for the run before must find it so.
+    words.fill(0, 0, Control.Join)
     for (let k = 0; k < MAX_WORKERS; k++) {
       const block = Control.WorkerBlocks + k * WorkerBlock.Size
       words.fill(0, block, block + WorkerBlock.Epoch)

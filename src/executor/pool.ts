@@ -10,7 +10,7 @@
 import { type Remote, releaseProxy, wrap } from 'comlink'
 import * as atomics from '../core/atomics.ts'
 import { fromWire, ParallelExecutionError, type WireError, WorkerLostError } from '../core/errors.ts'
-import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
+import { Control, Halt, JOIN_CLOSED, RunKind, WorkerBlock } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { spawnWorker, type WorkerHandle, type WorkerSource } from '../platform/threads.ts'
 import type { AdapterSpec, WorkerApi } from './workerMain.ts'
@@ -115,6 +115,7 @@ export class WorkerPool {
     engine[Control.Workers] = serving.length
     atomics.store(engine, Control.Finished, 0)
     atomics.store(engine, Control.Halt, Halt.None)
+    atomics.store(engine, Control.Join, 0)
     for (const member of serving) member.handle.ref()
     const stop = (reason: number) => () => this.#halt(reason)
     const onAbort = stop(Halt.Signal)
@@ -236,14 +237,21 @@ export class WorkerPool {
     await Promise.all(parked.map((m) => m.parked))
   }
 
+  /** Resolves when everybody who joined has left, or a worker is gone and the others have. */
   async #finished(serving: readonly Member[]): Promise<void> {
     const { engine } = this
     for (;;) {
       const finished = atomics.load(engine, Control.Finished)
+      const join = atomics.load(engine, Control.Join)
+      const joined = join & (JOIN_CLOSED - 1)
+      if ((join & JOIN_CLOSED) !== 0 && finished >= joined) return
       const lost = serving.filter((m) => m.ended).length
-      if (finished + lost >= serving.length) return
-      if (lost > 0) this.#halt(Halt.WorkerLost)
-      await atomics.waitAsync(engine, Control.Finished, finished, 1000)
+      if (lost > 0) {
+        this.#halt(Halt.WorkerLost)
+        atomics.store(engine, Control.Join, join | JOIN_CLOSED)
+        if (finished + lost >= joined) return
+      }
+      await atomics.waitAsync(engine, Control.Finished, finished, lost > 0 ? 10 : 1000)
     }
   }
 

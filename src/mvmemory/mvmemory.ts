@@ -47,6 +47,9 @@ const SPINS = 1000
 const PARKS = 20
 const PARK_MILLISECONDS = 0.5
 
+const ABOVE_SLOTS = 64
+const aboveSlot = (location: number): number => ((location ^ (location >> 5)) & (ABOVE_SLOTS - 1)) << 1
+
 export class MVMemory implements TaskMemory {
   readonly table: LocationTable
   readonly state: Words
@@ -73,6 +76,8 @@ export class MVMemory implements TaskMemory {
   #writeCount = 0
   /** Folded records of a place between its validation and its commit. */
   #folded = new Int32Array(256)
+  /** Pairs of a location and the entry above what this worker linked there last; direct-mapped. */
+  readonly #above = new Int32Array(2 * ABOVE_SLOTS)
   readonly #below = new Int32Array(8)
   readonly #sum = new Int32Array(8)
 
@@ -90,6 +95,7 @@ export class MVMemory implements TaskMemory {
     this.#denseLocation = this.engine[Control.DenseLocation]
     this.written = 0
     this.waits = 0
+    this.#above.fill(0)
   }
 
   // ---- execution: TaskMemory ----
@@ -148,6 +154,11 @@ export class MVMemory implements TaskMemory {
     const sum = this.#sum
     zero8(sum, 0)
     let entry = atomics.load(this.state, location)
+    // A guess is not worth a walk past what other workers wrote above: each entry is a cache line of theirs.
+    if (engine[entry + Entry.Place] >= this.place && limit < Number.MAX_SAFE_INTEGER) {
+      copy8(out, at, this.state, base)
+      return false
+    }
     let deltas = 0
     let from = this.state
     let value = base
@@ -424,17 +435,28 @@ export class MVMemory implements TaskMemory {
         }
         return fresh
       }
-      const linked = this.#linkBelow(head, location, record, fresh)
-      if (linked > 0) return linked
-      fresh = -linked
+      return this.#linkBelow(this.#nearestAbove(head, location), location, record, fresh)
     }
   }
 
-  /** Walks from an entry at or above this place; the entry linked, or minus a fresh one when the exchange was lost. */
-  #linkBelow(head: number, location: number, record: number, spare: number): number {
+  /**
+   * Where to begin a walk: the entry that this worker last linked below on the location, if it still lies above.
+   * Entries are never unlinked, so any entry of the list at a higher place will do; the head may be as many
+   * foreign cache lines away as other workers are ahead (long nonce chains).
+   */
+  #nearestAbove(head: number, location: number): number {
+    const engine = this.engine
+    const k = aboveSlot(location)
+    const above = this.#above[k + 1]
+    if (this.#above[k] === location && engine[above + Entry.Place] > this.place) return above
+    return head
+  }
+
+  /** Links below `start`, an entry at or above this place. */
+  #linkBelow(start: number, location: number, record: number, spare: number): number {
     const { engine, place } = this
     let fresh = spare
-    let above = head
+    let above = start
     for (;;) {
       if (engine[above + Entry.Place] === place) {
         atomics.store(engine, above + Entry.Record, record << 1)
@@ -447,7 +469,12 @@ export class MVMemory implements TaskMemory {
       }
       if (fresh === 0) fresh = this.#entry(location, record)
       engine[fresh + Entry.Next] = next
-      if (atomics.compareExchange(engine, above + Entry.Next, next, fresh) === next) return fresh
+      if (atomics.compareExchange(engine, above + Entry.Next, next, fresh) === next) {
+        const k = aboveSlot(location)
+        this.#above[k] = location
+        this.#above[k + 1] = above
+        return fresh
+      }
     }
   }
 

@@ -3,5 +3,6 @@ declare module 'comlink/dist/esm/node-adapter.mjs' {
   import type { Endpoint } from 'comlink'
 
   const nodeEndpoint: (worker: unknown) => Endpoint
+
   export { nodeEndpoint as default }
 }

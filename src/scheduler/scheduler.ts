@@ -21,13 +21,16 @@
  * Not here: values and read sets (mvmemory), what a place does (adapters), threads (executor).
  */
 import * as atomics from '../core/atomics.ts'
-import { Control, Halt, Mode, Place } from '../core/layout.ts'
+import { Control, Halt, JOIN_CLOSED, Mode, Place } from '../core/layout.ts'
 import { Aborting, Deferred, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../core/status.ts'
 
 type Words = Int32Array
 
-/** Most places a claim takes: what made transfers fastest (DESIGN.md section 3: 16 to 32). */
-export const LARGEST_CHUNK = 16
+/**
+ * Most places a claim takes. Larger ones save an addition each; but a writer walks past what the others wrote to
+ * its location in the places above, up to a claim of each.
+ */
+export const LARGEST_CHUNK = 8
 
 /** Turns of an idle worker before it parks. */
 const SPINS = 400
@@ -176,16 +179,11 @@ export class Scheduler {
   }
 
   /**
-   * True once nobody but the caller executes. A worker that comes later adds itself to `Joined` before it
+   * True once nobody but the caller executes. A worker that comes later adds itself to `Join` before it
    * looks at the mode, so either it sees the request or it is counted here.
    */
   get alone(): boolean {
-    return atomics.load(this.engine, Control.Drained) >= atomics.load(this.engine, Control.Joined) - 1
-  }
-
-  /** Enters the run, before the first claim. */
-  join(): void {
-    atomics.add(this.engine, Control.Joined, 1)
+    return atomics.load(this.engine, Control.Drained) >= (atomics.load(this.engine, Control.Join) & (JOIN_CLOSED - 1)) - 1
   }
 
   /** Parks the calling worker until speculation begins again, the run ends or halts. */

@@ -5,7 +5,7 @@ import { InvalidInputError } from '../core/errors.ts'
 export type WasmSource = URL | ArrayBuffer | Uint8Array | WebAssembly.Module
 
 /** The library's own kernel, beside this module once built. */
-export const defaultKernel = (): URL => new URL('./evm-core.wasm', import.meta.url)
+const defaultKernel = (): URL => new URL('./evm-core.wasm', import.meta.url)
 
 let own: Promise<WebAssembly.Module> | undefined
 

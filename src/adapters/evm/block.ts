@@ -72,7 +72,7 @@ export interface DecodedBlock {
 }
 
 /** An object that decodes as a block: the part of @ethereumjs/block `Block` that is used. */
-export interface BlockLike {
+interface BlockLike {
   readonly header: object
   readonly transactions: readonly unknown[]
   /** The RLP of the whole block. */

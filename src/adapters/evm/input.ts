@@ -18,7 +18,7 @@ export type RlpItem = Uint8Array | NestedUint8Array
 const LIMITS = { 8: 1n << 8n, 64: 1n << 64n, 256: 1n << 256n } as const
 
 /** Width of an integer in bits. */
-export type Bits = keyof typeof LIMITS
+type Bits = keyof typeof LIMITS
 
 /** Where in the input a reader stands. */
 export interface Place {
@@ -201,7 +201,7 @@ function digitOf(code: number): number {
 }
 
 /** The integer that bytes stand for, most significant first. */
-export function bytesToBigInt(bytes: Uint8Array): bigint {
+function bytesToBigInt(bytes: Uint8Array): bigint {
   if (bytes.length <= 6) {
     let value = 0
     for (const byte of bytes) value = value * 256 + byte

@@ -5,6 +5,7 @@
  * wrote. A read that meets a value not yet there throws a private signal; the store is poisoned from then on,
  * so a task that catches the signal cannot carry on with what it does not know.
  */
+import { LRUCache } from 'lru-cache'
 import { Predicate, Seen, type TaskMemory } from '../../core/contracts.ts'
 import { BytesRecord, Kind, locationOf } from '../../core/location.ts'
 import { FULL, TableFull } from '../../core/table.ts'
@@ -51,6 +52,19 @@ interface Slot {
 }
 
 const text = new TextEncoder()
+
+/** Text keys as bytes: tasks name the same few keys again and again. */
+const keyBytes = new LRUCache<string, Uint8Array>({ max: 1 << 14 })
+
+const bytesOf = (key: Key): Uint8Array => {
+  if (typeof key !== 'string') return key
+  let bytes = keyBytes.get(key)
+  if (bytes === undefined) {
+    bytes = text.encode(key)
+    keyBytes.set(key, bytes)
+  }
+  return bytes
+}
 
 export class IncarnationStore implements TaskStore {
   #memory: TaskMemory
@@ -185,7 +199,7 @@ export class IncarnationStore implements TaskStore {
 
   #slot(key: Key): Slot {
     if (this.#poisoned) this.#unwind()
-    const bytes = typeof key === 'string' ? text.encode(key) : key
+    const bytes = bytesOf(key)
     if (bytes.length > this.#key.length * 4) this.#key = new Int32Array(bytes.length)
     packBytes(bytes, this.#key, 0)
     const record = this.#memory.table.bytes(this.#key, 0, bytes.length)

@@ -1,0 +1,197 @@
+/** The scheduler stepped by hand: claims, the window, the commit lock, fallback and the end, each by its rule. */
+import { describe, expect, test } from 'vitest'
+import { Control, Halt, Mode } from '../../src/core/layout.ts'
+import { Aborting, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../../src/core/status.ts'
+import { nextStretch, SAMPLE, speculationLoses } from '../../src/scheduler/judge.ts'
+import { layOut, schedulerOn } from '../support/engineMemory.ts'
+
+/** Two workers of one run. */
+const two = (places: number, window?: number) => {
+  const engine = layOut(places, window === undefined ? {} : { window })
+  return { engine, a: schedulerOn(engine), b: schedulerOn(engine) }
+}
+
+describe('scheduler: claims', () => {
+  test('places are handed out once, in order, whoever asks (S1)', () => {
+    const { a, b } = two(10)
+    expect([a.claim(3), b.claim(3), a.claim(1), b.claim(3)]).toEqual([1, 4, 7, 8])
+    expect([a.claim(1), b.claim(16)]).toEqual([0, 0])
+    expect(a.executionIndex).toBe(11)
+  })
+
+  test('a claim that reaches beyond the block is cut by its end, and none is made after it', () => {
+    const { a, b } = two(5)
+    expect(a.claim(16)).toBe(1)
+    expect(b.claim(16)).toBe(0)
+    expect(b.executionIndex).toBe(6)
+  })
+
+  test('a block without places has nothing to claim and is done', () => {
+    const { a } = two(0)
+    expect(a.claim(16)).toBe(0)
+    expect(a.done()).toBe(true)
+  })
+
+  test('nobody runs further ahead of the commit cursor than the window', () => {
+    const { a, b } = two(100, 8)
+    expect([a.claim(4), b.claim(4)]).toEqual([1, 5])
+    expect([a.claim(4), b.claim(1)]).toEqual([0, 0])
+    a.advance(2)
+    expect(b.claim(4)).toBe(9)
+    expect(a.claim(4)).toBe(0)
+  })
+
+  test('no claim while the run drains', () => {
+    const { a, b } = two(10)
+    a.drain()
+    expect(b.claim(1)).toBe(0)
+    expect(b.draining).toBe(true)
+    a.resume(4)
+    expect(b.draining).toBe(false)
+    expect(b.claim(2)).toBe(4)
+  })
+})
+
+describe('scheduler: the commit stage', () => {
+  test('the lock has one holder', () => {
+    const { a, b } = two(3)
+    expect(a.tryLock()).toBe(true)
+    expect([a.tryLock(), b.tryLock()]).toEqual([false, false])
+    a.unlock()
+    expect(b.tryLock()).toBe(true)
+  })
+
+  test('an execution is seen by the other worker with its incarnation', () => {
+    const { a, b } = two(3)
+    expect([b.isExecuted(1), b.isDeferred(1)]).toEqual([false, false])
+    a.executed(1)
+    a.defer(2)
+    expect([b.isExecuted(1), b.isDeferred(1), b.isExecuted(2), b.isDeferred(2)]).toEqual([true, false, false, true])
+  })
+
+  test('an abort counts one incarnation more, and the execution after it keeps the count (S2)', () => {
+    const { a, b } = two(3)
+    a.executed(1)
+    expect(b.abort(1)).toBe(true)
+    expect([stateOf(a.status(1)), incarnationOf(a.status(1))]).toEqual([Aborting, 1])
+    expect(a.isExecuted(1)).toBe(false)
+    b.executed(1)
+    expect([stateOf(a.status(1)), incarnationOf(a.status(1))]).toEqual([Executed, 1])
+  })
+
+  test('the block is done when the commit cursor has left its last place, not before', () => {
+    const { a, b } = two(2)
+    a.claim(2)
+    a.executed(1)
+    a.executed(2)
+    expect(b.done()).toBe(false)
+    b.advance(2)
+    expect(a.done()).toBe(false)
+    b.advance(3)
+    expect(a.done()).toBe(true)
+  })
+
+  test('no incarnation beyond the largest (hazard 21)', () => {
+    const { a, engine } = two(1)
+    engine[engine[Control.PlaceTable] + 16] = pack(MAX_INCARNATION, Executed)
+    expect(a.abort(1)).toBe(false)
+    expect(incarnationOf(a.status(1))).toBe(MAX_INCARNATION)
+  })
+})
+
+describe('scheduler: fallback', () => {
+  test('the committer is alone once everybody else who joined has drained', () => {
+    const { a, b, engine } = two(10)
+    a.join()
+    expect(a.alone).toBe(true)
+    b.join()
+    a.drain()
+    expect(a.alone).toBe(false)
+    // What awaitSpeculation does before it parks.
+    engine[Control.Drained]++
+    expect(a.alone).toBe(true)
+    // A worker that comes late is counted before it can see the request.
+    schedulerOn(engine).join()
+    expect(a.alone).toBe(false)
+  })
+
+  test('waiting for speculation ends at once when the run is over, halted or speculative', () => {
+    for (const end of ['done', 'halt', 'resume'] as const) {
+      const { a, b, engine } = two(3)
+      a.drain()
+      if (end === 'done') a.advance(4)
+      if (end === 'halt') a.halt(Halt.Signal)
+      if (end === 'resume') a.resume(2)
+      b.awaitSpeculation()
+      expect(engine[Control.Drained]).toBe(0)
+    }
+  })
+
+  test('reset returns what was executed to Ready with one incarnation more, and leaves what was not', () => {
+    const { a } = two(6)
+    a.claim(6)
+    a.executed(2)
+    a.defer(3)
+    a.executed(5)
+    a.reset(2, 5)
+    const words = [1, 2, 3, 4, 5].map((place) => [stateOf(a.status(place)), incarnationOf(a.status(place))])
+    expect(words).toEqual([
+      [Ready, 0],
+      [Ready, 1],
+      [Ready, 1],
+      [Ready, 0],
+      [Executed, 0],
+    ])
+  })
+
+  test('speculation begins again where the sequential stretch ended', () => {
+    const { a, b, engine } = two(20)
+    a.claim(16)
+    a.drain()
+    a.advance(9)
+    a.resume(9)
+    expect(engine[Control.Mode]).toBe(Mode.Speculative)
+    expect(b.claim(4)).toBe(9)
+  })
+})
+
+describe('scheduler: halt', () => {
+  test('the first reason stays', () => {
+    const { a, b, engine } = two(3)
+    expect(a.halted()).toBe(false)
+    a.halt(Halt.Fault)
+    b.halt(Halt.Signal)
+    expect(b.halted()).toBe(true)
+    expect(engine[Control.Halt]).toBe(Halt.Fault)
+  })
+
+  test('idle does not wait for a cursor that has moved', () => {
+    const { a, engine } = two(3)
+    a.advance(2)
+    const began = performance.now()
+    for (let turn = 0; turn < 500; turn++) a.idle(1, turn)
+    expect(engine[Control.Waiting]).toBe(0)
+    // 100 parks of a millisecond each, had it waited.
+    expect(performance.now() - began).toBeLessThan(90)
+  })
+})
+
+describe('judge', () => {
+  test('speculation loses where almost half of a whole sample aborts', () => {
+    expect(speculationLoses(SAMPLE - 1, SAMPLE - 1)).toBe(false)
+    expect(speculationLoses(SAMPLE, 0)).toBe(false)
+    expect(speculationLoses(SAMPLE, SAMPLE / 4)).toBe(false)
+    expect(speculationLoses(SAMPLE, SAMPLE / 2)).toBe(true)
+    expect(speculationLoses(SAMPLE, SAMPLE)).toBe(true)
+  })
+
+  test('stretches grow, up to a limit', () => {
+    let last = 0
+    for (let k = 0; k < 40; k++) {
+      const next = nextStretch(last)
+      expect(next).toBeGreaterThanOrEqual(last)
+      last = next
+    }
+    expect(nextStretch(last)).toBe(last)
+  })
+})
