@@ -58,15 +58,14 @@ export interface Measurement {
   readonly run: RunReport
 }
 
-/**
- * Untimed runs of a path besides the one that is compared. V8 compiles a worker's code while it runs: one time alone
- * is asked for where the result matters, several where the times do.
- */
-const warmUps = (repeat: number): number => (repeat === 1 ? 0 : 2)
+/** Untimed milliseconds on a pool that has not run this file: V8 compiles a worker's code while it runs. */
+const WARM_UP_MILLISECONDS = 400
+/** Untimed runs of a path at the least, besides the one that is compared. */
+const WARM_UPS = 2
 
 /** How often `measure` calls `onStep`. */
 export const stepsOf = ({ sequential, repeat }: Pick<MeasureOptions, 'sequential' | 'repeat'>): number =>
-  1 + (sequential ? 1 : 2) * (1 + warmUps(repeat) + repeat)
+  1 + (sequential ? 1 : 2) * (1 + repeat)
 
 /**
  * Runs a block.
@@ -94,10 +93,14 @@ export async function measure(
   const compared = await compare(executor, prepared, sequential, options.sequential ? undefined : parallel, onStep)
   const paths = compared.ranParallel ? [sequential, parallel] : [sequential]
   const times = new Map<ExecuteBlockOptions, number[]>(paths.map((path) => [path, []]))
-  for (let round = -warmUps(repeat); round < repeat; round++) {
+  // One run alone is asked for where the result matters, several where the times do.
+  const warmUntil = performance.now() + WARM_UP_MILLISECONDS
+  for (let round = 0; repeat > 1 && (round < WARM_UPS || performance.now() < warmUntil); round++) {
+    for (const path of paths) await executor.timePrepared(prepared, path)
+  }
+  for (let round = 0; round < repeat; round++) {
     for (const path of paths) {
-      const { ms } = await executor.timePrepared(prepared, path)
-      if (round >= 0) times.get(path)?.push(ms)
+      times.get(path)?.push((await executor.timePrepared(prepared, path)).ms)
       onStep()
     }
   }

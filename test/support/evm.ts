@@ -5,6 +5,11 @@
  */
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { RLP } from '@ethereumjs/rlp'
+import {
+  eoaCode7702AuthorizationListBytesItemToJSON,
+  eoaCode7702SignAuthorization,
+  privateToAddress,
+} from '@ethereumjs/util'
 import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
 import type { ForkAlias } from '../../src/adapters/evm/forks.ts'
@@ -123,10 +128,10 @@ export const HALVER = asm('0 0 0 0 2 ADDRESS BALANCE 1 SHR 0 CALLDATALOAD GAS CA
 /** Writes slot 0, then reverts if calldata is odd; else keeps it. */
 export const REVERTER = asm(`0 CALLDATALOAD DUP1 0 SSTORE 1 AND @fail JUMPI STOP fail: 0 0 REVERT`)
 
-/** slot 0 += 1, slot (slot 0) = calldata; with a non-zero call value it self-destructs to its caller. */
+/** slot 0 += 1, and the slot of the block's number becomes the same; with a call value it self-destructs to its caller. */
 export const MORTAL = asm(`
   0 SLOAD 1 ADD DUP1 0 SSTORE
-  NUMBER SWAP1 SSTORE
+  NUMBER SSTORE
   CALLVALUE @end JUMPI STOP
   end: CALLER SELFDESTRUCT`)
 
@@ -327,3 +332,32 @@ export const slotOf = (result: BlockResult, account: string, slot: bigint | numb
   const value = changeOf(result, account)?.storage.get(word(slot))
   return value === undefined ? undefined : BigInt(value)
 }
+
+/** A key pair's address, and a signed authorisation (EIP-7702) as JSON-RPC spells it. */
+export function authority(seed: number): { address: Hex; sign(to: Hex, nonce: number): Record<string, Hex> } {
+  const key = new Uint8Array(32).fill(seed)
+  return {
+    address: toHex(privateToAddress(key)),
+    sign(to, nonce) {
+      const unsigned = { chainId: '0x1', address: to, nonce: nonce === 0 ? '0x' : quantity(nonce) } as const
+      const signed = eoaCode7702SignAuthorization(unsigned as never, key)
+      const json = eoaCode7702AuthorizationListBytesItemToJSON(signed) as unknown as Record<string, Hex>
+      // ethereumjs writes 0 as `0x` and keeps leading zeros; JSON-RPC does neither.
+      const numbers = ['chainId', 'nonce', 'yParity', 'r', 's'].map((name) => {
+        const hex = json[name] as Hex
+        return [name, quantity(hex === '0x' ? 0n : BigInt(hex))]
+      })
+      return { ...Object.fromEntries(numbers), address: to }
+    },
+  }
+}
+
+/** Fields that make a transaction one of type 4. */
+export const delegating = (...authorizationList: Record<string, Hex>[]) => ({
+  type: '0x4',
+  chainId: '0x1',
+  maxFeePerGas: '0xa',
+  maxPriorityFeePerGas: '0x3',
+  accessList: [],
+  authorizationList,
+})

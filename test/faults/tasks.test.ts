@@ -1,0 +1,373 @@
+/**
+ * What goes wrong with tasks and workers: each fault is a typed error, the state stays as it was, and the same
+ * executor runs the next list of tasks on the same state as if nothing had happened.
+ */
+import { afterEach, describe, expect, test } from 'vitest'
+import {
+  createKeyValueState,
+  createTaskExecutor,
+  type KeyValueState,
+  runTasks,
+  type TaskCall,
+  type TaskExecutor,
+  type TaskExecutorOptions,
+} from '../../src/tasks.ts'
+import { runChild } from '../support/child.ts'
+
+const module = new URL('../support/taskModule.mjs', import.meta.url)
+const MIB = 2 ** 20
+const always = { speculation: 'always' as const }
+const call = (task: string, input?: unknown): TaskCall => ({ task, input })
+
+const open: TaskExecutor[] = []
+afterEach(async () => {
+  for (const executor of open.splice(0)) await executor.close()
+})
+const create = async (options: Partial<TaskExecutorOptions> = {}): Promise<TaskExecutor> => {
+  const executor = await createTaskExecutor({ module, workers: 2, memoryLimit: 32 * MIB, ...options })
+  open.push(executor)
+  return executor
+}
+
+const KEYS = Array.from({ length: 60 }, (_, k) => `k${k}`)
+const stateWithKeys = (): KeyValueState =>
+  createKeyValueState({ maxBytes: 4 * MIB, entries: Object.fromEntries(KEYS.map((key) => [key, 'base'])) })
+
+/** Runs on the state that the fault left, often enough to meet what it may have left behind. */
+async function expectUsable(executor: TaskExecutor, state: KeyValueState): Promise<void> {
+  for (const speculation of ['always', 'auto', 'always'] as const) {
+    const reads = await executor.run([call('put', ['mine', 'x']), call('readAll', KEYS)], { state, speculation })
+    expect(reads.results[1]).toMatchObject({ value: KEYS.map(() => 'base') })
+    const tasks = Array.from({ length: 40 }, () => call('increment', 'counter'))
+    const { results, stateDiff } = await executor.run(tasks, { state, speculation })
+    expect(results.map((result) => (result as { value: unknown }).value)).toEqual([...tasks.keys()])
+    expect(stateDiff.entries).toHaveLength(1)
+  }
+}
+
+const touchAll = KEYS.map((key) => call('put', [key, 'touched']))
+
+describe('abort signals', () => {
+  test('aborted before the run: ABORTED, nothing ran', async () => {
+    const executor = await create()
+    const state = stateWithKeys()
+    const reason = new Error('changed my mind')
+    const run = executor.run(touchAll, { ...always, state, signal: AbortSignal.abort(reason) })
+    await expect(run).rejects.toMatchObject({ code: 'ABORTED', name: 'Blockloom.AbortedError', retryable: true })
+    await expectUsable(executor, state)
+  })
+
+  test('the reason of the signal is the cause of the error', async () => {
+    const executor = await create()
+    const reason = new Error('changed my mind')
+    const error = await executor.run(touchAll, { ...always, signal: AbortSignal.abort(reason) }).catch((e: unknown) => e)
+    expect((error as Error).cause).toBe(reason)
+  })
+
+  test.each(['always', 'auto'] as const)('aborted during a run (%s): ABORTED with the prefix that was final', async (speculation) => {
+    const executor = await create()
+    const state = stateWithKeys()
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(), 100)
+    const tasks = [...touchAll, ...Array.from({ length: 300 }, () => call('spin', 5))]
+    const began = performance.now()
+    const error = await executor.run(tasks, { state, speculation, signal: controller.signal }).catch((e: unknown) => e)
+    expect(error).toMatchObject({ code: 'ABORTED', retryable: true })
+    const { committedPrefix } = error as { committedPrefix: number }
+    expect(committedPrefix).toBeGreaterThan(0)
+    expect(committedPrefix).toBeLessThan(tasks.length)
+    expect(performance.now() - began).toBeLessThan(1000)
+    await expectUsable(executor, state)
+  })
+
+  test('a signal that is aborted after the run does nothing', async () => {
+    const executor = await create()
+    const controller = new AbortController()
+    const { results } = await executor.run(touchAll, { ...always, signal: controller.signal })
+    controller.abort()
+    expect(results).toHaveLength(touchAll.length)
+    await expectUsable(executor, stateWithKeys())
+  })
+})
+
+describe('workers that are lost', () => {
+  test('a worker that exits: WORKER_LOST, retryable; it is replaced', async () => {
+    const executor = await create()
+    const state = stateWithKeys()
+    const run = executor.run([...touchAll, call('exit', 3), ...touchAll], { ...always, state })
+    await expect(run).rejects.toMatchObject({ code: 'WORKER_LOST', name: 'Blockloom.WorkerLostError', retryable: true })
+    await expectUsable(executor, state)
+  })
+
+  test('again and again, also on the sequential path', async () => {
+    const executor = await create()
+    const state = stateWithKeys()
+    for (const options of [always, { sequential: true }, always, { speculation: 'auto' as const }]) {
+      const run = executor.run([...touchAll, call('exit', 0)], { ...options, state })
+      await expect(run).rejects.toMatchObject({ code: 'WORKER_LOST' })
+    }
+    await expectUsable(executor, state)
+  })
+
+  test('the first task of all ends the worker before it has woken the others', async () => {
+    const executor = await create({ workers: 4 })
+    await expect(executor.run([call('exit', 0), ...touchAll], always)).rejects.toMatchObject({ code: 'WORKER_LOST' })
+    await expectUsable(executor, stateWithKeys())
+  })
+})
+
+describe('stalls', () => {
+  test('a task that never ends: STALLED with a dump, and the pool goes on', async () => {
+    const executor = await create({ stallTimeout: 500 })
+    const state = stateWithKeys()
+    const error = await executor.run([...touchAll, call('loopForEver')], { ...always, state }).catch((e: unknown) => e)
+    expect(error).toMatchObject({
+      code: 'STALLED',
+      committedPrefix: 60,
+      fields: { commitIndex: 61, places: 61, executionIndex: expect.any(Number), mode: 0, lock: 0 },
+    })
+    await expectUsable(executor, state)
+  }, 20_000)
+
+  test('also on the sequential path', async () => {
+    const executor = await create({ stallTimeout: 500 })
+    const state = stateWithKeys()
+    const run = executor.run([...touchAll, call('loopForEver')], { sequential: true, state })
+    await expect(run).rejects.toMatchObject({ code: 'STALLED' })
+    await expectUsable(executor, state)
+  }, 20_000)
+
+  test('an abort reaches a task that never ends', async () => {
+    const executor = await create()
+    const state = stateWithKeys()
+    const signal = AbortSignal.timeout(200)
+    const run = executor.run([...touchAll, call('loopForEver')], { ...always, state, signal })
+    await expect(run).rejects.toMatchObject({ code: 'ABORTED' })
+    await expectUsable(executor, state)
+  }, 20_000)
+})
+
+describe('capacity', () => {
+  test('results that do not fit into memoryLimit: CAPACITY with the limit', async () => {
+    const executor = await create({ memoryLimit: 16 * MIB })
+    const state = stateWithKeys()
+    const tasks = Array.from({ length: 40 }, () => call('writeAndFill', { keys: KEYS, bytes: MIB }))
+    for (const options of [always, { sequential: true }]) {
+      await expect(executor.run(tasks, { ...options, state })).rejects.toMatchObject({
+        code: 'CAPACITY',
+        name: 'Blockloom.CapacityError',
+        retryable: false,
+        fields: { limit: 16 * MIB },
+      })
+      await expectUsable(executor, state)
+    }
+  })
+
+  test('a list of tasks whose places do not fit', async () => {
+    const executor = await create({ memoryLimit: 16 * MIB })
+    const tasks = Array.from({ length: 300_000 }, () => call('spin', 0))
+    await expect(executor.run(tasks, always)).rejects.toMatchObject({ code: 'CAPACITY' })
+    await expectUsable(executor, stateWithKeys())
+  })
+
+  test('more keys than the state has indexes for: they grow, and nothing is seen of it', async () => {
+    const executor = await create({ memoryLimit: 64 * MIB })
+    const state = stateWithKeys()
+    state.set('many7', 'before')
+    const tasks = [
+      ...KEYS.map((key, k) => call('writeMany', { prefix: `p${k}-`, count: 600, value: key })),
+      call('writeMany', { prefix: 'many', count: 50, value: 'after' }),
+    ]
+    for (const options of [always, { sequential: true }]) {
+      const { stateDiff } = await executor.run(tasks, { ...options, state })
+      expect(new Set(stateDiff.entries.map(({ key }) => Buffer.from(key).toString())).size).toBe(60 * 600 + 50)
+      expect(stateDiff.entries).toHaveLength(60 * 600 + 50)
+      await expectUsable(executor, createKeyValueState({ maxBytes: 4 * MIB, entries: Object.fromEntries(KEYS.map((key) => [key, 'base'])) }))
+      await expectUsable(executor, state)
+    }
+  })
+
+  test('keys and values that do not fit into the state: CAPACITY, and the state as it was', async () => {
+    const executor = await create()
+    const state = createKeyValueState({ maxBytes: MIB, entries: Object.fromEntries(KEYS.map((key) => [key, 'base'])) })
+    const long = 'x'.repeat(20_000)
+    const tasks = Array.from({ length: 100 }, (_, k) => call('increment', `${long}${k % 50}`))
+    await expect(executor.run(tasks, { ...always, state })).rejects.toMatchObject({ code: 'CAPACITY' })
+    await expectUsable(executor, state)
+  })
+})
+
+describe('tasks that fail', () => {
+  test('a module that does not load', async () => {
+    for (const bad of [new URL('./absent.mjs', import.meta.url), 'data:text/javascript,throw new Error("no")', 'data:text/javascript,export const a = 1']) {
+      const executor = await create({ module: bad })
+      await expect(executor.run([call('a')], always)).rejects.toMatchObject({
+        code: 'MODULE_NOT_LOADED',
+        name: 'Blockloom.InvalidInputError',
+      })
+      // And again: nothing half started stands in the way of the same answer.
+      await expect(executor.run([call('a')], always)).rejects.toMatchObject({ code: 'MODULE_NOT_LOADED' })
+    }
+  })
+
+  test('a worker file that does not load', async () => {
+    const executor = await create({ worker: new URL('./absent.mjs', import.meta.url) })
+    await expect(executor.run([call('spin', 0)], always)).rejects.toMatchObject({ code: 'MODULE_NOT_LOADED' })
+  })
+
+  test('no module', async () => {
+    await expect(createTaskExecutor({} as never)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(createTaskExecutor({ module: '' })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
+
+  test('a name that the module does not export: TASK_FAILED with the index, only once the task is due', async () => {
+    const executor = await create()
+    const state = stateWithKeys()
+    for (const options of [always, { sequential: true }]) {
+      const run = executor.run([...touchAll, call('nobody'), ...touchAll], { ...options, state })
+      await expect(run).rejects.toMatchObject({ code: 'TASK_FAILED', fields: { taskIndex: 60 } })
+      await expectUsable(executor, state)
+    }
+  })
+
+  test('a call that is no call', async () => {
+    const executor = await create()
+    for (const bad of [undefined, null, {}, { task: 1 }, 'increment']) {
+      await expect(executor.run([bad as never])).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { taskIndex: 0 } })
+    }
+    await expectUsable(executor, stateWithKeys())
+  })
+
+  test.each(['always', 'sequential'])('an asynchronous task fails with that reason (%s)', async (how) => {
+    const executor = await create()
+    const options = how === 'always' ? always : { sequential: true }
+    const { results } = await executor.run([call('asynchronous'), call('increment', 'k')], options)
+    expect(results[0]).toMatchObject({ status: 'failed', error: { name: 'TypeError', message: expect.stringContaining('synchronous') } })
+    expect(results[1]).toMatchObject({ status: 'done', value: 0 })
+  })
+
+  test.each([
+    ['returnCycle', 'a result that JSON cannot say'],
+    ['returnFunction', 'a function as result'],
+    ['throwNothing', 'a throw of what cannot be printed'],
+  ])('%s: %s is the failure of that task alone', async (task) => {
+    const executor = await create()
+    for (const options of [always, { sequential: true }]) {
+      const { results } = await executor.run([call('increment', 'k'), call(task), call('increment', 'k')], options)
+      expect(results.map(({ status }) => status)).toEqual(['done', 'failed', 'done'])
+      expect(results[2]).toMatchObject({ value: 1 })
+    }
+  })
+
+  test('results of every kind arrive as they were', async () => {
+    const executor = await create()
+    const values = [undefined, null, true, 0, -1.5, 'text', 'ü€😀', [1, [2]], { a: { b: 'c' } }]
+    const { results } = await executor.run(values.map((value) => call('echo', value)), always)
+    expect(results.map((result) => (result as { value: unknown }).value)).toEqual(values)
+    for (const length of [0, 1, 2, 3, 4, 5, 1000]) {
+      const bytes = Uint8Array.from({ length }, (_, k) => k & 255)
+      expect((await executor.run([call('echo', bytes)], always)).results[0]).toMatchObject({ value: bytes })
+    }
+  })
+})
+
+describe('numbers at their limits', () => {
+  const HALF = String(1n << 255n)
+  test.each([
+    ['2^255 added to nothing', [HALF], String(1n << 255n), ['done']],
+    ['2^256 - 1 in one step', [String((1n << 256n) - 1n)], String((1n << 256n) - 1n), ['done']],
+    ['2^255 twice: the second is an error of its task', [HALF, HALF], String(1n << 255n), ['done', 'failed']],
+    ['2^256 in one step', [String(1n << 256n)], '0', ['failed']],
+    ['more than half taken away at once', [String((1n << 255n) + 10n), String(-(1n << 255n) - 5n)], '5', ['done', 'done']],
+  ])('%s', async (_, amounts, sum, statuses) => {
+    const executor = await create()
+    const tasks = [...amounts.map((amount) => call('addTo', { key: 'n', amount })), call('numberOf', 'n')]
+    for (const options of [always, { sequential: true }]) {
+      const { results } = await executor.run(tasks, options)
+      expect(results.map(({ status }) => status)).toEqual([...statuses, 'done'])
+      expect(results.at(-1)).toMatchObject({ value: sum })
+    }
+  })
+})
+
+describe('state and executor', () => {
+  test('a state that a run uses is busy for a second executor, and free afterwards', async () => {
+    const [one, two] = [await create(), await create()]
+    const state = stateWithKeys()
+    const running = one.run([call('spin', 300)], { ...always, state })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await expect(two.run(touchAll, { ...always, state })).rejects.toMatchObject({ code: 'STATE_BUSY', retryable: true })
+    expect(() => state.set('k0', 'x')).toThrow(expect.objectContaining({ code: 'STATE_BUSY' }))
+    await running
+    await expectUsable(two, state)
+    await expectUsable(one, state)
+  })
+
+  test('runs of one executor wait for each other', async () => {
+    const executor = await create()
+    const states = [stateWithKeys(), stateWithKeys(), stateWithKeys()]
+    const runs = states.map((state) => executor.run([...touchAll, call('increment', 'c')], { ...always, state }))
+    for (const { results } of await Promise.all(runs)) expect(results.at(-1)).toMatchObject({ value: 0 })
+  })
+
+  test('a run after a failed one is not refused', async () => {
+    const executor = await create()
+    const state = stateWithKeys()
+    const [bad, good] = await Promise.allSettled([
+      executor.run([call('nobody')], { ...always, state }),
+      executor.run([call('increment', 'c')], { ...always, state }),
+    ])
+    expect([bad.status, good.status]).toEqual(['rejected', 'fulfilled'])
+  })
+
+  test('an executor that is closed says CLOSED', async () => {
+    const { code, output } = await runChild('./misuse.mjs', ['closed'])
+    expect([code, output]).toEqual([0, JSON.stringify(['done 20', 'CLOSED'])])
+  }, 20_000)
+
+  test('a run during which the executor is closed ends with CLOSED', async () => {
+    const { code, output } = await runChild('./misuse.mjs', ['closing'])
+    expect([code, output]).toEqual([0, JSON.stringify(['done 20', 'CLOSED'])])
+  }, 20_000)
+
+  test('an input that no thread can be sent is INVALID_OPTION, and the executor goes on', async () => {
+    const { code, output } = await runChild('./misuse.mjs', ['unclonable'])
+    expect([code, output]).toEqual([0, JSON.stringify(['done 20', 'INVALID_OPTION', 'done 20'])])
+  }, 20_000)
+
+  test('closing twice is closing once', async () => {
+    const executor = await create()
+    await executor.run(touchAll, always)
+    await executor.close()
+    await executor.close()
+  })
+
+  test.each([0, -1, 1.5, 1e9, Number.NaN, Number.POSITIVE_INFINITY, '2'])('%s workers are refused', async (workers) => {
+    const bad = { workers: workers as number }
+    await expect(createTaskExecutor({ module, ...bad })).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { option: 'workers' } })
+    await expect(runTasks([], { module, ...bad })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
+
+  test.each([0, 1.5, 2 ** 40, Number.NaN])('a memoryLimit or stallTimeout of %s is refused', async (value) => {
+    await expect(create({ memoryLimit: value })).rejects.toMatchObject({ fields: { option: 'memoryLimit' } })
+    await expect(create({ stallTimeout: value })).rejects.toMatchObject({ fields: { option: 'stallTimeout' } })
+  })
+
+  test('a speculation that is neither is refused', async () => {
+    const executor = await create()
+    await expect(executor.run(touchAll, { speculation: 'sometimes' as never })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      fields: { option: 'speculation' },
+    })
+  })
+})
+
+describe('no worker is left behind', () => {
+  test.each(['tasks', 'block', 'idle'])('a program that ran %s exits by itself, closed or not', async (kind) => {
+    for (const ending of ['close', 'open']) {
+      const { code, output, ms } = await runChild('./leave.mjs', [ending, kind])
+      expect({ ending, code, output }).toEqual({ ending, code: 0, output: '' })
+      expect(ms).toBeLessThan(8000)
+    }
+  }, 40_000)
+})
