@@ -17,7 +17,9 @@ export interface Hasher {
  * @param source - where the kernel is; found beside the library by default
  * @throws {InvalidInputError} MODULE_NOT_LOADED where it cannot be read
  */
-export const createHasher = async (source?: WasmSource): Promise<Hasher> =>
-  createHashKernel(await loadKernel(source, readBytes))
+export const createHasher = async (source?: WasmSource): Promise<Hasher> => {
+  const kernel = createHashKernel(await loadKernel(source, readBytes))
+  return { keccak256: (bytes) => kernel.keccak256(bytes), orderedRoot: (items) => kernel.orderedRoot(items) }
+}
 
 export type { WasmSource }

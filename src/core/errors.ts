@@ -48,7 +48,7 @@ export type ErrorCode =
   | 'INVARIANT'
   /** The executor was closed before or during the call. */
   | 'CLOSED'
-  /** A task of the caller threw; `cause` is what it threw. */
+  /** A task cannot be run: the module exports no function of its name. A task that throws is a failed result. */
   | 'TASK_FAILED'
 
 /** What an error may carry besides its message. */

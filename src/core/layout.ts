@@ -33,8 +33,6 @@ export const Control = {
   ArenaNext: 7 * PAD,
   /** Workers parked for want of work; the committer notifies `CommitIndex` only if there are any. */
   Waiting: 8 * PAD,
-  /** Readers parked on a status word; whoever ends an execution notifies it only if there are any. Writers: readers. */
-  Watchers: 8 * PAD + 16,
   /** Workers that have seen `Mode.Draining` and execute nothing. Writers: workers, +1 and -1. */
   Drained: 9 * PAD,
   /** Next unclaimed item of a batch that is no block (sender recovery). Writers: workers, +1. */
@@ -44,7 +42,6 @@ export const Control = {
   Kind: 12 * PAD,
   Places: 12 * PAD + 1,
   PlaceTable: 12 * PAD + 2,
-  Input: 12 * PAD + 3,
   InputOffsets: 12 * PAD + 4,
   Environment: 12 * PAD + 5,
   Window: 12 * PAD + 6,
@@ -58,8 +55,6 @@ export const Control = {
   DenseLocation: 12 * PAD + 10,
   /** Pre-EIP-161 rules and other adapter bits. */
   AdapterFlags: 12 * PAD + 14,
-  /** Where the arenas begin: what `ArenaNext` is reset to. */
-  ArenaStart: 12 * PAD + 15,
 
   /** Words below are written by the holder of the commit lock. Dense deltas committed and not yet folded, 8 words. */
   DenseSum: 13 * PAD,
@@ -72,8 +67,6 @@ export const Control = {
   /** Commits and aborts since the committer last judged the speculation. */
   JudgedCommits: 13 * PAD + 14,
   JudgedAborts: 13 * PAD + 15,
-  /** First place of the current speculative stretch. */
-  JudgedFrom: 13 * PAD + 16,
 
   /**
    * Workers that have joined the run, and JOIN_CLOSED once nobody may any more. Main opens it last; a worker that
@@ -87,7 +80,6 @@ export const Control = {
 
 export const JOIN_CLOSED = 1 << 30
 
-/** What a run does. Word `Control.Kind`. */
 /** `Messages` sends a worker back to its event loop, where the control plane reaches it. */
 export const RunKind = { Speculative: 1, Sequential: 2, Batch: 3, Messages: 4 } as const
 
@@ -105,7 +97,6 @@ export const Fault = {
   MissingBlockHash: 3,
   TaskFailed: 4,
   Invariant: 5,
-  LimitExceeded: 6,
 } as const
 
 /** A worker's block: written by that worker alone, read by main after the run. */

@@ -20,7 +20,7 @@ export const Aborting = 3
 
 const STATE_BITS = 3
 const STATE_MASK = (1 << STATE_BITS) - 1
-/** Incarnations a block can hold before the word would wrap (hazard 21); reaching it is a capacity error. */
+/** Incarnations a block can hold before the word would wrap (hazard 21); reaching it breaks S2 and halts the run. */
 export const MAX_INCARNATION = (1 << (31 - STATE_BITS)) - 1
 
 export const pack = (incarnation: number, state: number): number => (incarnation << STATE_BITS) | state

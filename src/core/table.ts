@@ -37,7 +37,8 @@ export const StateHeader = {
   CodeCount: 134,
   BlockHashes: 135,
   BlockHashCount: 136,
-  End: 137,
+  /** `Next` when the run was opened: records from here on are the run's. Writer: main. */
+  RunStart: 137,
   /** First word of the memory's contents. */
   Start: 160,
 } as const
@@ -77,7 +78,7 @@ export const hashSlot = (account: number, words: Words, at: number): number => {
 }
 
 /** A run of bytes, packed four to a word with a zeroed tail. */
-const hashBytes = (words: Words, at: number, bytes: number): number => {
+export const hashBytes = (words: Words, at: number, bytes: number): number => {
   let h = Math.imul(bytes ^ 0x2545f491, 0x9e3779b1)
   const count = (bytes + 3) >> 2
   for (let k = 0; k < count; k++) h = mix(h, words[at + k], k & 1 ? 0x85ebca6b : 0x9e3779b1)
@@ -125,7 +126,7 @@ export class LocationTable {
     this.#accountMask = w[StateHeader.AccountMask]
     this.#slotIndex = w[StateHeader.SlotIndex]
     this.#slotMask = w[StateHeader.SlotMask]
-    this.#runStart = atomics.load(w, StateHeader.Next) >> RECORD_SHIFT
+    this.#runStart = w[StateHeader.RunStart] >> RECORD_SHIFT
     this.#chunk = 0
     this.#chunkEnd = 0
     this.inserted = 0
@@ -210,6 +211,7 @@ export class LocationTable {
     const index = this.#slotIndex
     const hash = hashBytes(key, at, bytes)
     const count = (bytes + 3) >> 2
+    let from = 0
     let probe = hash & mask
     for (;;) {
       let id = atomics.peek(w, index + probe)
@@ -217,18 +219,20 @@ export class LocationTable {
       if (id !== 0) {
         const r = id << RECORD_SHIFT
         if (w[r] === Tag.Bytes && w[r + BytesRecord.Hash] === hash && w[r + BytesRecord.KeyLength] === bytes) {
-          const from = w[r + BytesRecord.KeyOffset]
+          const own = w[r + BytesRecord.KeyOffset]
           let k = 0
-          while (k < count && w[from + k] === key[at + k]) k++
+          while (k < count && w[own + k] === key[at + k]) k++
           if (k === count) return r
         }
         probe = (probe + 1) & mask
         continue
       }
+      // Reserved before the index word is claimed: a claim cannot be taken back.
+      if (from === 0) from = this.reserve(count)
+      if (from + count > w.length) return FULL
       const r = this.#claim(index + probe, StateHeader.SlotCount, mask)
       if (r === 0) continue
       if (r === FULL) return FULL
-      const from = this.reserve(count)
       for (let k = 0; k < count; k++) w[from + k] = key[at + k]
       w[r] = Tag.Bytes
       w[r + BytesRecord.Hash] = hash

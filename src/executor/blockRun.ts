@@ -43,6 +43,7 @@ export class BlockRun {
   #fallback = 0
   #fallbacks = 0
   #calmClaims = CALM_CLAIMS
+  #begun = false
 
   constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: SyncAdapter) {
     this.#engine = engine
@@ -64,6 +65,7 @@ export class BlockRun {
     this.#fallback = 0
     this.#fallbacks = 0
     this.#calmClaims = CALM_CLAIMS
+    this.#begun = false
     this.#table.begin()
     this.#memory.beginRun()
     this.#sequential.beginRun()
@@ -71,6 +73,7 @@ export class BlockRun {
   }
 
   #end(): void {
+    if (this.#begun) this.#adapter.endBlock()
     const engine = this.#engine
     const b = this.#block
     engine[b + WorkerBlock.Executions] = this.#executions
@@ -92,7 +95,6 @@ export class BlockRun {
     this.#runSequential(1, this.#scheduler.last + 1)
     this.#sequential.settleDense(this.#scheduler.last + 1)
     this.#memory.written = this.#sequential.written
-    this.#adapter.endBlock()
     this.#end()
   }
 
@@ -100,20 +102,16 @@ export class BlockRun {
   speculative(): void {
     this.#begin()
     const scheduler = this.#scheduler
-    let began = false
     let chunk = 1
     let turn = 0
     while (!scheduler.done() && !scheduler.halted()) {
       if (scheduler.draining) {
         scheduler.awaitSpeculation()
+        this.#memory.forgetWalks()
         continue
       }
       const first = scheduler.claim(chunk)
       if (first !== 0) {
-        if (!began) {
-          began = true
-          this.#beginBlock()
-        }
         const end = Math.min(first + chunk, scheduler.last + 1)
         chunk = this.#executeClaim(first, end)
         turn = 0
@@ -121,16 +119,16 @@ export class BlockRun {
       const seen = atomics.load(this.#engine, Control.CommitIndex)
       // Short tasks are committed by the worker that executed them, whose cache holds what they read and wrote:
       // another one would fetch ten cache lines a place. Long tasks, and the last ones, by whoever is there.
-      if (this.#commitStage(began, first === 0 || chunk < OWN_COMMITS)) {
-        began = true
-        turn = 0
-      } else if (first === 0) scheduler.idle(seen, turn++)
+      if (this.#commitStage(first === 0 || chunk < OWN_COMMITS)) turn = 0
+      else if (first === 0) scheduler.idle(seen, turn++)
     }
-    if (began) this.#adapter.endBlock()
     this.#end()
   }
 
+  /** Gives the adapter the block's environment before its first execution in this run. */
   #beginBlock(): void {
+    if (this.#begun) return
+    this.#begun = true
     const engine = this.#engine
     this.#adapter.beginBlock(engine, engine[Control.Environment], engine[Control.AdapterFlags])
   }
@@ -144,7 +142,12 @@ export class BlockRun {
       if (this.#scheduler.pausing) return 1
       this.#execute(place)
       // The next place of this claim may wait for the one just executed.
-      if (this.#memory.waits !== waits) this.#commitStage(true, true)
+      if (this.#memory.waits !== waits) {
+        const fallbacks = this.#fallbacks
+        this.#commitStage(true)
+        // A fallback has run past this claim, or given the rest of it out anew (S1).
+        if (this.#fallbacks !== fallbacks) return 1
+      }
     }
     // Where places wait for their predecessors, neighbours must run side by side: a pipeline, not blocks.
     this.#calmClaims = this.#memory.waits === waits ? this.#calmClaims + 1 : 0
@@ -155,6 +158,7 @@ export class BlockRun {
 
   #execute(place: number): void {
     const memory = this.#memory
+    this.#beginBlock()
     this.#executions++
     memory.begin(place, false, false)
     let outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
@@ -187,21 +191,20 @@ export class BlockRun {
    * A worker that finds the lock taken goes on; so whoever lets go of it looks once more at the place it stopped
    * at, which may have been executed in between. Otherwise readers could wait for a commit that nobody makes.
    */
-  #commitStage(began: boolean, anybodys: boolean): boolean {
+  #commitStage(anybodys: boolean): boolean {
     let moved = false
     while (this.#scheduler.tryLock()) {
-      const more = this.#commitLocked(began || moved, anybodys)
+      const more = this.#commitLocked(anybodys)
       moved ||= more
       if (!this.#scheduler.isCommittable() || (!anybodys && !more)) break
     }
     return moved
   }
 
-  #commitLocked(began: boolean, anybodys: boolean): boolean {
+  #commitLocked(anybodys: boolean): boolean {
     const scheduler = this.#scheduler
     let next = scheduler.commitIndex
     const from = next
-    let ready = began
     try {
       while (next <= scheduler.last) {
         if (scheduler.isExecuted(next)) {
@@ -217,10 +220,6 @@ export class BlockRun {
         } else if (!scheduler.isDeferred(next)) break
         scheduler.advance(next)
         if (scheduler.halted()) break
-        if (!ready) {
-          ready = true
-          this.#beginBlock()
-        }
         if (!this.#reexecute(next)) break
         next++
         next = this.#judge(next)
@@ -246,6 +245,7 @@ export class BlockRun {
   /** Executes a place again with everything below final. False when it halted the run. */
   #reexecute(place: number): boolean {
     const memory = this.#memory
+    this.#beginBlock()
     this.#aborts++
     this.#executions++
     this.#engine[Control.JudgedAborts]++
@@ -287,8 +287,9 @@ export class BlockRun {
     this.#fallbacks++
     const end = scheduler.executionIndex
     for (let place = from; place < end; place++) {
-      if (scheduler.isExecuted(place)) this.#memory.withdraw(place)
+      if (scheduler.isExecuted(place)) this.#memory.withdraw(place, from)
     }
+    this.#memory.forgetWalks()
     scheduler.reset(from, end)
     engine[Control.Stretch] = nextStretch(engine[Control.Stretch])
     const to = Math.min(from + engine[Control.Stretch], scheduler.last + 1)

@@ -160,7 +160,7 @@ export class Engine {
     } finally {
       clearInterval(watch)
     }
-    if (halt !== Halt.None) this.#raise(halt)
+    if (halt !== Halt.None) this.#raise(halt, settings.signal)
     settings.onProgress?.(plan.places)
     return this.#report(ms, serving, plan)
   }
@@ -172,9 +172,9 @@ export class Engine {
     await this.#pool.prepare(state, this.workers)
     this.#reset()
     const at = CONTROL_END
-    words.set(offsets, at)
     const data = at + offsets.length
     this.#assertRoom(data + items.length)
+    words.set(offsets, at)
     words.set(items, data)
     for (let k = 0; k < offsets.length; k++) words[at + k] += data
     words[Control.InputOffsets] = at
@@ -186,7 +186,7 @@ export class Engine {
       signal,
       stallTimeout: this.#stallTimeout,
     })
-    if (halt !== Halt.None) this.#raise(halt)
+    if (halt !== Halt.None) this.#raise(halt, signal)
     items.set(words.subarray(data, data + items.length))
   }
 
@@ -275,13 +275,11 @@ export class Engine {
     words[Control.Places] = plan.places
     words[Control.PlaceTable] = table
     words[Control.InputOffsets] = offsets
-    words[Control.Input] = inputs
     words[Control.Environment] = environment
     words[Control.AdapterFlags] = plan.adapterFlags
     words[Control.Window] = DEFAULT_WINDOW
     words[Control.Speculation] = settings.speculation === 'always' ? 1 : 0
     words[Control.DenseLocation] = plan.denseLocation()
-    words[Control.ArenaStart] = arenas
     words[Control.ArenaEnd] = words.length
     words[Control.ExecutionIndex] = 1
     words[Control.CommitIndex] = 1
@@ -333,11 +331,12 @@ export class Engine {
     )
   }
 
-  #raise(halt: number): never {
+  #raise(halt: number, signal: AbortSignal | undefined): never {
     const { words } = this
     const committedPrefix = Math.max(0, atomics.load(words, Control.CommitIndex) - 1)
     const details = { committedPrefix }
-    if (halt === Halt.Signal) throw new AbortedError('ABORTED', 'the run was aborted by its signal', {}, details)
+    if (halt === Halt.Signal)
+      throw new AbortedError('ABORTED', 'the run was aborted by its signal', {}, { ...details, cause: signal?.reason })
     if (halt === Halt.Capacity) {
       if (words[Control.FaultCode] === 1) throw new StateFull()
       const limit = words.length * 4

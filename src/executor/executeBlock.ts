@@ -21,7 +21,7 @@ import {
   type TransactionResult,
 } from '../adapters/revm/result.ts'
 import type { StateDiff } from '../core/diff.ts'
-import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
+import { CapacityError, InvalidInputError } from '../core/errors.ts'
 import { hexOf, readHex } from '../core/hex.ts'
 import { Kind, locationOf } from '../core/location.ts'
 import { fromBigInt } from '../core/words.ts'
@@ -369,7 +369,7 @@ export class Executor {
       } catch (error) {
         if (!(error instanceof StateFull)) throw error
         if (growths === MOST_GROWTHS)
-          throw new ParallelExecutionError('CAPACITY', 'the state has no room for what the block touches')
+          throw new CapacityError('CAPACITY', 'the state has no room for what the block touches')
       } finally {
         this.#engine.putBack(state, succeeded)
       }

@@ -2,7 +2,7 @@
  * `runTasks`: a list of tasks on every core, with exactly the result of running them one after another.
  */
 
-import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
+import { CapacityError, InvalidInputError } from '../core/errors.ts'
 import { Entry, Place } from '../core/layout.ts'
 import { BytesRecord, Kind, locationOf, recordOf } from '../core/location.ts'
 import { incarnationOf } from '../core/status.ts'
@@ -123,7 +123,7 @@ export class TaskExecutor {
       }
       state.grow()
     }
-    throw new ParallelExecutionError('CAPACITY', 'the state has no room for what the tasks touch')
+    throw new CapacityError('CAPACITY', 'the state has no room for what the tasks touch')
   }
 
   #results(count: number): TaskResult[] {

@@ -10,9 +10,10 @@ import { ArenaFull } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
 import type { SyncAdapter } from '../core/contracts.ts'
 import { InvalidInputError, toWire, type WireError } from '../core/errors.ts'
-import { Control, Halt, JOIN_CLOSED, RunKind, WorkerBlock } from '../core/layout.ts'
+import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
 import { LocationTable, TableFull } from '../core/table.ts'
 import { workerEndpoint } from '../platform/threads.ts'
+import { join, leave } from '../scheduler/joining.ts'
 import { BlockRun } from './blockRun.ts'
 
 /** Which adapter a worker builds, in structured-clonable terms. */
@@ -73,31 +74,11 @@ class WorkerMain implements WorkerApi {
       epoch = seen
       if (engine[Control.Kind] === RunKind.Messages) return undefined
       this.#wakeNext(engine, epoch)
-      if (!this.#join(engine)) continue
+      if (!join(engine, this.#index)) continue
       const failed = this.#serve(engine, state)
-      this.#leave(engine)
+      leave(engine)
       if (failed !== undefined) return failed
     }
-  }
-
-  /** Enters the run, unless it is over or not for this worker. */
-  #join(engine: Int32Array): boolean {
-    for (;;) {
-      const joined = atomics.load(engine, Control.Join)
-      if ((joined & JOIN_CLOSED) !== 0 || this.#index >= engine[Control.Workers]) return false
-      if (atomics.compareExchange(engine, Control.Join, joined, joined + 1) === joined) return true
-    }
-  }
-
-  /** Leaves the run: its work is done, so nobody needs to join any more; the last one tells main. */
-  #leave(engine: Int32Array): void {
-    for (;;) {
-      const joined = atomics.load(engine, Control.Join)
-      if ((joined & JOIN_CLOSED) !== 0) break
-      if (atomics.compareExchange(engine, Control.Join, joined, joined | JOIN_CLOSED) === joined) break
-    }
-    const finished = atomics.add(engine, Control.Finished, 1) + 1
-    if (finished === (atomics.load(engine, Control.Join) & (JOIN_CLOSED - 1))) atomics.notify(engine, Control.Finished)
   }
 
   /** Wakes two more workers of this run, as in a heap: the whole pool is awake after log2 steps. */

@@ -2,8 +2,8 @@
  * Multi-version memory: for each location the newest write of each place, and for each place what it read.
  *
  * A worker executes places against it through `TaskMemory`; the holder of the commit lock validates and
- * folds. Entries are linked in descending place order and never unlinked, so a reader needs no lock: it walks
- * to the first entry below its place. A record is immutable once published; an entry's one mutable word says
+ * folds. Entries are linked in descending place order and never unlinked while anybody reads, so a reader needs
+ * no lock: it walks to the first entry below its place. A record is immutable once published; an entry's one mutable word says
  * which record counts, or none.
  *
  * Source: Gelashvili et al., Block-STM, arXiv:2203.06871, Algorithms 2 and 3; deltas after Aptos aggregators.
@@ -61,7 +61,7 @@ export class MVMemory implements TaskMemory {
   exact = false
   /** Times a reader waited for another place. */
   waits = 0
-  /** Head of the chain of entries that were the first on their location. */
+  /** Head of the chain of entries that were the first on their location; after a fallback one may be there twice. */
   written = 0
 
   #placeTable = 0
@@ -350,13 +350,31 @@ export class MVMemory implements TaskMemory {
     }
   }
 
-  /** Takes back everything a place wrote: speculation gives way to the sequential path. */
-  withdraw(place: number): void {
-    const engine = this.engine
+  /**
+   * Takes back everything that `place` and those above it wrote: speculation gives way to the sequential path.
+   * Their entries stand in front of every list, and are unlinked; so lists stay in descending order when the
+   * oracle moves a committed entry up to its place. Called for each such place, `from` being the lowest.
+   *
+   * Concurrency: every other worker is drained; `forgetWalks` follows on each before it writes again.
+   */
+  withdraw(place: number, from: number): void {
+    const { engine, state } = this
     const t = this.#placeTable + place * Place.Size
     const set = engine[t + Place.WriteSet]
     const count = engine[t + Place.WriteCount]
-    for (let k = 0; k < count; k++) atomics.store(engine, engine[set + k] + Entry.Record, 0)
+    for (let k = 0; k < count; k++) {
+      const location = engine[engine[set + k] + Entry.Location]
+      let head = atomics.load(state, location)
+      while (head !== 0 && engine[head + Entry.Place] >= from) head = atomics.load(engine, head + Entry.Next)
+      atomics.store(state, location, head)
+    }
+    engine[t + Place.WriteCount] = 0
+    engine[t + Place.ReadCount] = 0
+  }
+
+  /** Forgets where walks began: a fallback has unlinked entries. */
+  forgetWalks(): void {
+    this.#above.fill(0)
   }
 
   /** A committed write that is no place's own: what was left of the dense sum, at the end of the run. */
@@ -441,8 +459,8 @@ export class MVMemory implements TaskMemory {
 
   /**
    * Where to begin a walk: the entry that this worker last linked below on the location, if it still lies above.
-   * Entries are never unlinked, so any entry of the list at a higher place will do; the head may be as many
-   * foreign cache lines away as other workers are ahead (long nonce chains).
+   * Entries are unlinked by a fallback only (`forgetWalks`), so any entry of the list at a higher place will do;
+   * the head may be as many foreign cache lines away as other workers are ahead (long nonce chains).
    */
   #nearestAbove(head: number, location: number): number {
     const engine = this.engine

@@ -3,7 +3,7 @@
  *
  * Workers pull. One cursor sweeps the block for executions, at most a window ahead of the commit cursor,
  * which whoever holds the commit lock moves in order: there a place is validated once, and executed again
- * if that fails, when everything below it is final. So a place executes at most twice, nothing respins, and
+ * if that fails, when everything below it is final. So between two fallbacks a place executes at most twice, nothing respins, and
  * a conflict costs its own re-execution only.
  *
  * Source: Gelashvili et al., Block-STM, arXiv:2203.06871, Algorithms 4 and 5, of which the execution cursor
@@ -21,8 +21,10 @@
  * Not here: values and read sets (mvmemory), what a place does (adapters), threads (executor).
  */
 import * as atomics from '../core/atomics.ts'
-import { Control, Halt, JOIN_CLOSED, Mode, Place } from '../core/layout.ts'
+import { Control, Halt, Mode, Place } from '../core/layout.ts'
 import { Aborting, Deferred, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../core/status.ts'
+
+import { joined } from './joining.ts'
 
 type Words = Int32Array
 
@@ -107,8 +109,6 @@ export class Scheduler {
     const word = this.#word(place)
     // The claimer is the only writer of a Ready word (S1), so no exchange is needed.
     atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Executed))
-    // A stale count delays a parked reader until its park ends by itself.
-    if (atomics.peek(this.engine, Control.Watchers) !== 0) atomics.notify(this.engine, word)
   }
 
   /** Leaves a claimed place to the commit stage: blocked, invalid or failed as far as speculation can tell. */
@@ -183,7 +183,7 @@ export class Scheduler {
    * looks at the mode, so either it sees the request or it is counted here.
    */
   get alone(): boolean {
-    return atomics.load(this.engine, Control.Drained) >= (atomics.load(this.engine, Control.Join) & (JOIN_CLOSED - 1)) - 1
+    return atomics.load(this.engine, Control.Drained) >= joined(this.engine) - 1
   }
 
   /** Parks the calling worker until speculation begins again, the run ends or halts. */

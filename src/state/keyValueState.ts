@@ -12,7 +12,7 @@ import { TableMemory } from './tableMemory.ts'
 
 type Key = string | Uint8Array
 
-/** What a run of tasks changed, by key as text. Keys that are not UTF-8 are given as bytes in `entries`. */
+/** What a run of tasks changed. */
 export interface KeyValueDiff {
   readonly entries: readonly KeyValueChange[]
 }
@@ -33,6 +33,13 @@ export interface KeyValueStateOptions {
 
 const text = new TextEncoder()
 
+const packKey = (key: Key): [words: Int32Array, bytes: number] => {
+  const bytes = typeof key === 'string' ? text.encode(key) : key
+  const words = new Int32Array((bytes.length + 3) >> 2)
+  packBytes(bytes, words, 0)
+  return [words, bytes.length]
+}
+
 export class KeyValueState extends TableMemory {
   constructor(options: KeyValueStateOptions = {}) {
     super(options.maxBytes)
@@ -43,7 +50,8 @@ export class KeyValueState extends TableMemory {
   }
 
   get(key: Key): Uint8Array | undefined {
-    const r = this.#record(key)
+    const r = this.#find(key)
+    if (r === 0) return undefined
     const at = r + BytesRecord.Value
     return this.words[at] < 0 ? undefined : unpackBytes(this.words, this.words[at + 1], this.words[at])
   }
@@ -58,7 +66,8 @@ export class KeyValueState extends TableMemory {
 
   /** The number under a key, 0 where there is none. */
   number(key: Key): bigint {
-    return toBigInt(this.words, this.#record(key) + BytesRecord.Number)
+    const r = this.#find(key)
+    return r === 0 ? 0n : toBigInt(this.words, r + BytesRecord.Number)
   }
 
   setNumber(key: Key, value: bigint): void {
@@ -100,11 +109,14 @@ export class KeyValueState extends TableMemory {
     packBytes(value, w, w[at + 1])
   }
 
+  #find(key: Key): number {
+    const [words, bytes] = packKey(key)
+    return this.findBytes(words, bytes)
+  }
+
   #record(key: Key): number {
-    const bytes = typeof key === 'string' ? text.encode(key) : key
-    const words = new Int32Array((bytes.length + 3) >> 2)
-    packBytes(bytes, words, 0)
-    return this.insert((table: LocationTable) => table.bytes(words, 0, bytes.length))
+    const [words, bytes] = packKey(key)
+    return this.insert((table: LocationTable) => table.bytes(words, 0, bytes))
   }
 }
 

@@ -8,6 +8,8 @@
  * Concurrency: main thread only; workers see the memory through `LocationTable` while a run is open, and every
  * method that writes throws STATE_BUSY then.
  */
+
+import { keccak_256 } from '@noble/hashes/sha3.js'
 import { findCode } from '../core/codes.ts'
 import type { AccountDiff, Hex, StateDiff } from '../core/diff.ts'
 import { InvalidInputError } from '../core/errors.ts'
@@ -63,7 +65,7 @@ export interface MemoryStateOptions {
   readonly accounts?: Readonly<Record<string, AccountInput>>
   /** Address space to reserve, in bytes; 1 GiB by default. Pages are committed as they are used. */
   readonly maxBytes?: number
-  /** Keccak-256, for codes given without their hash. The EVM kernel's is used where none is given. */
+  /** Keccak-256, for codes given without their hash; @noble/hashes' by default. */
   readonly keccak256?: (bytes: Uint8Array) => Uint8Array
 }
 
@@ -82,16 +84,21 @@ const quantity = (value: Quantity | undefined, name: string): bigint => {
 }
 
 export class MemoryState extends TableMemory {
-  readonly #keccak256: MemoryStateOptions['keccak256']
+  readonly #keccak256: (bytes: Uint8Array) => Uint8Array
   readonly #key = new Int32Array(8)
 
   constructor(options: MemoryStateOptions = {}) {
     super(options.maxBytes)
-    this.#keccak256 = options.keccak256
+    this.#keccak256 = options.keccak256 ?? keccak_256
     for (const [address, account] of Object.entries(options.accounts ?? {})) this.putAccount(address, account)
   }
 
-  /** Puts a whole account, replacing balance, nonce and code and adding storage. */
+  /**
+   * Puts an account: balance and nonce replace what was there, code does if it is given, storage is added to.
+   *
+   * @throws {InvalidInputError} INVALID_OPTION for what is no address or number, STATE_BUSY while a run reads the state
+   * @throws {CapacityError} CAPACITY when `maxBytes` is full
+   */
   putAccount(address: BytesLike, account: AccountInput): void {
     const r = this.#accountRecord(address)
     const w = this.words
@@ -113,14 +120,9 @@ export class MemoryState extends TableMemory {
   /** Keeps a code and returns its hash. `hash` saves computing it and is trusted. */
   putCode(code: BytesLike, hash?: BytesLike): Hex {
     const bytes = readHex(code, undefined, 'code')
-    if (hash === undefined && this.#keccak256 === undefined) {
-      throw new InvalidInputError('INVALID_OPTION', 'a code needs its hash, or the state a keccak256 function', {
-        option: 'keccak256',
-      })
-    }
-    const name = hash === undefined ? this.#keccak256?.(bytes) : readHex(hash, 32, 'code hash')
-    this.insertCode(name as Uint8Array, bytes)
-    return hexOf(name as Uint8Array)
+    const name = hash === undefined ? this.#keccak256(bytes) : readHex(hash, 32, 'code hash')
+    this.insertCode(name, bytes)
+    return hexOf(name)
   }
 
   /** Makes the hash of an earlier block known to BLOCKHASH. The 256 highest numbers are kept. */

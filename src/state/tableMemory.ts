@@ -17,7 +17,7 @@ import {
   WATCHED,
 } from '../core/location.ts'
 import type { SharedState } from '../core/stateMemory.ts'
-import { chainOf, FULL, hashAddress, hashSlot, LocationTable, StateHeader } from '../core/table.ts'
+import { chainOf, FULL, hashAddress, hashBytes, hashSlot, LocationTable, StateHeader } from '../core/table.ts'
 
 type Words = Int32Array
 
@@ -51,7 +51,6 @@ export class TableMemory implements SharedState {
   readonly words: Words
   readonly table: LocationTable
   #busy = false
-  #runStart = 0
   #counts: readonly [accounts: number, slots: number] = [0, 0]
 
   constructor(maxBytes = DEFAULT_BYTES) {
@@ -81,8 +80,8 @@ export class TableMemory implements SharedState {
     const w = this.words
     this.#fit(StateHeader.AccountIndex, w[StateHeader.AccountCount] + records)
     this.#fit(StateHeader.SlotIndex, w[StateHeader.SlotCount] + records)
+    w[StateHeader.RunStart] = w[StateHeader.Next]
     this.table.begin()
-    this.#runStart = w[StateHeader.Next]
     this.#counts = [w[StateHeader.AccountCount], w[StateHeader.SlotCount]]
     this.#busy = true
   }
@@ -105,7 +104,7 @@ export class TableMemory implements SharedState {
       for (let at = w[index]; at <= w[index] + w[index + 1]; at++) {
         const r = w[at] << RECORD_SHIFT
         // Busy words were left by a worker that died while it inserted.
-        if (w[at] < 0 || r >= this.#runStart) w[at] = 0
+        if (w[at] < 0 || r >= w[StateHeader.RunStart]) w[at] = 0
         else if (w[at] !== 0) clearHeads(w, r)
       }
     }
@@ -115,8 +114,8 @@ export class TableMemory implements SharedState {
   /** Gives back what the run took of the memory. */
   #rollBack(): void {
     const w = this.words
-    w.fill(0, this.#runStart, w[StateHeader.Next])
-    w[StateHeader.Next] = this.#runStart
+    w.fill(0, w[StateHeader.RunStart], Math.min(w[StateHeader.Next], w.length))
+    w[StateHeader.Next] = w[StateHeader.RunStart]
     w[StateHeader.AccountCount] = this.#counts[0]
     w[StateHeader.SlotCount] = this.#counts[1]
     this.#busy = false
@@ -168,6 +167,26 @@ export class TableMemory implements SharedState {
       let k = 0
       while (k < 5 && w[r + AccountRecord.Address + k] === address[k]) k++
       if (k === 5) return r
+      probe = (probe + 1) & mask
+    }
+  }
+
+  /** Record of a byte-string key, or 0. Never inserts. */
+  protected findBytes(key: Words, bytes: number): number {
+    const w = this.words
+    const mask = w[StateHeader.SlotMask]
+    const hash = hashBytes(key, 0, bytes)
+    let probe = hash & mask
+    for (;;) {
+      const id = w[w[StateHeader.SlotIndex] + probe]
+      if (id === 0) return 0
+      const r = id << RECORD_SHIFT
+      if (id > 0 && w[r + BytesRecord.Hash] === hash && w[r + BytesRecord.KeyLength] === bytes) {
+        const from = w[r + BytesRecord.KeyOffset]
+        let k = 0
+        while (k < key.length && w[from + k] === key[k]) k++
+        if (k === key.length) return r
+      }
       probe = (probe + 1) & mask
     }
   }

@@ -156,7 +156,9 @@ describe.skipIf(!hasBlocks)('state after real blocks (skipped without ../shared/
 
   test('two blocks in a row through apply: the second finds what the first left', async () => {
     const [first, second] = [loadBlock(2675000), loadBlock(2675001)]
-    const state = createMemoryState({ maxBytes: 64 * MIB }).load(second).load(first)
+    const state = createMemoryState({ maxBytes: 64 * MIB })
+      .load(second)
+      .load(first)
     const remainder = await remainderOf(2675000, state)
     expect(Object.keys(remainder)).toEqual([first.block.miner])
     // The reward is no transaction: given here, so that the second block may spend it.
@@ -190,7 +192,9 @@ describe.skipIf(!hasBlocks)('state after real blocks (skipped without ../shared/
     }
     expectHeader(await done, two, 'second')
     expectHeader(first, one, 'first')
-    expect(new Set(seen.map((value) => JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}` : v)))).size).toBe(1)
+    expect(
+      new Set(seen.map((value) => JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}` : v)))).size,
+    ).toBe(1)
     const fresh = await executor.executeBlock(one.block, { ...options, state: state.one, chain: chainAtFork(one.fork) })
     expectSame(fresh, first)
   })

@@ -30,8 +30,8 @@ const create = async (options: Partial<TaskExecutorOptions> = {}): Promise<TaskE
 }
 
 const KEYS = Array.from({ length: 60 }, (_, k) => `k${k}`)
-const stateWithKeys = (): KeyValueState =>
-  createKeyValueState({ maxBytes: 4 * MIB, entries: Object.fromEntries(KEYS.map((key) => [key, 'base'])) })
+const stateWithKeys = (maxBytes = 4 * MIB): KeyValueState =>
+  createKeyValueState({ maxBytes, entries: Object.fromEntries(KEYS.map((key) => [key, 'base'])) })
 
 /** Runs on the state that the fault left, often enough to meet what it may have left behind. */
 async function expectUsable(executor: TaskExecutor, state: KeyValueState): Promise<void> {
@@ -60,25 +60,32 @@ describe('abort signals', () => {
   test('the reason of the signal is the cause of the error', async () => {
     const executor = await create()
     const reason = new Error('changed my mind')
-    const error = await executor.run(touchAll, { ...always, signal: AbortSignal.abort(reason) }).catch((e: unknown) => e)
+    const error = await executor
+      .run(touchAll, { ...always, signal: AbortSignal.abort(reason) })
+      .catch((e: unknown) => e)
     expect((error as Error).cause).toBe(reason)
   })
 
-  test.each(['always', 'auto'] as const)('aborted during a run (%s): ABORTED with the prefix that was final', async (speculation) => {
-    const executor = await create()
-    const state = stateWithKeys()
-    const controller = new AbortController()
-    setTimeout(() => controller.abort(), 100)
-    const tasks = [...touchAll, ...Array.from({ length: 300 }, () => call('spin', 5))]
-    const began = performance.now()
-    const error = await executor.run(tasks, { state, speculation, signal: controller.signal }).catch((e: unknown) => e)
-    expect(error).toMatchObject({ code: 'ABORTED', retryable: true })
-    const { committedPrefix } = error as { committedPrefix: number }
-    expect(committedPrefix).toBeGreaterThan(0)
-    expect(committedPrefix).toBeLessThan(tasks.length)
-    expect(performance.now() - began).toBeLessThan(1000)
-    await expectUsable(executor, state)
-  })
+  test.each(['always', 'auto'] as const)(
+    'aborted during a run (%s): ABORTED with the prefix that was final',
+    async (speculation) => {
+      const executor = await create()
+      const state = stateWithKeys()
+      const controller = new AbortController()
+      setTimeout(() => controller.abort(), 100)
+      const tasks = [...touchAll, ...Array.from({ length: 300 }, () => call('spin', 5))]
+      const began = performance.now()
+      const error = await executor
+        .run(tasks, { state, speculation, signal: controller.signal })
+        .catch((e: unknown) => e)
+      expect(error).toMatchObject({ code: 'ABORTED', retryable: true })
+      const { committedPrefix } = error as { committedPrefix: number }
+      expect(committedPrefix).toBeGreaterThan(0)
+      expect(committedPrefix).toBeLessThan(tasks.length)
+      expect(performance.now() - began).toBeLessThan(1000)
+      await expectUsable(executor, state)
+    },
+  )
 
   test('a signal that is aborted after the run does nothing', async () => {
     const executor = await create()
@@ -172,7 +179,7 @@ describe('capacity', () => {
 
   test('more keys than the state has indexes for: they grow, and nothing is seen of it', async () => {
     const executor = await create({ memoryLimit: 64 * MIB })
-    const state = stateWithKeys()
+    const state = stateWithKeys(64 * MIB)
     state.set('many7', 'before')
     const tasks = [
       ...KEYS.map((key, k) => call('writeMany', { prefix: `p${k}-`, count: 600, value: key })),
@@ -182,14 +189,14 @@ describe('capacity', () => {
       const { stateDiff } = await executor.run(tasks, { ...options, state })
       expect(new Set(stateDiff.entries.map(({ key }) => Buffer.from(key).toString())).size).toBe(60 * 600 + 50)
       expect(stateDiff.entries).toHaveLength(60 * 600 + 50)
-      await expectUsable(executor, createKeyValueState({ maxBytes: 4 * MIB, entries: Object.fromEntries(KEYS.map((key) => [key, 'base'])) }))
+      await expectUsable(executor, stateWithKeys())
       await expectUsable(executor, state)
     }
   })
 
   test('keys and values that do not fit into the state: CAPACITY, and the state as it was', async () => {
     const executor = await create()
-    const state = createKeyValueState({ maxBytes: MIB, entries: Object.fromEntries(KEYS.map((key) => [key, 'base'])) })
+    const state = stateWithKeys(MIB)
     const long = 'x'.repeat(20_000)
     const tasks = Array.from({ length: 100 }, (_, k) => call('increment', `${long}${k % 50}`))
     await expect(executor.run(tasks, { ...always, state })).rejects.toMatchObject({ code: 'CAPACITY' })
@@ -199,7 +206,11 @@ describe('capacity', () => {
 
 describe('tasks that fail', () => {
   test('a module that does not load', async () => {
-    for (const bad of [new URL('./absent.mjs', import.meta.url), 'data:text/javascript,throw new Error("no")', 'data:text/javascript,export const a = 1']) {
+    for (const bad of [
+      new URL('./absent.mjs', import.meta.url),
+      'data:text/javascript,throw new Error("no")',
+      'data:text/javascript,export const a = 1',
+    ]) {
       const executor = await create({ module: bad })
       await expect(executor.run([call('a')], always)).rejects.toMatchObject({
         code: 'MODULE_NOT_LOADED',
@@ -233,7 +244,10 @@ describe('tasks that fail', () => {
   test('a call that is no call', async () => {
     const executor = await create()
     for (const bad of [undefined, null, {}, { task: 1 }, 'increment']) {
-      await expect(executor.run([bad as never])).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { taskIndex: 0 } })
+      await expect(executor.run([bad as never])).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        fields: { taskIndex: 0 },
+      })
     }
     await expectUsable(executor, stateWithKeys())
   })
@@ -242,7 +256,10 @@ describe('tasks that fail', () => {
     const executor = await create()
     const options = how === 'always' ? always : { sequential: true }
     const { results } = await executor.run([call('asynchronous'), call('increment', 'k')], options)
-    expect(results[0]).toMatchObject({ status: 'failed', error: { name: 'TypeError', message: expect.stringContaining('synchronous') } })
+    expect(results[0]).toMatchObject({
+      status: 'failed',
+      error: { name: 'TypeError', message: expect.stringContaining('synchronous') },
+    })
     expect(results[1]).toMatchObject({ status: 'done', value: 0 })
   })
 
@@ -262,7 +279,10 @@ describe('tasks that fail', () => {
   test('results of every kind arrive as they were', async () => {
     const executor = await create()
     const values = [undefined, null, true, 0, -1.5, 'text', 'ü€😀', [1, [2]], { a: { b: 'c' } }]
-    const { results } = await executor.run(values.map((value) => call('echo', value)), always)
+    const { results } = await executor.run(
+      values.map((value) => call('echo', value)),
+      always,
+    )
     expect(results.map((result) => (result as { value: unknown }).value)).toEqual(values)
     for (const length of [0, 1, 2, 3, 4, 5, 1000]) {
       const bytes = Uint8Array.from({ length }, (_, k) => k & 255)
@@ -278,7 +298,12 @@ describe('numbers at their limits', () => {
     ['2^256 - 1 in one step', [String((1n << 256n) - 1n)], String((1n << 256n) - 1n), ['done']],
     ['2^255 twice: the second is an error of its task', [HALF, HALF], String(1n << 255n), ['done', 'failed']],
     ['2^256 in one step', [String(1n << 256n)], '0', ['failed']],
-    ['more than half taken away at once', [String((1n << 255n) + 10n), String(-(1n << 255n) - 5n)], '5', ['done', 'done']],
+    [
+      'more than half taken away at once',
+      [String((1n << 255n) + 10n), String(-(1n << 255n) - 5n)],
+      '5',
+      ['done', 'done'],
+    ],
   ])('%s', async (_, amounts, sum, statuses) => {
     const executor = await create()
     const tasks = [...amounts.map((amount) => call('addTo', { key: 'n', amount })), call('numberOf', 'n')]
@@ -344,7 +369,10 @@ describe('state and executor', () => {
 
   test.each([0, -1, 1.5, 1e9, Number.NaN, Number.POSITIVE_INFINITY, '2'])('%s workers are refused', async (workers) => {
     const bad = { workers: workers as number }
-    await expect(createTaskExecutor({ module, ...bad })).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { option: 'workers' } })
+    await expect(createTaskExecutor({ module, ...bad })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      fields: { option: 'workers' },
+    })
     await expect(runTasks([], { module, ...bad })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   })
 
@@ -363,11 +391,15 @@ describe('state and executor', () => {
 })
 
 describe('no worker is left behind', () => {
-  test.each(['tasks', 'block', 'idle'])('a program that ran %s exits by itself, closed or not', async (kind) => {
-    for (const ending of ['close', 'open']) {
-      const { code, output, ms } = await runChild('./leave.mjs', [ending, kind])
-      expect({ ending, code, output }).toEqual({ ending, code: 0, output: '' })
-      expect(ms).toBeLessThan(8000)
-    }
-  }, 40_000)
+  test.each(['tasks', 'block', 'idle'])(
+    'a program that ran %s exits by itself, closed or not',
+    async (kind) => {
+      for (const ending of ['close', 'open']) {
+        const { code, output, ms } = await runChild('./leave.mjs', [ending, kind])
+        expect({ ending, code, output }).toEqual({ ending, code: 0, output: '' })
+        expect(ms).toBeLessThan(8000)
+      }
+    },
+    40_000,
+  )
 })

@@ -277,7 +277,10 @@ describe('hazards of the engine', () => {
     try {
       const keys = Array.from({ length: 50 }, (_, k) => `k${k}`)
       for (let tasks = 4; tasks <= 24; tasks += 4) {
-        const state = createKeyValueState({ maxBytes: 2 * MIB, entries: Object.fromEntries(keys.map((k) => [k, 'base'])) })
+        const state = createKeyValueState({
+          maxBytes: 2 * MIB,
+          entries: Object.fromEntries(keys.map((k) => [k, 'base'])),
+        })
         const calls = Array.from({ length: tasks }, () => call('writeAndFill', { keys, bytes: MIB }))
         let full = false
         try {

@@ -13,8 +13,8 @@ import {
   contentsOf,
   fill,
   outcomesOf,
-  type Program,
   PlainStore,
+  type Program,
   programs,
   runInOrder,
 } from '../support/program.ts'
@@ -33,16 +33,14 @@ afterAll(async () => {
 })
 
 const workerCount = fc.integer({ min: 1, max: 4 })
-const contents = fc
-  .array(fc.tuple(fc.nat(7), fc.nat(99), fc.nat(12)), { maxLength: 8 })
-  .map((entries) => {
-    const store = new PlainStore()
-    for (const [k, value, number] of entries) {
-      store.set(`k${k}`, Uint8Array.of(0, 0, 0, value))
-      if (number > 0) store.numbers.set(`k${k}`, BigInt(number))
-    }
-    return store
-  })
+const contents = fc.array(fc.tuple(fc.nat(7), fc.nat(99), fc.nat(12)), { maxLength: 8 }).map((entries) => {
+  const store = new PlainStore()
+  for (const [k, value, number] of entries) {
+    store.set(`k${k}`, Uint8Array.of(0, 0, 0, value))
+    if (number > 0) store.numbers.set(`k${k}`, BigInt(number))
+  }
+  return store
+})
 
 /** Runs the programs and compares everything that can be seen of the run. */
 async function expectInOrder(
@@ -229,7 +227,11 @@ describe('shapes', () => {
 /** Compares task by task, so that a failure shows the first task that is wrong and not all of them. */
 function expectSame(actual: readonly unknown[], expected: readonly unknown[]): void {
   const first = expected.findIndex((value, index) => !isDeepStrictEqual(value, actual[index]))
-  expect({ first, actual: actual[first] }).toEqual({ first: -1, actual: undefined, ...(first < 0 ? {} : { expected: expected[first] }) })
+  expect({ first, actual: actual[first] }).toEqual({
+    first: -1,
+    actual: undefined,
+    ...(first < 0 ? {} : { expected: expected[first] }),
+  })
 }
 
 /** The program with each branch on the incarnation replaced by what a first execution takes. */

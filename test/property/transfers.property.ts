@@ -13,8 +13,8 @@ import {
   address,
   COUNTER,
   created2By,
-  endingOf,
   ETHER,
+  endingOf,
   expectSame,
   FACTORY,
   FORKS,
@@ -114,7 +114,11 @@ interface Generated {
 }
 
 const blocks: fc.Arbitrary<Generated> = fc
-  .tuple(fc.constantFrom(...FORKS, 'shanghai' as const, 'london' as const), fc.integer({ min: 0, max: 2 }), fc.boolean())
+  .tuple(
+    fc.constantFrom(...FORKS, 'shanghai' as const, 'london' as const),
+    fc.integer({ min: 0, max: 2 }),
+    fc.boolean(),
+  )
   .chain(([fork, workers, coinbaseExists]) =>
     fc
       .record({
@@ -126,12 +130,17 @@ const blocks: fc.Arbitrary<Generated> = fc
         const known = SENDERS.slice(0, accounts)
         const everyone = Object.fromEntries(known.map((who) => [who, { balance: RICH }]))
         const poor = address(0xd0)
-        const transactions = steps.map((step): TestTransaction => ({
-          gas: GAS,
-          gasPrice: PRICE,
-          ...step,
-          from: step.from === COINBASE && !coinbaseExists ? SENDERS[0] as Hex : known[SENDERS.indexOf(step.from) % accounts] ?? step.from,
-        }))
+        const transactions = steps.map(
+          (step): TestTransaction => ({
+            gas: GAS,
+            gasPrice: PRICE,
+            ...step,
+            from:
+              step.from === COINBASE && !coinbaseExists
+                ? (SENDERS[0] as Hex)
+                : (known[SENDERS.indexOf(step.from) % accounts] ?? step.from),
+          }),
+        )
         // An account with just enough is emptied, and what it gave may be what the next one needs.
         for (const at of wholeBalances.slice(0, 1)) {
           transactions.splice(at, 0, { from: poor, to: ABSENT[0] as Hex, value: 12_345n, gas: 21_000, gasPrice: PRICE })
@@ -240,7 +249,8 @@ describe('small blocks: parallel equals sequential', () => {
         const executor = executors[workers] as Executor
         const sequential = await endingOf(executor, file, { sequential: true })
         expect(sequential).toMatchObject({ code: 'INVALID_TRANSACTION', txIndex: at })
-        for (let k = 0; k < 3; k++) expect(await endingOf(executor, file, { speculation: 'always' })).toEqual(sequential)
+        for (let k = 0; k < 3; k++)
+          expect(await endingOf(executor, file, { speculation: 'always' })).toEqual(sequential)
       }),
       { numRuns: 60 },
     )
@@ -252,7 +262,10 @@ describe('small blocks: the sequential side against another EVM', () => {
     await fc.assert(
       fc.asyncProperty(blocks, async ({ block }) => {
         const file = fileOf(block)
-        const other = await runEthereumjs({ ...file, fork: block.fork === 'frontier' ? 'chainstart' : block.fork } as never, { caches: false })
+        const other = await runEthereumjs(
+          { ...file, fork: block.fork === 'frontier' ? 'chainstart' : block.fork } as never,
+          { caches: false },
+        )
         const state = stateOf(file)
         const result = await run(executors[0] as Executor, file, { state, sequential: true })
         const gas = result.receipts.map((receipt) => receipt.gasUsed)

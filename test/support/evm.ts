@@ -3,14 +3,15 @@
  *
  * Senders are given by `from` (`senders: 'trust'`): nobody signed these transactions.
  */
-import { keccak_256 } from '@noble/hashes/sha3.js'
+
+import { isDeepStrictEqual } from 'node:util'
 import { RLP } from '@ethereumjs/rlp'
 import {
   eoaCode7702AuthorizationListBytesItemToJSON,
   eoaCode7702SignAuthorization,
   privateToAddress,
 } from '@ethereumjs/util'
-import { isDeepStrictEqual } from 'node:util'
+import { keccak_256 } from '@noble/hashes/sha3.js'
 import { expect } from 'vitest'
 import type { ForkAlias } from '../../src/adapters/evm/forks.ts'
 import {
@@ -43,20 +44,69 @@ export const createdBy = (creator: string, nonce: number): Hex =>
 
 /** Address of a CREATE2 with a salt and its init code. */
 export const created2By = (creator: string, salt: bigint, init: string): Hex =>
-  toHex(
-    keccak256(fromHex(`ff${creator.slice(2)}${word(salt).slice(2)}${hashOf(init).slice(2)}`)).slice(12),
-  )
+  toHex(keccak256(fromHex(`ff${creator.slice(2)}${word(salt).slice(2)}${hashOf(init).slice(2)}`)).slice(12))
 
 // ---- assembler ----
 
 const OPCODES: Readonly<Record<string, number>> = {
-  STOP: 0x00, ADD: 0x01, MUL: 0x02, SUB: 0x03, MOD: 0x06, LT: 0x10, GT: 0x11, EQ: 0x14, ISZERO: 0x15, AND: 0x16, SHL: 0x1b, SHR: 0x1c,
-  SHA3: 0x20, ADDRESS: 0x30, BALANCE: 0x31, ORIGIN: 0x32, CALLER: 0x33, CALLVALUE: 0x34, CALLDATALOAD: 0x35, CALLDATASIZE: 0x36,
-  CALLDATACOPY: 0x37, CODECOPY: 0x39, GASPRICE: 0x3a, EXTCODESIZE: 0x3b, EXTCODECOPY: 0x3c, RETURNDATASIZE: 0x3d, RETURNDATACOPY: 0x3e,
-  EXTCODEHASH: 0x3f, BLOCKHASH: 0x40, COINBASE: 0x41, NUMBER: 0x43, SELFBALANCE: 0x47, POP: 0x50, MLOAD: 0x51, MSTORE: 0x52, MSTORE8: 0x53,
-  SLOAD: 0x54, SSTORE: 0x55, JUMP: 0x56, JUMPI: 0x57, GAS: 0x5a, JUMPDEST: 0x5b, DUP1: 0x80, DUP2: 0x81, DUP3: 0x82, SWAP1: 0x90, SWAP2: 0x91,
-  LOG0: 0xa0, LOG1: 0xa1, CREATE: 0xf0, CALL: 0xf1, RETURN: 0xf3, DELEGATECALL: 0xf4, CREATE2: 0xf5, STATICCALL: 0xfa, REVERT: 0xfd,
-  INVALID: 0xfe, SELFDESTRUCT: 0xff,
+  STOP: 0x00,
+  ADD: 0x01,
+  MUL: 0x02,
+  SUB: 0x03,
+  MOD: 0x06,
+  LT: 0x10,
+  GT: 0x11,
+  EQ: 0x14,
+  ISZERO: 0x15,
+  AND: 0x16,
+  SHL: 0x1b,
+  SHR: 0x1c,
+  SHA3: 0x20,
+  ADDRESS: 0x30,
+  BALANCE: 0x31,
+  ORIGIN: 0x32,
+  CALLER: 0x33,
+  CALLVALUE: 0x34,
+  CALLDATALOAD: 0x35,
+  CALLDATASIZE: 0x36,
+  CALLDATACOPY: 0x37,
+  CODECOPY: 0x39,
+  GASPRICE: 0x3a,
+  EXTCODESIZE: 0x3b,
+  EXTCODECOPY: 0x3c,
+  RETURNDATASIZE: 0x3d,
+  RETURNDATACOPY: 0x3e,
+  EXTCODEHASH: 0x3f,
+  BLOCKHASH: 0x40,
+  COINBASE: 0x41,
+  NUMBER: 0x43,
+  SELFBALANCE: 0x47,
+  POP: 0x50,
+  MLOAD: 0x51,
+  MSTORE: 0x52,
+  MSTORE8: 0x53,
+  SLOAD: 0x54,
+  SSTORE: 0x55,
+  JUMP: 0x56,
+  JUMPI: 0x57,
+  GAS: 0x5a,
+  JUMPDEST: 0x5b,
+  DUP1: 0x80,
+  DUP2: 0x81,
+  DUP3: 0x82,
+  SWAP1: 0x90,
+  SWAP2: 0x91,
+  LOG0: 0xa0,
+  LOG1: 0xa1,
+  CREATE: 0xf0,
+  CALL: 0xf1,
+  RETURN: 0xf3,
+  DELEGATECALL: 0xf4,
+  CREATE2: 0xf5,
+  STATICCALL: 0xfa,
+  REVERT: 0xfd,
+  INVALID: 0xfe,
+  SELFDESTRUCT: 0xff,
 }
 
 /**
@@ -150,8 +200,20 @@ export const CODE_READER = asm(`
   32 0 0 0 CALLDATALOAD EXTCODECOPY 0 MLOAD 2 SSTORE`)
 
 const ORDER = [
-  'frontier', 'homestead', 'tangerineWhistle', 'spuriousDragon', 'byzantium', 'petersburg', 'istanbul', 'berlin', 'london', 'paris',
-  'shanghai', 'cancun', 'prague', 'osaka',
+  'frontier',
+  'homestead',
+  'tangerineWhistle',
+  'spuriousDragon',
+  'byzantium',
+  'petersburg',
+  'istanbul',
+  'berlin',
+  'london',
+  'paris',
+  'shanghai',
+  'cancun',
+  'prague',
+  'osaka',
 ] as const
 export type TestFork = (typeof ORDER)[number]
 export const FORKS: readonly TestFork[] = ORDER

@@ -146,9 +146,7 @@ export const callsOf = (list: readonly Program[]): TaskCall[] => list.map((input
 
 /** Results without what a failure says. */
 export const outcomesOf = (results: readonly TaskResult[]): Expected[] =>
-  results.map((result) =>
-    result.status === 'done' ? { status: 'done', value: result.value } : { status: 'failed' },
-  )
+  results.map((result) => (result.status === 'done' ? { status: 'done', value: result.value } : { status: 'failed' }))
 
 const KEYS = Array.from({ length: 8 }, (_, k) => `k${k}`)
 

@@ -144,7 +144,8 @@ describe('memoryState: apply', () => {
 describe('memoryState: growth', () => {
   test('thousands of accounts, slots and codes, past the first indexes', () => {
     const state = create()
-    for (let n = 0; n < 6000; n++) state.putAccount(address(n), { balance: n, storage: { [`0x${n.toString(16)}`]: n + 1 } })
+    for (let n = 0; n < 6000; n++)
+      state.putAccount(address(n), { balance: n, storage: { [`0x${n.toString(16)}`]: n + 1 } })
     for (let n = 0; n < 600; n++) state.putCode(Uint8Array.of(n & 255, n >> 8), word(n + 1))
     for (let n = 0; n < 6000; n++) {
       expect(state.getAccount(address(n))?.balance).toBe(BigInt(n))

@@ -1,7 +1,6 @@
 /** The status word: what is packed comes out, and every step the scheduler takes is in the table of legal ones. */
 import { describe, expect, test } from 'vitest'
-import { Place } from '../../src/core/layout.ts'
-import { Control } from '../../src/core/layout.ts'
+import { Control, Place } from '../../src/core/layout.ts'
 import {
   Aborting,
   Deferred,

@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { RECORD_WORDS, SlotRecord, Tag } from '../../src/core/location.ts'
 import { FULL, LocationTable, StateHeader } from '../../src/core/table.ts'
-import { MemoryState } from '../../src/state/memoryState.ts'
 import { KeyValueState } from '../../src/state/keyValueState.ts'
+import { MemoryState } from '../../src/state/memoryState.ts'
 
 const MIB = 2 ** 20
 const addressOf = (n: number): Int32Array => Int32Array.of(n, n * 7, 3, 4, n ^ 0x5555)
@@ -63,7 +63,11 @@ describe('table: one record a key (T1)', () => {
 
 describe('table: roll-back', () => {
   test('after a run only older records are found, and nothing of the run is left', () => {
-    for (let n = 0; n < 50; n++) state.putAccount(Uint8Array.from({ length: 20 }, () => n), { balance: n })
+    for (let n = 0; n < 50; n++)
+      state.putAccount(
+        Uint8Array.from({ length: 20 }, () => n),
+        { balance: n },
+      )
     const before = state.words.slice(0, state.words[StateHeader.Next])
     state.open(100)
     const opened = state.words.slice(0, state.words[StateHeader.Next])
