@@ -104,6 +104,8 @@ export const WorkerBlock = {
   Size: 2 * PAD,
   /** Number of the run this worker should serve. Writer: main. The worker parks on it; a change starts a run. */
   Epoch: PAD,
+  /** 1 while the worker takes part in a run (scheduler/joining.ts). Writer: the worker; main clears a dead one's. */
+  Inside: PAD + 1,
   Executions: 0,
   Aborts: 1,
   Validations: 2,

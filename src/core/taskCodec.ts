@@ -47,7 +47,9 @@ export const encodeOutcome = (
     bytes = outcome.value as Uint8Array<ArrayBuffer>
   } else if (outcome.value !== undefined) {
     kind = Kind.Json
-    bytes = text.encode(JSON.stringify(outcome.value))
+    const json: string | undefined = JSON.stringify(outcome.value)
+    if (json === undefined) throw new TypeError(`a result that is a ${typeof outcome.value} cannot leave its thread`)
+    bytes = text.encode(json)
   }
   const count = 2 + ((bytes.length + 3) >> 2)
   const at = allocate(count)

@@ -314,6 +314,7 @@ export class BlockRun {
       this.#executions++
       const outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
       if (outcome !== Outcome.Done) {
+        scheduler.advance(place)
         this.#complain(place, outcome)
         return place
       }

@@ -137,6 +137,12 @@ export class Engine {
   /** Runs a plan on an open state. The results lie in `words` until the next run. */
   async run(plan: Plan, settings: RunSettings): Promise<RunReport> {
     this.#assertOpen()
+    if (settings.speculation !== 'auto' && settings.speculation !== 'always') {
+      const given = String(settings.speculation)
+      throw new InvalidInputError('INVALID_OPTION', `speculation is 'auto' or 'always', not ${given}`, {
+        option: 'speculation',
+      })
+    }
     const workers = Math.min(settings.workers ?? this.workers, this.workers)
     // One worker would speculate against itself, and a block shorter than the pool has nothing to overlap.
     const alone = settings.speculation === 'auto' && (workers === 1 || plan.places < 4)
@@ -144,7 +150,11 @@ export class Engine {
     const serving = sequential ? 1 : workers
     await this.#pool.prepare(plan.state, serving, plan.values)
     this.#layOut(plan, settings)
-    const watch = this.#follow(plan, settings)
+    let failure: { readonly error: unknown } | undefined
+    const watch = this.#follow(plan, settings, (error) => {
+      failure ??= { error }
+      this.#pool.stop()
+    })
     const began = performance.now()
     let ms: number
     let halt: number
@@ -160,6 +170,7 @@ export class Engine {
     } finally {
       clearInterval(watch)
     }
+    if (failure !== undefined) throw failure.error
     if (halt !== Halt.None) this.#raise(halt, settings.signal)
     settings.onProgress?.(plan.places)
     return this.#report(ms, serving, plan)
@@ -214,6 +225,11 @@ export class Engine {
       }
     }
     state.close([...this.#chains(WorkerBlock.Inserted), state.table.inserted])
+  }
+
+  /** Record of the location that collected dense deltas. */
+  get denseRecord(): number {
+    return recordOf(this.words[Control.DenseLocation])
   }
 
   get placeTable(): number {
@@ -287,14 +303,24 @@ export class Engine {
     atomics.store(words, Control.ArenaNext, arenas)
   }
 
-  #follow(plan: Plan, settings: RunSettings): ReturnType<typeof setInterval> | undefined {
+  /** Tells the caller of progress; a callback that throws fails the run. */
+  #follow(
+    plan: Plan,
+    settings: RunSettings,
+    fail: (error: unknown) => void,
+  ): ReturnType<typeof setInterval> | undefined {
     const { onProgress } = settings
     if (onProgress === undefined) return undefined
     let last = 0
     return setInterval(() => {
       const committed = Math.min(atomics.load(this.words, Control.CommitIndex) - 1, plan.places)
-      if (committed > last) onProgress(committed)
-      last = Math.max(last, committed)
+      if (committed <= last) return
+      last = committed
+      try {
+        onProgress(committed)
+      } catch (error) {
+        fail(error)
+      }
     }, 1)
   }
 
@@ -335,6 +361,9 @@ export class Engine {
     const { words } = this
     const committedPrefix = Math.max(0, atomics.load(words, Control.CommitIndex) - 1)
     const details = { committedPrefix }
+    if (halt === Halt.Signal && this.#closed) {
+      throw new ParallelExecutionError('CLOSED', 'the executor was closed during the run', {}, details)
+    }
     if (halt === Halt.Signal)
       throw new AbortedError('ABORTED', 'the run was aborted by its signal', {}, { ...details, cause: signal?.reason })
     if (halt === Halt.Capacity) {

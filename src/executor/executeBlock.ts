@@ -332,6 +332,7 @@ export class Executor {
         state.words,
         this.#engine.written(),
         isFrom(prepared.chain, 'spuriousDragon'),
+        prepared.plan.places > 0 ? this.#engine.denseRecord : 0,
       ),
       fork: prepared.chain.fork,
       run,
@@ -351,13 +352,6 @@ export class Executor {
       sequential: options.sequential ?? false,
       signal: options.signal,
       onProgress,
-    }
-    if (settings.speculation !== 'auto' && settings.speculation !== 'always') {
-      throw new InvalidInputError(
-        'INVALID_OPTION',
-        `speculation is 'auto' or 'always', not ${String(settings.speculation)}`,
-        { option: 'speculation' },
-      )
     }
     for (let growths = 0; ; growths++) {
       state.open(4 * prepared.plan.places + 4096)

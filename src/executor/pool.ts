@@ -9,10 +9,11 @@
  */
 import { type Remote, releaseProxy, wrap } from 'comlink'
 import * as atomics from '../core/atomics.ts'
-import { fromWire, ParallelExecutionError, type WireError, WorkerLostError } from '../core/errors.ts'
+import { fromWire, InvalidInputError, ParallelExecutionError, type WireError, WorkerLostError } from '../core/errors.ts'
 import { Control, Halt, JOIN_CLOSED, RunKind, WorkerBlock } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { spawnWorker, type WorkerHandle, type WorkerSource } from '../platform/threads.ts'
+import { closeJoin, isInside } from '../scheduler/joining.ts'
 import type { AdapterSpec, WorkerApi } from './workerMain.ts'
 
 /** Milliseconds between two looks of the watchdog. */
@@ -29,6 +30,8 @@ interface Member {
   readonly attached: Set<number>
   lost: unknown
   ended: boolean
+  /** Resolves when the thread is gone; what was asked of it then never is answered. */
+  readonly gone: Promise<void>
   /** Resolves when the worker has left its park. */
   parked: Promise<WireError | undefined> | undefined
 }
@@ -52,6 +55,7 @@ export class WorkerPool {
   readonly #size: number
   readonly #members: (Member | undefined)[] = []
   #epoch = 0
+  readonly #ending: Promise<void>[] = []
   #state = 0
 
   constructor(memory: WebAssembly.Memory, size: number, source: WorkerSource, spec: AdapterSpec) {
@@ -90,15 +94,15 @@ export class WorkerPool {
     this.#state = state.id
     for (const member of this.#living()) {
       if (!member.attached.has(state.id)) {
-        await member.api.attach(state.id, state.memory)
+        await Promise.race([member.api.attach(state.id, state.memory), member.gone])
         member.attached.add(state.id)
         for (const id of member.attached) {
           if (member.attached.size <= ATTACHED_STATES) break
-          await member.api.detach(id)
+          await Promise.race([member.api.detach(id), member.gone])
           member.attached.delete(id)
         }
       }
-      if (inputs !== undefined) await member.api.inputs(inputs)
+      if (inputs !== undefined) await this.#hand(member, inputs)
     }
     for (const member of this.#living()) member.parked = this.#park(member, state.id)
   }
@@ -125,6 +129,8 @@ export class WorkerPool {
       if (options.signal?.aborted) this.#halt(Halt.Signal)
       this.#wake()
       await this.#finished(serving)
+      // A thread that is still ending could write into memory that the caller puts back.
+      await Promise.all(this.#ending.splice(0))
     } finally {
       clearInterval(watch)
       options.signal?.removeEventListener('abort', onAbort)
@@ -132,6 +138,11 @@ export class WorkerPool {
     }
     await this.#raiseLost(serving)
     return atomics.load(engine, Control.Halt)
+  }
+
+  /** Stops the run that is open. */
+  stop(): void {
+    this.#halt(Halt.Signal)
   }
 
   /** Ends every worker. The pool cannot be used afterwards. */
@@ -152,10 +163,25 @@ export class WorkerPool {
     return this.#members.filter((m): m is Member => m !== undefined && !m.ended)
   }
 
+  /** Hands a worker the inputs of a run; structured clone refuses functions and the like. */
+  async #hand(member: Member, inputs: readonly unknown[]): Promise<void> {
+    try {
+      await Promise.race([member.api.inputs(inputs), member.gone])
+    } catch (cause) {
+      const message = `an input cannot be sent to another thread: ${cause instanceof Error ? cause.message : String(cause)}`
+      throw new InvalidInputError('INVALID_OPTION', message, { option: 'input' }, { cause })
+    }
+  }
+
   async #spawn(index: number): Promise<void> {
     const handle = spawnWorker(this.#source)
+    let leave: () => void = () => undefined
+    const gone = new Promise<void>((resolve) => {
+      leave = resolve
+    })
     const member: Member = {
       handle,
+      gone,
       api: wrap<WorkerApi>(handle.endpoint),
       attached: new Set(),
       lost: undefined,
@@ -170,10 +196,12 @@ export class WorkerPool {
     handle.onEnd((cause) => {
       member.lost ??= cause
       member.ended = true
+      leave()
       fail(cause)
       atomics.notify(this.engine, Control.Finished)
     })
     this.#members[index] = member
+    atomics.store(this.engine, Control.WorkerBlocks + index * WorkerBlock.Size + WorkerBlock.Inside, 0)
     let failed: WireError | undefined
     try {
       failed = await Promise.race([member.api.init(index, this.#memory, this.#spec), ended])
@@ -234,7 +262,7 @@ export class WorkerPool {
       atomics.store(this.engine, this.#epochWord(k), this.#epoch)
       atomics.notify(this.engine, this.#epochWord(k))
     }
-    await Promise.all(parked.map((m) => m.parked))
+    await Promise.all(parked.map((m) => Promise.race([m.parked, m.gone])))
   }
 
   /** Resolves when everybody who joined has left, or a worker is gone and the others have. */
@@ -243,16 +271,19 @@ export class WorkerPool {
     for (;;) {
       const finished = atomics.load(engine, Control.Finished)
       const join = atomics.load(engine, Control.Join)
-      const joined = join & (JOIN_CLOSED - 1)
-      if ((join & JOIN_CLOSED) !== 0 && finished >= joined) return
+      if ((join & JOIN_CLOSED) !== 0 && finished >= (join & (JOIN_CLOSED - 1))) return
       const lost = serving.filter((m) => m.ended).length
       if (lost > 0) {
         this.#halt(Halt.WorkerLost)
-        atomics.store(engine, Control.Join, join | JOIN_CLOSED)
-        if (finished + lost >= joined) return
+        closeJoin(engine)
+        if (serving.every((m) => m.ended || !this.#inside(m))) return
       }
       await atomics.waitAsync(engine, Control.Finished, finished, lost > 0 ? 10 : 1000)
     }
+  }
+
+  #inside(member: Member): boolean {
+    return isInside(this.engine, this.#members.indexOf(member))
   }
 
   #halt(reason: number): void {
@@ -271,7 +302,7 @@ export class WorkerPool {
       const now = performance.now()
       if (atomics.load(engine, Control.Halt) !== Halt.None) {
         if (halted === 0) halted = now
-        else if (now - halted > GRACE) for (const member of serving) void member.handle.terminate()
+        else if (now - halted > GRACE) this.#giveUp(serving)
         return
       }
       const mark = atomics.load(engine, Control.CommitIndex) + atomics.load(engine, Control.BatchIndex)
@@ -280,6 +311,16 @@ export class WorkerPool {
         since = now
       } else if (now - since > stallTimeout) this.#halt(Halt.Stalled)
     }, WATCH)
+  }
+
+  /** Ends workers that do not come back; which of them it is cannot be known from outside. */
+  #giveUp(serving: readonly Member[]): void {
+    for (const member of serving) {
+      if (member.ended) continue
+      member.ended = true
+      this.#ending.push(member.handle.terminate())
+    }
+    atomics.notify(this.engine, Control.Finished)
   }
 
   async #raiseLost(serving: readonly Member[]): Promise<void> {

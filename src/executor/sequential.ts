@@ -12,6 +12,7 @@ import { Arena } from '../core/arena.ts'
 import { Seen, type TaskMemory } from '../core/contracts.ts'
 import { Control, Entry, Place, RECORD_LENGTH_SHIFT, Record } from '../core/layout.ts'
 import { BASE, Kind, STORED } from '../core/location.ts'
+import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
 import { add256, copy, copy8, isZero8, zero8 } from '../core/words.ts'
 
@@ -23,7 +24,7 @@ export class SequentialMemory implements TaskMemory {
   readonly engine: Words
   readonly arena: Arena
   readonly strict = true
-  readonly incarnation = 0
+  incarnation = 0
   place = 0
   exact = true
   /** Head of the chain of entries that were the first on their location. */
@@ -48,6 +49,7 @@ export class SequentialMemory implements TaskMemory {
 
   begin(place: number): void {
     this.place = place
+    this.incarnation = incarnationOf(this.engine[this.#placeTable + place * Place.Size + Place.Status])
   }
 
   read(location: number, _kind: Kind, floor: number): number {

@@ -76,7 +76,7 @@ class WorkerMain implements WorkerApi {
       this.#wakeNext(engine, epoch)
       if (!join(engine, this.#index)) continue
       const failed = this.#serve(engine, state)
-      leave(engine)
+      leave(engine, this.#index)
       if (failed !== undefined) return failed
     }
   }

@@ -47,6 +47,8 @@ const SPINS = 1000
 const PARKS = 20
 const PARK_MILLISECONDS = 0.5
 
+/** Writes of a place up to which a scan beats a map. */
+const FEW_WRITES = 64
 const ABOVE_SLOTS = 64
 const aboveSlot = (location: number): number => ((location ^ (location >> 5)) & (ABOVE_SLOTS - 1)) << 1
 
@@ -78,6 +80,8 @@ export class MVMemory implements TaskMemory {
   #folded = new Int32Array(256)
   /** Pairs of a location and the entry above what this worker linked there last; direct-mapped. */
   readonly #above = new Int32Array(2 * ABOVE_SLOTS)
+  /** Entries of a long write set by location, while its reads are kept. */
+  readonly #ownEntries = new Map<number, number>()
   readonly #below = new Int32Array(8)
   readonly #sum = new Int32Array(8)
 
@@ -182,7 +186,12 @@ export class MVMemory implements TaskMemory {
       }
       entry = atomics.load(engine, entry + Entry.Next)
     }
-    add256(out, at, from, value, sum, 0)
+    const carry = add256(out, at, from, value, sum, 0)
+    // Debits of places that may never be committed so can exceed what is there: no number, not even a guess.
+    if ((carry === 1) !== sum[7] < 0 && !isZero8(sum, 0)) {
+      copy8(out, at, this.state, base)
+      return false
+    }
     if (location === this.#denseLocation) add256(out, at, out, at, engine, Control.DenseSum)
     return true
   }
@@ -231,7 +240,7 @@ export class MVMemory implements TaskMemory {
   // ---- the end of an incarnation ----
 
   /**
-   * Publishes the incarnation's writes and keeps its read set. The caller then sets the place's status, which
+   * Publishes the incarnation's writes and keeps its read set. An earlier incarnation's are estimates by now. The caller then sets the place's status, which
    * is the atomic store that lets a validation see all of it.
    *
    * Concurrency: the place's worker, or the holder of the commit lock after it marked estimates.
@@ -248,11 +257,10 @@ export class MVMemory implements TaskMemory {
       const entry = this.#linkFirst(writes[2 * k], writes[2 * k + 1])
       engine[set + k] = entry !== 0 ? entry : this.#link(writes[2 * k], writes[2 * k + 1])
     }
+    // What still is an estimate was not written again (M3).
     for (let k = 0; k < previousCount; k++) {
-      const entry = engine[previous + k]
-      let j = 0
-      while (j < count && engine[set + j] !== entry) j++
-      if (j === count) atomics.store(engine, entry + Entry.Record, 0)
+      const word = engine[previous + k] + Entry.Record
+      if ((atomics.load(engine, word) & ESTIMATE) !== 0) atomics.store(engine, word, 0)
     }
     engine[t + Place.WriteSet] = set
     engine[t + Place.WriteCount] = count
@@ -272,12 +280,26 @@ export class MVMemory implements TaskMemory {
         continue
       }
       const location = reads[r]
-      for (let k = 0; k < count; k++) if (this.#writes[2 * k] === location) reads[r + Read.Seen] = engine[set + k]
+      reads[r + Read.Seen] = this.#ownEntry(location, set, count)
       r += Read.Size + LENGTH[(kind & KIND_MASK) as Kind]
     }
     copy(engine, to, reads, 0, length)
+    if (count > FEW_WRITES) this.#ownEntries.clear()
     engine[t + Place.ReadSet] = to
     engine[t + Place.ReadCount] = length
+  }
+
+  /** This place's entry on a location, 0 where it does not write there. */
+  #ownEntry(location: number, set: number, count: number): number {
+    if (count > FEW_WRITES) {
+      // Looking through a long write set for each predicate would cost their product.
+      if (this.#ownEntries.size === 0) {
+        for (let k = 0; k < count; k++) this.#ownEntries.set(this.#writes[2 * k], this.engine[set + k])
+      }
+      return this.#ownEntries.get(location) ?? 0
+    }
+    for (let k = 0; k < count; k++) if (this.#writes[2 * k] === location) return this.engine[set + k]
+    return 0
   }
 
   // ---- the commit stage: holder of the commit lock only ----

@@ -71,14 +71,14 @@ export interface MemoryStateOptions {
 
 const EMPTY_CODE_HASH = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
 
-const quantity = (value: Quantity | undefined, name: string): bigint => {
+const quantity = (value: Quantity | undefined, name: string, bits = 256n): bigint => {
   try {
     const number = BigInt(value ?? 0)
-    if (number >= 0n && number < 1n << 256n) return number
+    if (number >= 0n && number < 1n << bits) return number
   } catch {
     // Falls through to the error, which names the field.
   }
-  throw new InvalidInputError('INVALID_OPTION', `${name} is not a number from 0 to 2^256 - 1: ${String(value)}`, {
+  throw new InvalidInputError('INVALID_OPTION', `${name} is not a number from 0 to 2^${bits} - 1: ${String(value)}`, {
     option: name,
   })
 }
@@ -94,7 +94,7 @@ export class MemoryState extends TableMemory {
   }
 
   /**
-   * Puts an account: balance and nonce replace what was there, code does if it is given, storage is added to.
+   * Puts an account: balance, nonce and code replace what was there, storage is added to.
    *
    * @throws {InvalidInputError} INVALID_OPTION for what is no address or number, STATE_BUSY while a run reads the state
    * @throws {CapacityError} CAPACITY when `maxBytes` is full
@@ -103,10 +103,11 @@ export class MemoryState extends TableMemory {
     const r = this.#accountRecord(address)
     const w = this.words
     fromBigInt(quantity(account.balance, 'balance'), w, r + AccountRecord.Balance)
-    fromBigInt(quantity(account.nonce, 'nonce'), w, r + AccountRecord.Nonce, 2)
+    fromBigInt(quantity(account.nonce, 'nonce', 64n), w, r + AccountRecord.Nonce, 2)
     w[r + AccountRecord.Life + Life.Exists] = 1
     if (account.code !== undefined) this.#putHash(r, this.putCode(account.code))
     else if (account.codeHash) this.#putHash(r, hexOf(readHex(account.codeHash, 32, 'codeHash')))
+    else this.#putHash(r, EMPTY_CODE_HASH)
     for (const [key, value] of Object.entries(account.storage ?? {})) this.putStorage(address, key, value)
   }
 
@@ -185,7 +186,7 @@ export class MemoryState extends TableMemory {
     for (const account of diff.accounts) {
       readHex(account.address, 20, 'address')
       quantity(account.balance, 'balance')
-      quantity(account.nonce, 'nonce')
+      quantity(account.nonce, 'nonce', 64n)
       if (account.codeHash !== undefined) readHex(account.codeHash, 32, 'codeHash')
       for (const [key, value] of account.storage) {
         quantity(key, 'storage key')

@@ -626,4 +626,42 @@ describe('hazards of the EVM', () => {
       }
     }
   })
+
+  test('hazard 20: a credit is not lost where speculation takes its recipient to be in debt', async () => {
+    // A slow transaction pays every purse; then each purse pays twice, together more than it has without that, and is
+    // paid again. Until the slow one is there, what is known of a purse may sum up to less than nothing.
+    const purses = Array.from({ length: 6 }, (_, k) => address(0x600 + k))
+    const pay = purses.map((_, k) => `0 0 0 0 1000000000 ${32 * k} CALLDATALOAD GAS CALL POP`).join(' ')
+    const slow = asm(`3000 loop: DUP1 ISZERO @end JUMPI 1 SWAP1 SUB @loop JUMP end: ${pay}`)
+    const each = (from: (purse: Hex) => Hex, to: (purse: Hex) => Hex, value: bigint): TestTransaction[] =>
+      purses.map((purse) => ({ from: from(purse), to: to(purse), value, gas: 21_000 }))
+    const own = (purse: Hex): Hex => purse
+    const round: TestTransaction[] = [
+      {
+        from: BOB,
+        to: address(0x50),
+        value: 6_000_000_000n,
+        data: `0x${purses.map((purse) => word(purse).slice(2)).join('')}`,
+        gas: 1_000_000,
+      },
+      ...each(own, () => address(0x700), 700_000_000n),
+      ...each(own, () => address(0x701), 600_000_000n),
+      ...each(() => ALICE, own, 500_000_000n),
+    ]
+    const block: TestBlock = {
+      fork: 'berlin',
+      coinbase: COINBASE,
+      accounts: {
+        ...rich(6),
+        [address(0x50)]: { nonce: 1, code: slow },
+        ...Object.fromEntries(purses.map((purse) => [purse, { balance: 1_000_000_000n }])),
+      },
+      transactions: [...round, ...round],
+    }
+    const result = await expectParallelSame(executor, block, 60)
+    expect(result.receipts.every(({ status }) => status === 1)).toBe(true)
+    for (const purse of purses) {
+      expect(changeOf(result, purse)?.balance).toBe(1_000_000_000n + 2n * (200_000_000n - 2n * 210_000n))
+    }
+  })
 })

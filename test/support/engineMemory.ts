@@ -6,7 +6,6 @@ import { Arena } from '../../src/core/arena.ts'
 import * as atomics from '../../src/core/atomics.ts'
 import { CONTROL_END, Control, Place } from '../../src/core/layout.ts'
 import { Kind, locationOf } from '../../src/core/location.ts'
-import type { LocationTable } from '../../src/core/table.ts'
 import { fromBigInt, toBigInt } from '../../src/core/words.ts'
 import { MVMemory } from '../../src/mvmemory/mvmemory.ts'
 import { Scheduler } from '../../src/scheduler/scheduler.ts'
@@ -30,11 +29,11 @@ export function layOut(places: number, options: EngineMemoryOptions = {}): Int32
   words[Control.Window] = options.window ?? 512
   words[Control.Speculation] = 1
   words[Control.DenseLocation] = options.denseLocation ?? 0
-  words[Control.ArenaStart] = align(table + (places + 2) * Place.Size)
+  words[Control.Workers] = 64
   words[Control.ArenaEnd] = words.length
   words[Control.ExecutionIndex] = 1
   words[Control.CommitIndex] = 1
-  atomics.store(words, Control.ArenaNext, words[Control.ArenaStart])
+  atomics.store(words, Control.ArenaNext, align(table + (places + 2) * Place.Size))
   return words
 }
 

@@ -12,7 +12,7 @@
 const KEYS = 8
 
 /** @param {Uint8Array | undefined} bytes */
-const valueOf = (bytes) => (bytes === undefined ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0))
+const uintOf = (bytes) => (bytes === undefined ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0))
 
 /** @param {number} value */
 const bytesOf = (value) => {
@@ -33,10 +33,10 @@ export function program(store, ops, context, registers = [0, 0, 0]) {
   for (const op of ops) {
     switch (op.op) {
       case 'get':
-        registers[op.to] = valueOf(store.get(op.key))
+        registers[op.to] = uintOf(store.get(op.key))
         break
       case 'getAt':
-        registers[op.to] = valueOf(store.get(`k${registers[op.by] % KEYS}`))
+        registers[op.to] = uintOf(store.get(`k${registers[op.by] % KEYS}`))
         break
       case 'set':
         store.set(op.key, bytesOf((registers[op.by] * 3 + op.plus) % 65_521))
@@ -90,7 +90,7 @@ export function program(store, ops, context, registers = [0, 0, 0]) {
  * @param {string} key
  */
 export function increment(store, key) {
-  const before = valueOf(store.get(key))
+  const before = uintOf(store.get(key))
   store.set(key, bytesOf(before + 1))
   return before
 }

@@ -68,7 +68,6 @@ describe('memoryState: put and get', () => {
     ['a nonce above 64 bits', () => create().putAccount(address(1), { nonce: 2n ** 64n })],
     ['a short address', () => create().putAccount('0x12', {})],
     ['code that is no hex', () => create().putCode('0xzz')],
-    ['code without a hash or a hash function', () => createMemoryState().putCode(CODE)],
     ['a short hash', () => create().putCode(CODE, '0x12')],
     ['a limit that is too small', () => createMemoryState({ maxBytes: 1 })],
     ['a limit that is no number', () => createMemoryState({ maxBytes: Number.NaN })],

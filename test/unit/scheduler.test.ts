@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { Control, Halt, Mode } from '../../src/core/layout.ts'
 import { Aborting, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../../src/core/status.ts'
+import { join } from '../../src/scheduler/joining.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../../src/scheduler/judge.ts'
 import { layOut, schedulerOn } from '../support/engineMemory.ts'
 
@@ -101,17 +102,17 @@ describe('scheduler: the commit stage', () => {
 
 describe('scheduler: fallback', () => {
   test('the committer is alone once everybody else who joined has drained', () => {
-    const { a, b, engine } = two(10)
-    a.join()
+    const { a, engine } = two(10)
+    join(engine, 0)
     expect(a.alone).toBe(true)
-    b.join()
+    join(engine, 1)
     a.drain()
     expect(a.alone).toBe(false)
     // What awaitSpeculation does before it parks.
     engine[Control.Drained]++
     expect(a.alone).toBe(true)
     // A worker that comes late is counted before it can see the request.
-    schedulerOn(engine).join()
+    join(engine, 2)
     expect(a.alone).toBe(false)
   })
 

@@ -248,6 +248,12 @@ impl JournalTr for WatchedJournal {
         if !balance.is_zero() {
             let enough = self.observe_at_least(from, balance);
             self.defer(enough);
+            // revm refuses a credit that passes 2^256; with a guess that is so high, the truth must be asked for.
+            let passes = |account: &Account| account.info.balance.checked_add(balance).is_none();
+            if self.inner.inner.state.get(&to).is_some_and(passes) {
+                let observed = self.observe_balance(to).map(|()| true);
+                self.defer(observed);
+            }
         }
         self.inner.transfer_loaded(from, to, balance)
     }

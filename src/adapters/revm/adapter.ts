@@ -60,6 +60,8 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   let senderLoaded = false
   /** Accounts of this transaction whose storage has a generation: pairs of id and place. */
   const generations: number[] = []
+  /** Pairs of an account and the life value that this transaction read of it. */
+  const lives: number[] = []
   /** Codes written in this block that this transaction loaded: triples of life value, offset, bytes. */
   const codes: number[] = []
   /** Where `code_length` found the code that `code_copy` wants. */
@@ -86,6 +88,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
       const at = seen === Seen.Base ? r + AccountRecord.Life : seen
       const generation = from[at + Life.Generation]
       if (generation !== 0) generations.push(id, generation)
+      lives.push(id, seen)
       if (seen !== Seen.Base && from[at + Life.CodeBytes] !== 0) codes.push(at)
 
       const exact = memory.fold(
@@ -267,7 +270,9 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
 
   const publishLife = (m: Words, r: number, flags: number, start: number): number => {
     const location = locationOf(r, Kind.Life)
-    const before = memory.glance(location, Kind.Life)
+    // The value that was read, which validation answers for; a second look could see another one.
+    let before: number = Seen.Base
+    for (let k = 0; k < lives.length; k += 2) if (lives[k] === r >> RECORD_SHIFT) before = lives[k + 1]
     if (before === Seen.Base) {
       copy(life, 0, memory.state, r + AccountRecord.Life, 10)
       life[Life.CodeOffset] = 0
@@ -315,6 +320,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
       senderLoaded = false
       if (generations.length > 0) generations.length = 0
       if (codes.length > 0) codes.length = 0
+      lives.length = 0
       const code = executeTransaction(bringInput(memory.engine, input, words), memory.strict ? 1 : 0)
       if (code !== Outcome.Done) {
         if (code === Outcome.Invalid) complaint = { fault: Fault.InvalidTransaction, message: kernel.message() }
@@ -328,8 +334,13 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
       copy(engine, result, m, out, resultWords)
       memory.result(result, resultWords)
       let at = out + resultWords
-      for (let count = m[out + Output.AccountCount]; count > 0; count--) at = publishAccount(m, at)
-      if (!isZero8(m, out + Output.Fee)) memory.dense(m, out + Output.Fee)
+      let feeIsBurnt = false
+      for (let count = m[out + Output.AccountCount]; count > 0; count--) {
+        // A fee recipient that destroys itself is deleted after it was paid.
+        if ((m[at + 1] & Flag.Destroyed) !== 0 && m[at] << RECORD_SHIFT === feeRecipient) feeIsBurnt = true
+        at = publishAccount(m, at)
+      }
+      if (!feeIsBurnt && !isZero8(m, out + Output.Fee)) memory.dense(m, out + Output.Fee)
       return Outcome.Done
     },
 

@@ -154,13 +154,14 @@ const wordHex = (words: Words, at: number): Hex => `0x${toBigInt(words, at).toSt
 
 /**
  * What the block changed, from the chains of locations written. `spuriousDragon` decides whether an empty
- * account exists (EIP-161).
+ * account exists (EIP-161); `feeRecipient` is its record.
  */
 export const collectDiff = (
   engine: Words,
   state: Words,
   chains: readonly number[],
   spuriousDragon: boolean,
+  feeRecipient: number,
 ): StateDiff => {
   const drafts = new Map<number, Draft>()
   const codes = new Map<Hex, Uint8Array>()
@@ -180,7 +181,11 @@ export const collectDiff = (
       else draftOf(record)
     }
   }
-  for (const [record, draft] of drafts) describeAccount(engine, state, record, draft, codes, spuriousDragon)
+  // A fee touches its recipient even where it is zero (0: the block had no transaction).
+  if (feeRecipient !== 0) draftOf(feeRecipient)
+  for (const [record, draft] of drafts) {
+    describeAccount(engine, state, record, draft, codes, spuriousDragon, record === feeRecipient)
+  }
   for (const record of slots) {
     const account = state[record + SlotRecord.Account] << RECORD_SHIFT
     const [lifeWords, life, lifePlace] = finalValue(
@@ -215,6 +220,7 @@ const describeAccount = (
   draft: Draft,
   codes: Map<Hex, Uint8Array>,
   spuriousDragon: boolean,
+  paid: boolean,
 ): void => {
   const base = record + AccountRecord.Life
   const [balanceWords, balance] = finalValue(
@@ -228,7 +234,8 @@ const describeAccount = (
   const existed = state[base + Life.Exists] !== 0
   const empty =
     isZero8(balanceWords, balance) && (nonceWords[nonce] | nonceWords[nonce + 1]) === 0 && isZero8(lifeWords, life)
-  const exists = spuriousDragon ? !empty || (lifePlace === 0 && existed) : lifeWords[life + Life.Exists] !== 0 || !empty
+  const exists =
+    !empty || (spuriousDragon ? lifePlace === 0 && existed && !paid : paid || lifeWords[life + Life.Exists] !== 0)
   if (!exists) {
     draft.deleted = existed
     return

@@ -29,11 +29,16 @@ interface TaskCall {
   readonly input?: unknown
 }
 
-const failure = (error: unknown): TaskOutcome => ({
-  status: 'failed',
-  error:
-    error instanceof Error ? { name: error.name, message: error.message } : { name: 'Error', message: String(error) },
-})
+/** What a task threw, as text; anything can be thrown, also what cannot be printed. */
+const failure = (error: unknown): TaskOutcome => {
+  try {
+    if (error instanceof Error)
+      return { status: 'failed', error: { name: String(error.name), message: String(error.message) } }
+    return { status: 'failed', error: { name: 'Error', message: String(error) } }
+  } catch {
+    return { status: 'failed', error: { name: 'Error', message: 'the task threw what cannot be printed' } }
+  }
+}
 
 /**
  * Loads a module of tasks in a worker.

@@ -34,6 +34,7 @@ export interface TaskStore {
 }
 
 const LIMIT = 1n << 256n
+const HALF = 1n << 255n
 
 /** Thrown to unwind a task; never leaves the library. */
 class Unwind extends Error {
@@ -122,6 +123,8 @@ export class IncarnationStore implements TaskStore {
     const slot = this.#slot(key)
     const change = BigInt(amount)
     const least = BigInt(atLeast)
+    // A delta has a sign, so half the range each way; and where all below is final the truth is at hand.
+    if (this.#memory.strict || change >= HALF || change <= -HALF || slot.added + change >= HALF) this.#exact(slot)
     // The start must be so large that the number now reaches `least` and does not fall below zero.
     const wanted = (least > -change ? least : -change) - slot.added
     if (wanted > 0n) {
@@ -194,6 +197,8 @@ export class IncarnationStore implements TaskStore {
     if (!this.#memory.fold(locationOf(slot.record, Kind.Balance), this.#number, 0, Number.MAX_SAFE_INTEGER))
       this.#unwind()
     slot.observed = toBigInt(this.#number, 0)
+    // An earlier check of this task passed on a value that is gone: what it has done since is not to be kept.
+    if (slot.observed < slot.bound) this.#unwind()
     return slot.observed
   }
 
