@@ -10,6 +10,8 @@ export {
   AbortedError,
   CapacityError,
   type ErrorCode,
+  type ErrorDetails,
+  type ErrorFields,
   InvalidInputError,
   InvariantError,
   ParallelExecutionError,
@@ -27,11 +29,14 @@ export {
   type PreparedBlock,
   type Senders,
 } from './executor/executeBlock.ts'
+export type { WorkerSource } from './platform/threads.ts'
 export {
   type AccountInfo,
   type AccountInput,
+  type BytesLike,
   createMemoryState,
   MemoryState,
   type MemoryStateOptions,
+  type Quantity,
   type StateFile,
 } from './state/memoryState.ts'

@@ -1,7 +1,7 @@
 /** Tasks over shared state: a list of functions on every core, with exactly the sequential result. */
 export type { TaskContext, TaskFunction } from './adapters/taskGraph/adapter.ts'
-export type { Key, TaskStore } from './adapters/taskGraph/store.ts'
-export type { TaskFailure, TaskOutcome } from './core/taskCodec.ts'
+export type { TaskStore } from './adapters/taskGraph/store.ts'
+export type { Key, TaskFailure, TaskOutcome } from './core/taskCodec.ts'
 export {
   createTaskExecutor,
   type RunTasksOptions,

@@ -4,6 +4,9 @@ type Words = Int32Array
 
 const Kind = { Nothing: 0, Bytes: 1, Json: 2, Failed: 3 } as const
 
+/** A key: text, or raw bytes. */
+export type Key = string | Uint8Array
+
 /** What a task threw, as far as it can be said on another thread. */
 export interface TaskFailure {
   readonly name: string

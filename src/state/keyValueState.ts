@@ -6,11 +6,9 @@
 import { InvalidInputError } from '../core/errors.ts'
 import { BytesRecord } from '../core/location.ts'
 import type { LocationTable } from '../core/table.ts'
-import { packBytes, unpackBytes } from '../core/taskCodec.ts'
+import { type Key, packBytes, unpackBytes } from '../core/taskCodec.ts'
 import { fromBigInt, toBigInt } from '../core/words.ts'
 import { TableMemory } from './tableMemory.ts'
-
-type Key = string | Uint8Array
 
 /** What a run of tasks changed. */
 export interface KeyValueDiff {

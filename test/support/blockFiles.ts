@@ -9,7 +9,7 @@ const folder = new URL('../../../shared/data/blocks/', import.meta.url)
 export const hasBlocks = existsSync(folder)
 
 /** What an archive node says of an account after the block. */
-export interface PostAccount {
+interface PostAccount {
   readonly balance: string
   readonly nonce: string
   /** 32 zero bytes for an account that does not exist. */

@@ -315,7 +315,7 @@ export const stateOf = (file: TestFile): MemoryState =>
   createMemoryState({ maxBytes: 8 * 2 ** 20, keccak256 }).load(file)
 
 /** Everything that must not depend on how the block was run. */
-export const comparable = (result: BlockResult) => ({
+const comparable = (result: BlockResult) => ({
   gasUsed: result.gasUsed,
   logsBloom: toHex(result.logsBloom),
   receiptsRoot: result.receiptsRoot === undefined ? undefined : toHex(result.receiptsRoot),

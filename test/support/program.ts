@@ -12,7 +12,7 @@ import { program } from './taskModule.mjs'
 
 type Register = 0 | 1 | 2
 
-export type Op =
+type Op =
   | { readonly op: 'get' | 'has' | 'number'; readonly key: string; readonly to: Register }
   | { readonly op: 'getAt'; readonly by: Register; readonly to: Register }
   | { readonly op: 'set'; readonly key: string; readonly by: Register; readonly plus: number }

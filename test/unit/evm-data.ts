@@ -8,7 +8,7 @@ import type { ForkName } from '../../src/adapters/evm/forks.ts'
 const data = new URL('../../../shared/data/', import.meta.url)
 
 /** A block as an RPC node returns it, as far as the tests look inside. */
-export interface RpcBlock {
+interface RpcBlock {
   readonly [name: string]: unknown
   readonly hash: string
   readonly number: string

@@ -66,6 +66,7 @@ describe('mvmemory: validation', () => {
     const [a, b] = [bench.view(), bench.view()]
     if (first !== undefined) bench.execute(a, 1, () => bench.write(a, 'x', first))
     bench.execute(b, 2, () => void bench.read(b, 'x', floor))
+    a.markEstimates(1)
     bench.execute(a, 1, () => {
       if (second !== undefined) bench.write(a, 'x', second)
     })

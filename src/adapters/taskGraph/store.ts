@@ -9,11 +9,8 @@ import { LRUCache } from 'lru-cache'
 import { Predicate, Seen, type TaskMemory } from '../../core/contracts.ts'
 import { BytesRecord, Kind, locationOf } from '../../core/location.ts'
 import { FULL, TableFull } from '../../core/table.ts'
-import { packBytes, unpackBytes } from '../../core/taskCodec.ts'
+import { type Key, packBytes, unpackBytes } from '../../core/taskCodec.ts'
 import { fromBigInt, toBigInt } from '../../core/words.ts'
-
-/** A key: text, or raw bytes. */
-export type Key = string | Uint8Array
 
 /** The window on shared state that a task is given. Synchronous; valid until the task returns. */
 export interface TaskStore {
