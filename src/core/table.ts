@@ -25,7 +25,7 @@ const BUSY = -1
 export const StateHeader = {
   /** Next free word. Writers: inserters, +chunk; main. */
   Next: 32,
-  /** Records inserted, by index; they bound the load. Writers: inserters, +1. */
+  /** Upper bounds of the records in each index. Writers: inserters, +chunk. */
   AccountCount: 64,
   SlotCount: 96,
   AccountIndex: 128,
@@ -268,11 +268,13 @@ export class LocationTable {
       if (w[count] + RECORDS_A_CHUNK > (mask + 1) * 0.75) return FULL
       this.#chunk = this.reserve(size)
       this.#chunkEnd = this.#chunk + size
+      // Counted by the chunk, and for both indexes: an addition a record would have all workers wait for one line.
+      atomics.add(w, StateHeader.AccountCount, RECORDS_A_CHUNK)
+      atomics.add(w, StateHeader.SlotCount, RECORDS_A_CHUNK)
     }
     if (atomics.compareExchange(w, word, 0, BUSY) !== 0) return 0
     const r = this.#chunk
     this.#chunk += RECORD_WORDS
-    atomics.add(w, count, 1)
     return r
   }
 

@@ -16,7 +16,7 @@ import { SequentialMemory } from './sequential.ts'
 type Words = Int32Array
 
 /** Aim of a claim, in milliseconds: long tasks are claimed singly, so that neighbours that conflict do not run apart. */
-const CLAIM_MILLISECONDS = 0.04
+const CLAIM_MILLISECONDS = 0.06
 /** Commits between two moves of the cursor: an atomic store each would be a tenth of a transfer. */
 const ADVANCE_EVERY = 16
 

@@ -32,7 +32,7 @@ type Words = Int32Array
  * Most places a claim takes. Larger ones save an addition each; but a writer walks past what the others wrote to
  * its location in the places above, up to a claim of each.
  */
-export const LARGEST_CHUNK = 8
+export const LARGEST_CHUNK = 24
 
 /** Turns of an idle worker before it parks. */
 const SPINS = 400

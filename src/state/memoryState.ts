@@ -15,7 +15,7 @@ import type { AccountDiff, Hex, StateDiff } from '../core/diff.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { hexOf, readHex } from '../core/hex.ts'
 import { AccountRecord, Life, RECORD_SHIFT, RECORD_WORDS, SlotRecord } from '../core/location.ts'
-import { type LocationTable, StateHeader } from '../core/table.ts'
+import type { LocationTable } from '../core/table.ts'
 import { fromBigInt, isZero8, toBigInt, zero8 } from '../core/words.ts'
 import { TableMemory } from './tableMemory.ts'
 
@@ -238,9 +238,9 @@ export class MemoryState extends TableMemory {
   /** The slot with the key in `#key`, linked to its account. */
   #slotRecord(account: number): number {
     const w = this.words
-    const before = w[StateHeader.SlotCount]
+    const before = this.table.inserted
     const s = this.insert((table: LocationTable) => table.slot(account >> RECORD_SHIFT, this.#key, 0))
-    if (w[StateHeader.SlotCount] !== before) {
+    if (this.table.inserted !== before) {
       w[s + SlotRecord.NextSlot] = w[account + AccountRecord.FirstSlot]
       w[account + AccountRecord.FirstSlot] = s
     }
