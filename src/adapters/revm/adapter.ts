@@ -60,8 +60,9 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   let senderLoaded = false
   /** Accounts of this transaction whose storage has a generation: pairs of id and place. */
   const generations: number[] = []
-  /** Pairs of an account and the life value that this transaction read of it. */
-  const lives: number[] = []
+  /** Pairs of an account and the life value that this transaction read of it. Not an array: emptied, it allocates anew. */
+  let lives = new Int32Array(512)
+  let livesEnd = 0
   /** Codes written in this block that this transaction loaded: triples of life value, offset, bytes. */
   const codes: number[] = []
   /** Where `code_length` found the code that `code_copy` wants. */
@@ -88,7 +89,14 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
       const at = seen === Seen.Base ? r + AccountRecord.Life : seen
       const generation = from[at + Life.Generation]
       if (generation !== 0) generations.push(id, generation)
-      lives.push(id, seen)
+      if (livesEnd === lives.length) {
+        const larger = new Int32Array(2 * livesEnd)
+        larger.set(lives)
+        lives = larger
+      }
+      lives[livesEnd] = id
+      lives[livesEnd + 1] = seen
+      livesEnd += 2
       if (seen !== Seen.Base && from[at + Life.CodeBytes] !== 0) codes.push(at)
 
       const exact = memory.fold(
@@ -272,7 +280,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
     const location = locationOf(r, Kind.Life)
     // The value that was read, which validation answers for; a second look could see another one.
     let before: number = Seen.Base
-    for (let k = 0; k < lives.length; k += 2) if (lives[k] === r >> RECORD_SHIFT) before = lives[k + 1]
+    for (let k = 0; k < livesEnd; k += 2) if (lives[k] === r >> RECORD_SHIFT) before = lives[k + 1]
     if (before === Seen.Base) {
       copy(life, 0, memory.state, r + AccountRecord.Life, 10)
       life[Life.CodeOffset] = 0
@@ -320,7 +328,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
       senderLoaded = false
       if (generations.length > 0) generations.length = 0
       if (codes.length > 0) codes.length = 0
-      lives.length = 0
+      livesEnd = 0
       const code = executeTransaction(bringInput(memory.engine, input, words), memory.strict ? 1 : 0)
       if (code !== Outcome.Done) {
         if (code === Outcome.Invalid) complaint = { fault: Fault.InvalidTransaction, message: kernel.message() }
