@@ -164,12 +164,17 @@ export const Entry = {
 export const ESTIMATE = 1
 
 /**
- * A record: immutable once an entry points to it. Word 0 is kind and length; then the words of a value, or
- * a delta (8 words, two's complement) and its lower bound (8 words, 0 none).
+ * A record: immutable once an entry points to it. Word 0 is the kind; then the words of a value, or
+ * of a delta (`DeltaRecord`).
  */
 export const Record = { Value: 1, Delta: 2 } as const
-export const RECORD_LENGTH_SHIFT = 2
-export const DELTA_WORDS = 16
+
+/**
+ * A delta's record: what is added (8 words, two's complement), and the lower bound of the value before (8 words,
+ * 0 none). Readers look at the former alone. The bound is the committer's, who, having checked it, puts a value's
+ * record into its place: head and sum.
+ */
+export const DeltaRecord = { Delta: 1, Folded: 9, Bound: 10, Size: 18 } as const
 
 /**
  * An item of a read set. `Kind` holds the predicate shifted left by READ_PREDICATE_SHIFT. For SameRecord,

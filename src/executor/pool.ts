@@ -134,7 +134,8 @@ export class WorkerPool {
     } finally {
       clearInterval(watch)
       options.signal?.removeEventListener('abort', onAbort)
-      for (const member of serving) member.handle.unref()
+      // One that is being ended must keep the process alive until it is: its caller waits for that.
+      for (const member of serving) if (!member.ended) member.handle.unref()
     }
     await this.#raiseLost(serving)
     return atomics.load(engine, Control.Halt)

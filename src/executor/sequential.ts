@@ -10,7 +10,7 @@
  */
 import { Arena } from '../core/arena.ts'
 import { Seen, type TaskMemory } from '../core/contracts.ts'
-import { Control, Entry, Place, RECORD_LENGTH_SHIFT, Record } from '../core/layout.ts'
+import { Control, Entry, Place, Record } from '../core/layout.ts'
 import { BASE, Kind, STORED } from '../core/location.ts'
 import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
@@ -92,7 +92,7 @@ export class SequentialMemory implements TaskMemory {
     }
     engine[entry + Entry.Place] = this.place
     const record = engine[entry + Entry.Record] >> 1
-    engine[record] = Record.Value | (length << RECORD_LENGTH_SHIFT)
+    engine[record] = Record.Value
     if (length === 8) copy8(engine, record + 1, words, at)
     else copy(engine, record + 1, words, at, length)
   }

@@ -22,14 +22,13 @@ import * as atomics from '../core/atomics.ts'
 import { Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
 import {
   Control,
-  DELTA_WORDS,
+  DeltaRecord,
   Entry,
   ESTIMATE,
   Halt,
   Mode,
   Place,
   READ_PREDICATE_SHIFT,
-  RECORD_LENGTH_SHIFT,
   Read,
   Record,
 } from '../core/layout.ts'
@@ -175,7 +174,7 @@ export class MVMemory implements TaskMemory {
             return false
           }
           const record = word >> 1
-          if ((engine[record] & 3) === Record.Value) {
+          if (engine[record] === Record.Value) {
             from = engine
             value = record + 1
             break
@@ -210,17 +209,17 @@ export class MVMemory implements TaskMemory {
   write(location: number, kind: Kind, words: Words, at: number): void {
     const length = STORED[kind]
     const record = this.arena.take(1 + length)
-    this.engine[record] = Record.Value | (length << RECORD_LENGTH_SHIFT)
+    this.engine[record] = Record.Value
     if (length === 8) copy8(this.engine, record + 1, words, at)
     else copy(this.engine, record + 1, words, at, length)
     this.#buffer(location, record)
   }
 
   add(location: number, delta: Words, at: number, bound: Words, boundAt: number): void {
-    const record = this.arena.take(1 + DELTA_WORDS)
-    this.engine[record] = Record.Delta | (DELTA_WORDS << RECORD_LENGTH_SHIFT)
-    copy8(this.engine, record + 1, delta, at)
-    copy8(this.engine, record + 9, bound, boundAt)
+    const record = this.arena.take(DeltaRecord.Size)
+    this.engine[record] = Record.Delta
+    copy8(this.engine, record + DeltaRecord.Delta, delta, at)
+    copy8(this.engine, record + DeltaRecord.Bound, bound, boundAt)
     this.#buffer(location, record)
   }
 
@@ -578,7 +577,7 @@ export class MVMemory implements TaskMemory {
       folded[k] = 0
       const entry = engine[set + k]
       const record = engine[entry + Entry.Record] >> 1
-      if (record === 0 || (engine[record] & 3) !== Record.Delta) continue
+      if (record === 0 || engine[record] !== Record.Delta) continue
       const location = engine[entry + Entry.Location]
       const below = this.#recordBelow(location, entry, place)
       let from = below > 0 ? engine : this.state
@@ -588,10 +587,10 @@ export class MVMemory implements TaskMemory {
         from = this.#below
         at = 0
       }
-      if (!atLeast(from, at, engine, record + 9, 8)) return this.#conflict(location, 0)
-      const value = this.arena.take(9)
-      engine[value] = Record.Value | (8 << RECORD_LENGTH_SHIFT)
-      const carry = add256(engine, value + 1, from, at, engine, record + 1)
+      if (!atLeast(from, at, engine, record + DeltaRecord.Bound, 8)) return this.#conflict(location, 0)
+      const value = record + DeltaRecord.Folded
+      engine[value] = Record.Value
+      const carry = add256(engine, value + 1, from, at, engine, record + DeltaRecord.Delta)
       const negative = engine[record + 8] < 0
       if ((carry === 1) !== negative && !isZero8(engine, record + 1)) return this.#conflict(location, 0)
       folded[k] = value

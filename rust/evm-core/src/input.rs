@@ -36,7 +36,7 @@ impl Reader {
     }
 
     #[inline(always)]
-    fn u128(&self, at: usize) -> u128 {
+    pub fn u128(&self, at: usize) -> u128 {
         u128::from(self.u64(at)) | u128::from(self.u64(at + 2)) << 64
     }
 

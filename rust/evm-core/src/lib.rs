@@ -19,6 +19,7 @@ mod keccak;
 mod observe;
 mod output;
 mod root;
+mod transfer;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -132,7 +133,16 @@ pub unsafe extern "C" fn execute(transaction: *const u32, strict: u32) -> i32 {
     let k = kernel();
     let Some(evm) = k.evm.as_mut() else { return Abort::Fault as i32 };
     let spec = evm.ctx.cfg.spec;
-    evm.ctx.set_tx(input::transaction(&Reader::new(transaction)));
+    let reader = Reader::new(transaction);
+    match transfer::execute(evm, &reader, strict != 0, &mut k.output) {
+        Ok(true) => {
+            report(k);
+            return DONE;
+        }
+        Ok(false) => {}
+        Err(abort) => return abort as i32,
+    }
+    evm.ctx.set_tx(input::transaction(&reader));
     evm.ctx.journaled_state.begin();
     let result = KernelHandler { strict: strict != 0 }.run(evm);
     let code = match result {

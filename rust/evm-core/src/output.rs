@@ -68,7 +68,7 @@ impl Writer {
     }
 
     #[inline(always)]
-    fn word(&mut self, value: u32) {
+    pub fn word(&mut self, value: u32) {
         debug_assert!(self.length < self.words.len());
         // SAFETY: the caller has reserved the word.
         unsafe { *self.words.as_mut_ptr().add(self.length) = value };
@@ -76,13 +76,13 @@ impl Writer {
     }
 
     #[inline(always)]
-    fn u64(&mut self, value: u64) {
+    pub fn u64(&mut self, value: u64) {
         self.word(value as u32);
         self.word((value >> 32) as u32);
     }
 
     #[inline(always)]
-    fn u256(&mut self, value: &U256) {
+    pub fn u256(&mut self, value: &U256) {
         debug_assert!(self.length + 8 <= self.words.len());
         // SAFETY: the caller has reserved 8 words; limbs are little-endian on this target.
         unsafe {
@@ -102,6 +102,35 @@ impl Writer {
             core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
         }
         self.length += bytes.len().div_ceil(4);
+    }
+
+    /// Begins the output of a success without logs and return data, with room for two accounts.
+    pub fn transfer_result(&mut self, gas: u64, fee: &U256) {
+        self.begin();
+        self.reserve(2 * ACCOUNT_WORDS);
+        self.set(0, 1);
+        self.set_u64(1, gas);
+        self.set_fee(fee);
+        self.set(4, HEADER as u32);
+    }
+
+    /// Begins an account's record, into room that was made.
+    #[inline(always)]
+    pub fn account(&mut self, id: u32, flags: u32) {
+        self.word(id);
+        self.word(flags);
+    }
+
+    /// Ends the output: so many accounts were written.
+    pub fn end_accounts(&mut self, count: u32) {
+        self.set(5, count);
+        self.set(6, self.length as u32);
+    }
+
+    fn set_fee(&mut self, fee: &U256) {
+        for (i, limb) in fee.as_limbs().iter().enumerate() {
+            self.set_u64(8 + 2 * i, *limb);
+        }
     }
 
     fn log(&mut self, log: &Log) {
@@ -132,10 +161,7 @@ pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) {
     w.set_u64(1, gas.tx_gas_used());
     w.set(3, gas.inner_refunded() as u32);
     w.set(7, reason);
-    let limbs = fee.as_limbs();
-    for (i, limb) in limbs.iter().enumerate() {
-        w.set_u64(8 + 2 * i, *limb);
-    }
+    w.set_fee(fee);
     w.set(16, logs.len() as u32);
     w.set(17, output.len() as u32);
     if let Some(address) = created {
@@ -210,8 +236,7 @@ pub fn write_accounts(w: &mut Writer, accounts: &[Observed], state: &EvmState, s
             }
         }
     }
-    w.set(5, count);
-    w.set(6, w.length as u32);
+    w.end_accounts(count);
 }
 
 /// Words of an account's record without its slots: id, flags, balance 16, nonce 4, code 10, count.
@@ -254,8 +279,7 @@ fn write_account(w: &mut Writer, observed: &Observed, account: &Account, spec: S
         return false;
     }
     w.reserve(ACCOUNT_WORDS + 16 * account.storage.len());
-    w.word(observed.id);
-    w.word(flags);
+    w.account(observed.id, flags);
     let exact = strict || flags & flag::BALANCE_OBSERVED != 0;
     if flags & flag::BALANCE_OBSERVED != 0 {
         w.u256(&observed.balance);
