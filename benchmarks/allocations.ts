@@ -122,7 +122,7 @@ async function measurePath(
   const executor = await createExecutor({ workers, worker: open })
   try {
     const state = stateOf(file, executor)
-    const prepared = await executor.prepareBlock(file.block, { state, senders: 'trust' })
+    const prepared = await executor.prepareBlock(file.block, { state, senders: 'trust', only: 'transactions' })
     const run = () =>
       executor.timePrepared(prepared, { state, sequential: path === 'sequential', speculation: 'always' })
     const warm = performance.now() + WARM_UP_MS

@@ -47,7 +47,7 @@ export async function measureBlock(
     const executor = await openExecutor(workers)
     try {
       const state = stateOf(file, executor)
-      const prepared = await executor.prepareBlock(file.block, { state, senders: 'trust' })
+      const prepared = await executor.prepareBlock(file.block, { state, senders: 'trust', only: 'transactions' })
       transactions = prepared.plan.places
       await assertSame(name, executor, prepared, state, file)
       samples.push({ workers, ...(await timePairs(executor, prepared, state, options.runs)) })

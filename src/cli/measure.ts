@@ -85,7 +85,9 @@ export async function measure(
   // Before the state is filled: a block that cannot be decoded is told at once.
   executor.decode(file.block, { chain })
   const state = createMemoryState().load(file)
-  const parallel: ExecuteBlockOptions = { state, chain, senders, speculation, signal }
+  // A block file has the accounts of its transactions, not those of system calls, withdrawals and rewards.
+  const only = 'transactions'
+  const parallel: ExecuteBlockOptions = { state, chain, senders, speculation, signal, only }
   const sequential: ExecuteBlockOptions = { ...parallel, sequential: true }
   const prepared = await executor.prepareBlock(file.block, parallel)
   onStep()

@@ -54,7 +54,7 @@ export interface TaskMemory {
   /** State and engine memory: a base value lies in the first, every other value in the second. */
   readonly state: Words
   readonly engine: Words
-  /** The place that runs. */
+  /** The place that runs: 0 the prologue, 1 to `Control.Places` transactions, then the epilogue. */
   readonly place: number
   /** How often this place was executed before. */
   readonly incarnation: number
@@ -64,8 +64,8 @@ export interface TaskMemory {
   exact: boolean
 
   /**
-   * Newest value of `location`, noted as read. Entries and base below place `floor` are invisible (a storage
-   * generation). Returns the value's offset in the engine memory, or a `Seen` value.
+   * Newest value of `location`, noted as read. `floor` is a storage generation, one more than the place that emptied
+   * the storage: what places before it wrote, and the base, are invisible; 0 hides nothing. Returns the value's offset in the engine memory, or a `Seen` value.
    */
   read(location: number, kind: Kind, floor: number): number
 
@@ -111,7 +111,10 @@ export interface SyncAdapter {
   readonly kind: 'sync'
   /** Takes the environment of the block that begins, at `environment` of the engine memory. Once a run and worker. */
   beginBlock(engine: Words, environment: number, flags: number): void
-  /** A pure function of what it reads. Input words of the place lie at `input` in the engine memory. */
+  /**
+   * A pure function of what it reads. Input words of the place lie at `input` in the engine memory. A run has ends
+   * (place 0, and the one after the last transaction) only where its plan gives them words.
+   */
   execute(memory: TaskMemory, input: number, words: number): Outcome
   /** What the last outcome but `Done` was about. */
   complaint(): Complaint

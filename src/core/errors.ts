@@ -22,6 +22,8 @@ export type ErrorCode =
   | 'INVALID_SIGNATURE'
   /** A transaction may not stand in this block at its place; `fields.txIndex` and `fields.reason` say why. */
   | 'INVALID_TRANSACTION'
+  /** A contract of the protocol without which the block is not valid (EIP-7002, EIP-7251) has no code or failed. */
+  | 'SYSTEM_CALL_FAILED'
   /** An account names a code hash that the state source does not have. */
   | 'MISSING_CODE'
   /** BLOCKHASH asked for a hash that the state source does not have. */

@@ -40,8 +40,12 @@ export const Control = {
 
   /** Words below are written by main before the epoch changes and are constant in a run. */
   Kind: 12 * PAD,
+  /** Transactions or tasks: places 1 to this. */
   Places: 12 * PAD + 1,
   PlaceTable: 12 * PAD + 2,
+  /** First and last place with work: 0 where there is a prologue, `Places` + 1 where there is an epilogue. */
+  FirstPlace: 12 * PAD + 3,
+  LastPlace: 12 * PAD + 13,
   InputOffsets: 12 * PAD + 4,
   Environment: 12 * PAD + 5,
   Window: 12 * PAD + 6,
@@ -121,6 +125,8 @@ export const WorkerBlock = {
   Deferrals: 7,
   Waits: 8,
   Fallbacks: 9,
+  /** Executions of the block's ends, which the counts above leave out. */
+  EndExecutions: 10,
 } as const
 
 export const MAX_WORKERS = 64
@@ -128,7 +134,7 @@ export const MAX_WORKERS = 64
 /** Where the control part of the engine memory ends. */
 export const CONTROL_END = Control.WorkerBlocks + MAX_WORKERS * WorkerBlock.Size
 
-/** A place: one transaction or task. 16 words, one cache line, written by one worker at a time (core/status.ts). */
+/** A place: one transaction or task, or an end of the block. 16 words, one cache line, written by one worker at a time (core/status.ts). */
 export const Place = {
   Size: 16,
   /** Status word. Atomic: publishes everything below and all entries of the incarnation. */

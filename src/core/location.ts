@@ -17,7 +17,7 @@
  *                                                8 number head  10 value head  12-19 number  22-23 value
  * ```
  * `life` is what changes when an account is created, delegated or destroyed: its code hash, the generation
- * of its storage (the place that last emptied it), and whether it exists in the sense of the rules before
+ * of its storage (one more than the place that last emptied it), and whether it exists in the sense of the rules before
  * EIP-161. Code and hash are one value, so they are never read from two versions (hazard 6).
  */
 

@@ -42,6 +42,7 @@ export class BlockRun {
   #speculative = 0
   #fallback = 0
   #fallbacks = 0
+  #endExecutions = 0
   #calmClaims = CALM_CLAIMS
   #begun = false
 
@@ -64,6 +65,7 @@ export class BlockRun {
     this.#speculative = 0
     this.#fallback = 0
     this.#fallbacks = 0
+    this.#endExecutions = 0
     this.#calmClaims = CALM_CLAIMS
     this.#begun = false
     this.#table.begin()
@@ -83,6 +85,7 @@ export class BlockRun {
     engine[b + WorkerBlock.Speculative] = this.#speculative
     engine[b + WorkerBlock.Fallback] = this.#fallback
     engine[b + WorkerBlock.Fallbacks] = this.#fallbacks
+    engine[b + WorkerBlock.EndExecutions] = this.#endExecutions
     engine[b + WorkerBlock.Waits] = this.#memory.waits
     engine[b + WorkerBlock.Written] = this.#memory.written
     engine[b + WorkerBlock.Inserted] = this.#table.inserted
@@ -92,7 +95,7 @@ export class BlockRun {
   sequential(): void {
     this.#begin()
     this.#beginBlock()
-    this.#runSequential(1, this.#scheduler.last + 1)
+    this.#runSequential(this.#scheduler.first, this.#scheduler.last + 1)
     this.#sequential.settleDense(this.#scheduler.last + 1)
     this.#memory.written = this.#sequential.written
     this.#end()
@@ -111,7 +114,7 @@ export class BlockRun {
         continue
       }
       const first = scheduler.claim(chunk)
-      if (first !== 0) {
+      if (first >= 0) {
         const end = Math.min(first + chunk, scheduler.last + 1)
         chunk = this.#executeClaim(first, end)
         turn = 0
@@ -119,8 +122,8 @@ export class BlockRun {
       const seen = atomics.load(this.#engine, Control.CommitIndex)
       // Short tasks are committed by the worker that executed them, whose cache holds what they read and wrote:
       // another one would fetch ten cache lines a place. Long tasks, and the last ones, by whoever is there.
-      if (this.#commitStage(first === 0 || chunk < OWN_COMMITS)) turn = 0
-      else if (first === 0) scheduler.idle(seen, turn++)
+      if (this.#commitStage(first < 0 || chunk < OWN_COMMITS)) turn = 0
+      else if (first < 0) scheduler.idle(seen, turn++)
     }
     this.#end()
   }
@@ -159,7 +162,7 @@ export class BlockRun {
   #execute(place: number): void {
     const memory = this.#memory
     this.#beginBlock()
-    this.#executions++
+    this.#countExecution(place)
     memory.begin(place, false, false)
     let outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
     if (outcome === Outcome.Restart) {
@@ -171,9 +174,19 @@ export class BlockRun {
       this.#engine[this.#engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
       this.#scheduler.executed(place)
     } else {
-      this.#deferrals++
+      if (!this.#isEnd(place)) this.#deferrals++
       this.#scheduler.defer(place)
     }
+  }
+
+  /** Ends are counted apart: the report's numbers are of transactions. */
+  #isEnd(place: number): boolean {
+    return place === 0 || place > this.#engine[Control.Places]
+  }
+
+  #countExecution(place: number): void {
+    if (this.#isEnd(place)) this.#endExecutions++
+    else this.#executions++
   }
 
   #input(place: number): number {
@@ -209,10 +222,11 @@ export class BlockRun {
       while (next <= scheduler.last) {
         if (scheduler.isExecuted(next)) {
           if (!anybodys && this.#isForeign(next)) break
-          this.#validations++
+          const counted = this.#isEnd(next) ? 0 : 1
+          this.#validations += counted
           if (this.#memory.validate(next)) {
             this.#finish(next)
-            this.#speculative++
+            this.#speculative += counted
             next++
             if ((next & (ADVANCE_EVERY - 1)) === 0) scheduler.advance(next)
             continue
@@ -246,8 +260,8 @@ export class BlockRun {
   #reexecute(place: number): boolean {
     const memory = this.#memory
     this.#beginBlock()
-    this.#aborts++
-    this.#executions++
+    if (!this.#isEnd(place)) this.#aborts++
+    this.#countExecution(place)
     this.#engine[Control.JudgedAborts]++
     memory.markEstimates(place)
     if (!this.#scheduler.abort(place)) return this.#fault(place, Fault.Invariant, 'S2: an incarnation would wrap')
@@ -296,7 +310,8 @@ export class BlockRun {
     this.#sequential.written = this.#memory.written
     const next = this.#runSequential(from, to)
     this.#memory.written = this.#sequential.written
-    this.#fallback += next - from
+    // An epilogue at the end of the stretch is no transaction.
+    this.#fallback += Math.min(next, engine[Control.Places] + 1) - from
     scheduler.resume(next)
     return next
   }
@@ -311,7 +326,7 @@ export class BlockRun {
         scheduler.advance(place)
       }
       memory.begin(place)
-      this.#executions++
+      this.#countExecution(place)
       const outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
       if (outcome !== Outcome.Done) {
         scheduler.advance(place)

@@ -54,10 +54,14 @@ export interface EngineOptions {
 /** What to run. */
 export interface Plan {
   readonly state: SharedState
+  /** Transactions or tasks. */
   readonly places: number
   /** Input words of all places, and where each begins: `places + 1` offsets. */
   readonly inputs: Words
   readonly offsets: Words
+  /** Input words of places 0 and `places + 1`; absent or empty, the end has no work and costs nothing. */
+  readonly prologue?: Words | undefined
+  readonly epilogue?: Words | undefined
   readonly environment: Words
   readonly adapterFlags: number
   /** Location that collects dense deltas, given the state is open; 0 for none. */
@@ -81,7 +85,7 @@ export interface RunReport {
   /** Milliseconds from waking the pool to the last result being final. */
   readonly ms: number
   readonly workers: number
-  /** Incarnations executed, thrown away, validated. */
+  /** Incarnations of transactions executed, thrown away, validated. */
   readonly executions: number
   readonly aborts: number
   readonly validations: number
@@ -93,6 +97,9 @@ export interface RunReport {
   readonly deferrals: number
   readonly waits: number
   readonly fallbacks: number
+  /** Ends of the block that had work, and how often they were executed. */
+  readonly ends: number
+  readonly endExecutions: number
 }
 
 /** Checks an option that is a whole number in a range. */
@@ -279,17 +286,28 @@ export class Engine {
     this.#reset()
     const align = (at: number) => (at + ALIGN - 1) & ~(ALIGN - 1)
     const table = align(CONTROL_END)
-    const offsets = align(table + (plan.places + 2) * Place.Size)
-    const environment = align(offsets + plan.places + 2)
+    const prologue = plan.prologue?.length ?? 0
+    const epilogue = plan.epilogue?.length ?? 0
+    const first = prologue > 0 ? 0 : 1
+    // One row more than there are places: what is left of the dense sum is written after the last one.
+    const offsets = align(table + (plan.places + 3) * Place.Size)
+    const environment = align(offsets + plan.places + 3)
     const inputs = align(environment + plan.environment.length)
-    const arenas = align(inputs + plan.inputs.length)
+    const transactions = inputs + prologue
+    const arenas = align(transactions + plan.inputs.length + epilogue)
     this.#assertRoom(arenas)
-    words.fill(0, table, table + (plan.places + 2) * Place.Size)
+    words.fill(0, table, table + (plan.places + 3) * Place.Size)
     words.set(plan.environment, environment)
-    words.set(plan.inputs, inputs)
-    for (let k = 0; k <= plan.places; k++) words[offsets + 1 + k] = inputs + plan.offsets[k]
+    words.set(plan.inputs, transactions)
+    if (plan.prologue !== undefined) words.set(plan.prologue, inputs)
+    if (plan.epilogue !== undefined) words.set(plan.epilogue, transactions + plan.inputs.length)
+    words[offsets] = inputs
+    for (let k = 0; k <= plan.places; k++) words[offsets + 1 + k] = transactions + plan.offsets[k]
+    words[offsets + plan.places + 2] = transactions + plan.inputs.length + epilogue
     words[Control.Places] = plan.places
     words[Control.PlaceTable] = table
+    words[Control.FirstPlace] = first
+    words[Control.LastPlace] = plan.places + (epilogue > 0 ? 1 : 0)
     words[Control.InputOffsets] = offsets
     words[Control.Environment] = environment
     words[Control.AdapterFlags] = plan.adapterFlags
@@ -297,8 +315,8 @@ export class Engine {
     words[Control.Speculation] = settings.speculation === 'always' ? 1 : 0
     words[Control.DenseLocation] = plan.denseLocation()
     words[Control.ArenaEnd] = words.length
-    words[Control.ExecutionIndex] = 1
-    words[Control.CommitIndex] = 1
+    words[Control.ExecutionIndex] = first
+    words[Control.CommitIndex] = first
     words[Control.Mode] = Mode.Speculative
     atomics.store(words, Control.ArenaNext, arenas)
   }
@@ -345,6 +363,8 @@ export class Engine {
       deferrals: sum(WorkerBlock.Deferrals),
       waits: sum(WorkerBlock.Waits),
       fallbacks: sum(WorkerBlock.Fallbacks),
+      ends: this.words[Control.LastPlace] - this.words[Control.FirstPlace] + 1 - plan.places,
+      endExecutions: sum(WorkerBlock.EndExecutions),
     }
   }
 
@@ -359,7 +379,7 @@ export class Engine {
 
   #raise(halt: number, signal: AbortSignal | undefined): never {
     const { words } = this
-    const committedPrefix = Math.max(0, atomics.load(words, Control.CommitIndex) - 1)
+    const committedPrefix = Math.min(Math.max(0, atomics.load(words, Control.CommitIndex) - 1), words[Control.Places])
     const details = { committedPrefix }
     if (halt === Halt.Signal && this.#closed) {
       throw new ParallelExecutionError('CLOSED', 'the executor was closed during the run', {}, details)
@@ -394,28 +414,32 @@ export class Engine {
 
   #faultError(details: { readonly committedPrefix: number }): ParallelExecutionError {
     const { words } = this
-    const txIndex = words[Control.FaultPlace] - 1
+    const place = words[Control.FaultPlace]
+    const txIndex = place - 1
+    const end = place === 0 ? 'prologue' : place > words[Control.Places] ? 'epilogue' : undefined
+    const who = end === undefined ? `transaction ${txIndex}` : `the ${end}`
+    const where = end === undefined ? { txIndex } : { end }
     const reason = this.#message()
     switch (words[Control.FaultCode]) {
       case Fault.InvalidTransaction:
         return new InvalidInputError(
           'INVALID_TRANSACTION',
-          `transaction ${txIndex} is not valid in this block: ${reason}`,
-          { txIndex, reason },
+          `${who} is not valid in this block: ${reason}`,
+          { ...where, reason },
           details,
         )
       case Fault.MissingCode:
         return new InvalidInputError(
           'MISSING_CODE',
-          `the state has no code with hash ${reason}, which transaction ${txIndex} needs`,
-          { txIndex, codeHash: reason },
+          `the state has no code with hash ${reason}, which ${who} needs`,
+          { ...where, codeHash: reason },
           details,
         )
       case Fault.MissingBlockHash:
         return new InvalidInputError(
           'MISSING_BLOCK_HASH',
-          `the state has no hash of block ${reason}, which transaction ${txIndex} asks for`,
-          { txIndex, blockNumber: reason },
+          `the state has no hash of block ${reason}, which ${who} asks for`,
+          { ...where, blockNumber: reason },
           details,
         )
       case Fault.TaskFailed:
@@ -428,8 +452,8 @@ export class Engine {
       default:
         return new InvariantError(
           'INVARIANT',
-          `broken at place ${txIndex + 1}: ${reason}`,
-          { txIndex, reason },
+          `broken at place ${place}: ${reason}`,
+          { ...where, reason },
           details,
         )
     }

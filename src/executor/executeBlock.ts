@@ -2,17 +2,18 @@
  * `executeBlockParallel` and the executor that keeps a pool between blocks.
  *
  * Decodes and checks the block before any worker starts, recovers senders on the pool, runs the
- * transactions, and copies the results out before the promise resolves. The state is as it was: apply the
+ * transactions and the ends of the block, and copies the results out before the promise resolves. The state is as it was: apply the
  * result's difference to advance it.
  */
 import { type DecodedBlock, decodeBlock } from '../adapters/evm/block.ts'
 import { type ChainInput, type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
 import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../adapters/evm/encode.ts'
-import { SPEC_CANCUN, specOf } from '../adapters/evm/forks.ts'
+import { type BlockEnds, encodeEnd, endsOf, type Reward, requestsOf } from '../adapters/evm/ends.ts'
+import { SPEC_CANCUN, SPEC_PRAGUE, specOf } from '../adapters/evm/forks.ts'
 import { emptyBloom, encodeReceipt, orBloom, type TransactionReceipt } from '../adapters/evm/receipt.ts'
 import { type BlockTransaction, signingPayload } from '../adapters/evm/transaction.ts'
 import { RevmFlag } from '../adapters/revm/adapter.ts'
-import { createHashKernel, type Kernel } from '../adapters/revm/kernel.ts'
+import { createHashKernel, type Kernel, Output } from '../adapters/revm/kernel.ts'
 import {
   collectDiff,
   type DecodedResult,
@@ -23,6 +24,7 @@ import {
 import type { StateDiff } from '../core/diff.ts'
 import { CapacityError, InvalidInputError } from '../core/errors.ts'
 import { hexOf, readHex } from '../core/hex.ts'
+import { Place } from '../core/layout.ts'
 import { Kind, locationOf } from '../core/location.ts'
 import { fromBigInt } from '../core/words.ts'
 import { readBytes } from '../platform/threads.ts'
@@ -56,6 +58,13 @@ export interface ExecuteBlockOptions {
   /** A chain by name or configuration, or an @ethereumjs/common `Common`; mainnet by default. */
   readonly chain?: ChainInput
   readonly senders?: Senders
+  /**
+   * 'transactions' leaves out what belongs to the block and to none of them: system calls, withdrawals, rewards, the DAO
+   * fork. For states that have no accounts for it (a witness of the transactions alone). By default blocks run whole.
+   */
+  readonly only?: 'transactions'
+  /** What the block and its uncles earn, before the merge; nothing by default. */
+  readonly rewards?: readonly Reward[]
   /** 'auto' gives what does not gain to the sequential path; 'always' never does (tests). */
   readonly speculation?: 'auto' | 'always'
   /** Everything on one worker, without speculation. */
@@ -76,7 +85,12 @@ export interface BlockResult {
   readonly receiptsRoot: Uint8Array | undefined
   /** Senders by transaction, 20 bytes each. */
   readonly senders: readonly Uint8Array[]
-  /** What the transactions changed; `state.apply` takes it. Rewards and withdrawals are not in it. */
+  /**
+   * What the withdrawal and consolidation contracts asked for (EIP-7002, EIP-7251): a type byte and data each, empty
+   * ones left out. Undefined before Prague, and where transactions alone were run.
+   */
+  readonly requests: readonly Uint8Array[] | undefined
+  /** What the block changed, its ends included; `state.apply` takes it. */
   readonly stateDiff: StateDiff
   /** The rules that applied. */
   readonly fork: string
@@ -90,6 +104,8 @@ export interface PreparedBlock {
   readonly chain: ResolvedChain
   readonly senders: readonly Uint8Array[]
   readonly plan: Plan
+  /** The work of the block's ends; empty where transactions alone run. */
+  readonly ends: BlockEnds
 }
 
 /** How often a run may find the state's tables too small. */
@@ -120,11 +136,12 @@ export class Executor {
   }
 
   /**
-   * Executes a block's transactions in parallel, with the result of executing them one after another.
+   * Executes a block in parallel, with the result of executing its transactions one after another.
+   * System calls, withdrawals and given rewards are part of it; `only: 'transactions'` leaves them out.
    *
    * @param block - a JSON-RPC block with full transactions, RLP bytes, or an @ethereumjs/block `Block`
    * @throws {InvalidInputError} where block, chain, senders or state cannot be used, or a transaction is not valid at
-   *   its place (INVALID_TRANSACTION, with index and reason)
+   *   its place (INVALID_TRANSACTION, with index and reason), or a contract of the protocol fails (SYSTEM_CALL_FAILED)
    * @throws {AbortedError} when the signal was aborted
    */
   async executeBlock(block: unknown, options: ExecuteBlockOptions): Promise<BlockResult> {
@@ -180,6 +197,7 @@ export class Executor {
   ): Promise<PreparedBlock> {
     const { block, chain } = decoded
     checkHeader(block, chain)
+    const ends = endsFor(block, chain, options)
     const senders = await this.#senders(block.transactions, chain, options)
     const offsets = new Int32Array(block.transactions.length + 1)
     block.transactions.forEach((tx, k) => {
@@ -198,11 +216,13 @@ export class Executor {
       places: block.transactions.length,
       inputs,
       offsets,
+      prologue: encodeEnd(ends.prologue),
+      epilogue: encodeEnd(ends.epilogue),
       environment,
       adapterFlags: isFrom(chain, 'spuriousDragon') ? RevmFlag.SpuriousDragon : 0,
       denseLocation: () => locationOf(state.table.account(coinbase, 0), Kind.Balance),
     }
-    return { block, chain, senders, plan }
+    return { block, chain, senders, plan, ends }
   }
 
   async #senders(
@@ -327,6 +347,7 @@ export class Executor {
       logsBloom,
       receiptsRoot: hasRoot ? this.#kernel.orderedRoot(whole) : undefined,
       senders: prepared.senders,
+      requests: this.#requests(prepared),
       stateDiff: collectDiff(
         this.#engine.words,
         state.words,
@@ -337,6 +358,13 @@ export class Executor {
       fork: prepared.chain.fork,
       run,
     }
+  }
+
+  #requests({ chain, ends, plan }: PreparedBlock): Uint8Array[] | undefined {
+    if (chain.spec < SPEC_PRAGUE || ends.epilogue.length === 0) return undefined
+    const { words, placeTable } = this.#engine
+    const result = words[placeTable + (plan.places + 1) * Place.Size + Place.Result]
+    return requestsOf(ends.epilogue, words, result + Output.Body)
   }
 
   /** Opens the state, runs, hands the report to `use` while the results are in memory, and puts everything back. */
@@ -409,6 +437,31 @@ export const executeBlockParallel = async (
 
 const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon' | 'byzantium' | 'london'): boolean =>
   chain.spec >= (specOf(fork) ?? Number.POSITIVE_INFINITY)
+
+/** What the block's ends do, by the option. */
+const endsFor = (block: DecodedBlock, chain: ResolvedChain, { only, rewards = [] }: ExecuteBlockOptions): BlockEnds => {
+  if (only !== undefined && only !== 'transactions') {
+    throw new InvalidInputError('INVALID_OPTION', `only is 'transactions' or absent, not ${String(only)}`, {
+      option: 'only',
+    })
+  }
+  return only === undefined ? endsOf(block, chain, checkedRewards(rewards)) : { prologue: [], epilogue: [] }
+}
+
+const checkedRewards = (rewards: readonly Reward[]): readonly Reward[] => {
+  if (!Array.isArray(rewards)) {
+    throw new InvalidInputError('INVALID_OPTION', 'rewards is not a list of { address, amount }', { option: 'rewards' })
+  }
+  return rewards.map((reward: Reward, k) => {
+    const amount: unknown = reward?.amount
+    if (typeof amount !== 'bigint' || amount < 0n || amount >= 1n << 256n) {
+      throw new InvalidInputError('INVALID_OPTION', `rewards[${k}].amount is not a number of wei as a bigint`, {
+        option: 'rewards',
+      })
+    }
+    return { address: readHex(reward.address, 20, `rewards[${k}].address`), amount }
+  })
+}
 
 const unrecoverable = (txIndex: number, why: string): InvalidInputError =>
   new InvalidInputError('INVALID_SIGNATURE', `the signature of transaction ${txIndex} is not good: ${why}`, {

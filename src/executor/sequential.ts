@@ -55,7 +55,7 @@ export class SequentialMemory implements TaskMemory {
   read(location: number, _kind: Kind, floor: number): number {
     const entry = this.#entry(location)
     if (entry === 0) return floor > 0 ? Seen.Cleared : Seen.Base
-    if (this.engine[entry + Entry.Place] < floor) return Seen.Cleared
+    if (this.engine[entry + Entry.Place] + 1 < floor) return Seen.Cleared
     return (this.engine[entry + Entry.Record] >> 1) + 1
   }
 

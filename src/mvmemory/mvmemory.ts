@@ -525,14 +525,14 @@ export class MVMemory implements TaskMemory {
     return entry
   }
 
-  /** Record word (with its ESTIMATE bit) of the newest entry below `place`, or Base, or Cleared below `floor`. */
+  /** Record word (with its ESTIMATE bit) of the newest entry below `place`, or Base, or Cleared before generation `floor`. */
   #newest(head: number, place: number, floor: number): number {
     const engine = this.engine
     let entry = head
     while (entry !== 0) {
       const p = engine[entry + Entry.Place]
       if (p < place) {
-        if (p < floor) return Seen.Cleared
+        if (p + 1 < floor) return Seen.Cleared
         const word = atomics.load(engine, entry + Entry.Record)
         if (word !== 0) return word
       }
@@ -648,7 +648,7 @@ export class MVMemory implements TaskMemory {
     }
   }
 
-  /** Place of the newest entry below this one, 0 where there is none. */
+  /** Place of the newest entry below this one, -1 where there is none. */
   #newestPlace(location: number): number {
     const engine = this.engine
     let entry = atomics.load(this.state, location)
@@ -658,7 +658,7 @@ export class MVMemory implements TaskMemory {
       }
       entry = atomics.load(engine, entry + Entry.Next)
     }
-    return 0
+    return -1
   }
 
   /** The run halts or drains: whoever is waited for may never come. */

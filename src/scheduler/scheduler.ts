@@ -39,7 +39,7 @@ const SPINS = 400
 
 export class Scheduler {
   readonly engine: Words
-  #places = 0
+  #last = 0
   #placeTable = 0
   #window = 0
 
@@ -49,14 +49,19 @@ export class Scheduler {
 
   /** Takes the run's constants. */
   beginRun(): void {
-    this.#places = this.engine[Control.Places]
+    this.#last = this.engine[Control.LastPlace]
     this.#placeTable = this.engine[Control.PlaceTable]
     this.#window = this.engine[Control.Window]
   }
 
-  /** Last place of the block. Places count from 1; 0 and the one after the last are the block's ends. */
+  /** First place with work: 0 the prologue, 1 the first transaction. */
+  get first(): number {
+    return this.engine[Control.FirstPlace]
+  }
+
+  /** Last place with work: the last transaction, or the epilogue after it. */
   get last(): number {
-    return this.#places
+    return this.#last
   }
 
   #word(place: number): number {
@@ -87,21 +92,21 @@ export class Scheduler {
   }
 
   done(): boolean {
-    return atomics.load(this.engine, Control.CommitIndex) > this.#places
+    return atomics.load(this.engine, Control.CommitIndex) > this.#last
   }
 
   /**
-   * Claims up to `chunk` places for execution; the first one, or 0 when there are none within the window.
+   * Claims up to `chunk` places for execution; the first one, or -1 when there are none within the window.
    * The claim runs to the smaller of first + chunk and the end of the block.
    */
   claim(chunk: number): number {
     const engine = this.engine
     const next = atomics.load(engine, Control.ExecutionIndex)
-    if (next > this.#places) return 0
-    if (next - atomics.load(engine, Control.CommitIndex) >= this.#window) return 0
-    if (atomics.load(engine, Control.Mode) !== Mode.Speculative) return 0
+    if (next > this.#last) return -1
+    if (next - atomics.load(engine, Control.CommitIndex) >= this.#window) return -1
+    if (atomics.load(engine, Control.Mode) !== Mode.Speculative) return -1
     const first = atomics.add(engine, Control.ExecutionIndex, chunk)
-    return first <= this.#places ? first : 0
+    return first <= this.#last ? first : -1
   }
 
   /** Ends the execution that the caller claimed. The store publishes entries, read set and result. */
@@ -146,7 +151,7 @@ export class Scheduler {
   /** True when the lowest uncommitted place has been executed or deferred. Anybody. */
   isCommittable(): boolean {
     const next = this.commitIndex
-    if (next > this.#places || this.halted()) return false
+    if (next > this.#last || this.halted()) return false
     const state = stateOf(this.status(next))
     return state === Executed || state === Deferred
   }
@@ -215,7 +220,7 @@ export class Scheduler {
 
   /** First place that nobody has claimed. */
   get executionIndex(): number {
-    return Math.min(atomics.load(this.engine, Control.ExecutionIndex), this.#places + 1)
+    return Math.min(atomics.load(this.engine, Control.ExecutionIndex), this.#last + 1)
   }
 
   // ---- idleness ----

@@ -43,6 +43,7 @@ const result: BlockResult = {
   logsBloom: bytes(256, 0),
   receiptsRoot: bytes(32, 5),
   senders: [],
+  requests: undefined,
   stateDiff: { accounts: [account, other], codes: new Map() },
   fork: 'prague',
   run: {} as BlockResult['run'],

@@ -39,7 +39,7 @@ describe.skipIf(!hasBlocks)('real blocks (skipped without ../shared/data/blocks)
   test.each(blockNumbers)('block %i equals its header, at 1, 2 and 4 workers', async (number) => {
     const file = loadBlock(number)
     const state = stateBefore(file)
-    const options = { state, chain: chainAtFork(file.fork), senders: 'trust' as const }
+    const options = { state, chain: chainAtFork(file.fork), senders: 'trust' as const, only: 'transactions' as const }
     const sequential = await executorOf(1).executeBlock(file.block, { ...options, sequential: true })
     expectHeader(sequential, file, 'sequential')
     for (const workers of WORKERS) {
@@ -59,14 +59,15 @@ describe.skipIf(!hasBlocks)('real blocks (skipped without ../shared/data/blocks)
     for (const number of [46147, 1150001, 1920000, 2675000, 4370000, 7280000, 15537393, 19426587, 24476005]) {
       const file = loadBlock(number)
       const state = stateBefore(file)
-      const result = await executorOf(2).executeBlock(file.block, { state, senders: 'trust' })
+      const result = await executorOf(2).executeBlock(file.block, { state, senders: 'trust', only: 'transactions' })
       expectHeader(result, file, String(number))
     }
   })
 
   test.each([46147, 2675000, 4370000, 19917570])('block %i with senders recovered from signatures', async (number) => {
     const file = loadBlock(number)
-    const result = await executorOf(2).executeBlock(file.block, { state: stateBefore(file), speculation: 'always' })
+    const options = { state: stateBefore(file), speculation: 'always', only: 'transactions' } as const
+    const result = await executorOf(2).executeBlock(file.block, options)
     expect(result.senders.map(toHex)).toEqual(file.block.transactions.map((tx) => tx.from.toLowerCase()))
     expectHeader(result, file, String(number))
   })
@@ -85,7 +86,8 @@ type Remainder = Record<string, Record<string, bigint | string>>
 
 async function remainderOf(number: number, state = stateBefore(loadBlock(number))): Promise<Remainder> {
   const file = loadBlock(number)
-  const options = { state, chain: chainAtFork(file.fork), senders: 'trust' as const, speculation: 'always' as const }
+  const given = { senders: 'trust', speculation: 'always', only: 'transactions' } as const
+  const options = { ...given, state, chain: chainAtFork(file.fork) }
   const { stateDiff } = await executorOf(2).executeBlock(file.block, options)
   await state.apply(stateDiff)
   const post = file.post ?? {}
@@ -177,7 +179,7 @@ describe.skipIf(!hasBlocks)('state after real blocks (skipped without ../shared/
   test('a result is a copy: it is read while the next block runs in the same memory', async () => {
     const [one, two] = [loadBlock(17666333), loadBlock(19933122)]
     const executor = executorOf(2)
-    const options = { senders: 'trust' as const, speculation: 'always' as const }
+    const options = { senders: 'trust', speculation: 'always', only: 'transactions' } as const
     const state = { one: stateBefore(one), two: stateBefore(two) }
     const first = await executor.executeBlock(one.block, { ...options, state: state.one, chain: chainAtFork(one.fork) })
     const again = executor.executeBlock(two.block, { ...options, state: state.two, chain: chainAtFork(two.fork) })

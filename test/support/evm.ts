@@ -347,7 +347,8 @@ export async function endingOf(
 ): Promise<Ending> {
   const file = 'pre' in block ? block : fileOf(block)
   const state = options.state ?? stateOf(file)
-  const settings = { chain: chainAtFork(file.fork as ForkAlias), senders: 'trust' as const, ...options, state }
+  const given = { chain: chainAtFork(file.fork as ForkAlias), senders: 'trust', only: 'transactions' } as const
+  const settings = { ...given, ...options, state }
   try {
     return { result: await executor.executeBlock(file.block, settings) }
   } catch (error) {

@@ -16,36 +16,36 @@ describe('scheduler: claims', () => {
   test('places are handed out once, in order, whoever asks (S1)', () => {
     const { a, b } = two(10)
     expect([a.claim(3), b.claim(3), a.claim(1), b.claim(3)]).toEqual([1, 4, 7, 8])
-    expect([a.claim(1), b.claim(16)]).toEqual([0, 0])
+    expect([a.claim(1), b.claim(16)]).toEqual([-1, -1])
     expect(a.executionIndex).toBe(11)
   })
 
   test('a claim that reaches beyond the block is cut by its end, and none is made after it', () => {
     const { a, b } = two(5)
     expect(a.claim(16)).toBe(1)
-    expect(b.claim(16)).toBe(0)
+    expect(b.claim(16)).toBe(-1)
     expect(b.executionIndex).toBe(6)
   })
 
   test('a block without places has nothing to claim and is done', () => {
     const { a } = two(0)
-    expect(a.claim(16)).toBe(0)
+    expect(a.claim(16)).toBe(-1)
     expect(a.done()).toBe(true)
   })
 
   test('nobody runs further ahead of the commit cursor than the window', () => {
     const { a, b } = two(100, 8)
     expect([a.claim(4), b.claim(4)]).toEqual([1, 5])
-    expect([a.claim(4), b.claim(1)]).toEqual([0, 0])
+    expect([a.claim(4), b.claim(1)]).toEqual([-1, -1])
     a.advance(2)
     expect(b.claim(4)).toBe(9)
-    expect(a.claim(4)).toBe(0)
+    expect(a.claim(4)).toBe(-1)
   })
 
   test('no claim while the run drains', () => {
     const { a, b } = two(10)
     a.drain()
-    expect(b.claim(1)).toBe(0)
+    expect(b.claim(1)).toBe(-1)
     expect(b.draining).toBe(true)
     a.resume(4)
     expect(b.draining).toBe(false)

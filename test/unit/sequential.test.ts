@@ -56,7 +56,7 @@ describe('sequential memory', () => {
     expect(s.read('x', 2)).toBe('cleared')
     s.write('x', 8n)
     s.memory.begin(9)
-    expect([s.read('x', 3), s.read('x', 4)]).toEqual([8n, 'cleared'])
+    expect([s.read('x', 4), s.read('x', 5)]).toEqual([8n, 'cleared'])
   })
 
   test('each location written has one entry in one chain', () => {

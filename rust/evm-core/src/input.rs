@@ -7,6 +7,7 @@ use revm::context::transaction::{
     AccessList, AccessListItem, Authorization, RecoveredAuthority, RecoveredAuthorization, SignedAuthorization,
 };
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
+use revm::context_interface::cfg::gas_params::GasId;
 use revm::context_interface::either::Either;
 use revm::precompile::crypto;
 use revm::primitives::hardfork::SpecId;
@@ -134,12 +135,28 @@ pub fn recover(hash: &B256, y_parity: u8, r: &[u8; 32], s: &[u8; 32]) -> Option<
     Some(Address::from_slice(&padded[12..]))
 }
 
-/// Decodes the block environment and the rules it runs under.
-pub fn block(r: &Reader) -> Option<(BlockEnv, CfgEnv)> {
+/// Bit of word 3 of a block environment.
+const NET_METERING: u32 = 1;
+
+/// EIP-1283: EIP-2200's table with an SLOAD of 200. What a no-op costs is the static part of the others.
+const NET_METERING_GAS: [(GasId, u64); 5] = [
+    (GasId::sstore_static(), 200),
+    (GasId::sstore_set_without_load_cost(), 20_000 - 200),
+    (GasId::sstore_reset_without_cold_load_cost(), 5_000 - 200),
+    (GasId::sstore_set_refund(), 20_000 - 200),
+    (GasId::sstore_reset_refund(), 5_000 - 200),
+];
+
+/// Decodes the block environment and the rules it runs under; true where SSTORE is Constantinople's (EIP-1283).
+pub fn block(r: &Reader) -> Option<(BlockEnv, CfgEnv, bool)> {
     let spec = SpecId::try_from_u8(r.word(2) as u8)?;
     let fraction = r.u64(38);
     let mut cfg = CfgEnv::new_with_spec(spec).with_chain_id(r.u64(0));
     cfg.set_spec_and_mainnet_gas_params(spec);
+    let net_metering = r.word(3) & NET_METERING != 0;
+    if net_metering {
+        cfg.gas_params.override_gas(NET_METERING_GAS);
+    }
     cfg.blob_base_fee_update_fraction = if fraction > 0 { Some(fraction) } else { None };
     let max_blobs = r.word(40);
     if max_blobs > 0 && spec.is_enabled_in(SpecId::CANCUN) {
@@ -161,5 +178,5 @@ pub fn block(r: &Reader) -> Option<(BlockEnv, CfgEnv)> {
         let fraction = if fraction > 0 { fraction } else { cfg.blob_base_fee_update_fraction() };
         block.set_blob_excess_gas_and_price(r.u64(36), fraction);
     }
-    Some((block, cfg))
+    Some((block, cfg, net_metering))
 }

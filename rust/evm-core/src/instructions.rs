@@ -1,11 +1,13 @@
-//! The one instruction that differs from revm's: KECCAK256 with the memo and without the hook.
+//! The instructions that differ from revm's: KECCAK256, and SSTORE by the rules of Constantinople.
 //!
-//! revm hashes through alloy's `native_keccak256`, an import even where this module defines it, so each
+//! KECCAK256 has a memo and no hook: revm hashes through alloy's `native_keccak256`, an import even where this module defines it, so each
 //! hash would cross to JavaScript and back (8 ns); and Solidity hashes the same 64 bytes again and again.
+//! Constantinople is Petersburg with the net gas metering of EIP-1283, for which revm has no rule set.
 
 use crate::handler::KernelContext;
 use crate::keccak::Memo;
 use revm::handler::instructions::EthInstructions;
+use revm::interpreter::instructions::host::sstore_with_gas_accounting;
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_types::StackTr;
 use revm::interpreter::{Instruction, InstructionContext, InstructionExecResult, InstructionResult};
@@ -13,6 +15,7 @@ use revm::context_interface::Host;
 use revm::primitives::{KECCAK_EMPTY, U256};
 
 const KECCAK256: u8 = 0x20;
+const SSTORE: u8 = 0x55;
 
 static mut MEMO: Memo = Memo::new();
 
@@ -26,9 +29,39 @@ pub fn forget() {
     memo().clear();
 }
 
-pub fn install(instructions: &mut EthInstructions<EthInterpreter, KernelContext>) {
+/// Puts the own instructions into the table; SSTORE only where its gas is metered net.
+pub fn install(instructions: &mut EthInstructions<EthInterpreter, KernelContext>, net_metering: bool) {
     let gas = instructions.gas_table()[KECCAK256 as usize];
     instructions.insert_instruction(KECCAK256, Instruction::new(keccak256), gas);
+    // SAFETY: one thread an instance.
+    unsafe { NET_METERING = net_metering };
+    if net_metering {
+        let gas = instructions.gas_table()[SSTORE as usize];
+        instructions.insert_instruction(SSTORE, Instruction::new(sstore), gas);
+    }
+}
+
+static mut NET_METERING: bool = false;
+
+/// True where SSTORE is the one of the table.
+pub fn is_net_metering() -> bool {
+    // SAFETY: one thread an instance.
+    unsafe { NET_METERING }
+}
+
+/// EIP-1283. EIP-2200, which revm has, is its table without the stipend check, with other numbers
+/// (`input.rs`); so gas and refund are asked of the rules of Istanbul.
+fn sstore(context: InstructionContext<'_, KernelContext, EthInterpreter>) -> InstructionExecResult {
+    sstore_with_gas_accounting(context, |context, _, load| {
+        let params = context.host.gas_params();
+        let cost = params.sstore_dynamic_gas(true, &load.data, false);
+        let refund = params.sstore_refund(true, &load.data);
+        if !context.interpreter.gas.record_regular_cost(cost) {
+            return Err(InstructionResult::OutOfGas);
+        }
+        context.interpreter.gas.record_refund(refund);
+        Ok(())
+    })
 }
 
 fn small(value: &U256) -> Option<usize> {

@@ -117,7 +117,7 @@ impl WatchedJournal {
     }
 
     /// Somebody asked whether the account is empty (EIP-161): code, nonce, balance, in this order.
-    fn observe_emptiness(&mut self, address: Address) -> Result<(), Abort> {
+    pub fn observe_emptiness(&mut self, address: Address) -> Result<(), Abort> {
         let Some(account) = self.inner.inner.state.get(&address) else { return Ok(()) };
         if account.info.code_hash != KECCAK_EMPTY && !account.info.code_hash.is_zero() {
             return Ok(());

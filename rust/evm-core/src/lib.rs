@@ -9,6 +9,7 @@ extern crate alloc;
 
 #[cfg(target_arch = "wasm32")]
 mod allocator;
+mod ends;
 mod handler;
 mod host;
 mod input;
@@ -24,7 +25,7 @@ mod transfer;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use handler::{KernelContext, KernelEvm, KernelHandler};
+use handler::{KernelContext, KernelError, KernelEvm, KernelHandler};
 use host::{Abort, HostDb};
 use input::Reader;
 use output::Writer;
@@ -100,7 +101,7 @@ fn report(k: &mut Kernel) {
 #[no_mangle]
 pub unsafe extern "C" fn begin_block(block: *const u32) -> i32 {
     let k = kernel();
-    let Some((env, cfg)) = input::block(&Reader::new(block)) else {
+    let Some((env, cfg, net_metering)) = input::block(&Reader::new(block)) else {
         k.message = "the rules of this fork are not in this kernel".to_string();
         report(k);
         return INVALID;
@@ -116,7 +117,7 @@ pub unsafe extern "C" fn begin_block(block: *const u32) -> i32 {
     context.block = env;
     context.cfg = cfg;
     let mut evm = context.build_mainnet();
-    instructions::install(&mut evm.instruction);
+    instructions::install(&mut evm.instruction, net_metering);
     k.evm = Some(Box::new(evm));
     report(k);
     DONE
@@ -145,17 +146,40 @@ pub unsafe extern "C" fn execute(transaction: *const u32, strict: u32) -> i32 {
     evm.ctx.set_tx(input::transaction(&reader));
     evm.ctx.journaled_state.begin();
     let result = KernelHandler { strict: strict != 0 }.run(evm);
-    let code = match result {
-        Ok(result) => match output::observe_clearing(&mut evm.ctx.journaled_state, spec) {
-            Ok(()) => {
-                let fee = evm.ctx.journaled_state.fee;
-                output::write_result(&mut k.output, result, &fee);
-                let journal = &evm.ctx.journaled_state.inner;
-                output::write_accounts(&mut k.output, &journal.database.accounts, &journal.inner.state, spec, strict != 0);
-                DONE
-            }
-            Err(abort) => abort as i32,
-        },
+    let done = result.and_then(|result| {
+        output::observe_clearing(&mut evm.ctx.journaled_state, spec).map_err(EVMError::Database)?;
+        let fee = evm.ctx.journaled_state.fee;
+        output::write_result(&mut k.output, result, &fee);
+        Ok(())
+    });
+    finish(k, done, strict != 0, false)
+}
+
+/// Does the work of an end of the block, its words at `work` (layout: `ends.rs`). Returns as `execute`.
+///
+/// # Safety
+/// `work` points to the words of an encoded end; a block was begun.
+#[no_mangle]
+pub unsafe extern "C" fn execute_end(work: *const u32, strict: u32) -> i32 {
+    let k = kernel();
+    let Some(evm) = k.evm.as_mut() else { return Abort::Fault as i32 };
+    let spec = evm.ctx.cfg.spec;
+    evm.ctx.journaled_state.begin();
+    let done = ends::run(evm, &Reader::new(work), &mut k.output)
+        .and_then(|()| output::observe_clearing(&mut evm.ctx.journaled_state, spec).map_err(EVMError::Database));
+    finish(k, done, strict != 0, true)
+}
+
+/// Writes the accounts of what was done, or says what went wrong.
+fn finish(k: &mut Kernel, done: Result<(), KernelError>, strict: bool, end: bool) -> i32 {
+    let Some(evm) = k.evm.as_mut() else { return Abort::Fault as i32 };
+    let code = match done {
+        Ok(()) => {
+            let journal = &evm.ctx.journaled_state.inner;
+            let accounts = &journal.database.accounts;
+            output::write_accounts(&mut k.output, accounts, &journal.inner.state, evm.ctx.cfg.spec, strict, end);
+            DONE
+        }
         Err(EVMError::Database(abort)) => abort as i32,
         Err(EVMError::Transaction(reason)) => {
             k.message = reason.to_string();

@@ -13,12 +13,14 @@
 //!                                                 CODE_WRITTEN: hash 8, pointer, length in bytes
 //!                                                 slots: count, then key 8 and value 8 each
 //! ```
+//! Of an end of the block: word 16 counts its operations, and from 24 on each is its status (3: no code),
+//! the length in bytes of what it returned, and that; then accounts as above.
 
 use crate::host::Abort;
 use crate::journal::WatchedJournal;
 use crate::observe::{flag, Observed};
 use alloc::vec::Vec;
-use revm::context::result::{ExecutionResult, Output};
+use revm::context::result::{ExecutionResult, Output, ResultGas};
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, Log, KECCAK_EMPTY, U256};
 use revm::state::{Account, EvmState};
@@ -133,6 +135,26 @@ impl Writer {
         }
     }
 
+    /// Begins the output of an end of the block with `count` operations.
+    pub fn begin_end(&mut self, count: u32) {
+        self.begin();
+        self.set(0, 1);
+        self.set(16, count);
+    }
+
+    /// What one operation of an end came to.
+    pub fn operation(&mut self, status: u32, returned: &[u8]) {
+        self.reserve(2 + returned.len().div_ceil(4));
+        self.word(status);
+        self.word(returned.len() as u32);
+        self.bytes(returned);
+    }
+
+    /// Accounts follow.
+    pub fn end_operations(&mut self) {
+        self.set(4, self.length as u32);
+    }
+
     fn log(&mut self, log: &Log) {
         let topics = log.data.topics();
         self.reserve(7 + 8 * topics.len() + log.data.data.len().div_ceil(4));
@@ -146,17 +168,25 @@ impl Writer {
     }
 }
 
-/// What the receipt needs.
-pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) {
-    w.begin();
-    let (status, gas, logs, output, created, reason): (u32, _, Vec<Log>, Bytes, Option<Address>, u32) = match result {
+/// Status, gas, logs, what was returned, what was created, reason of a halt.
+type Parts = (u32, ResultGas, Vec<Log>, Bytes, Option<Address>, u32);
+
+/// Takes a result apart.
+pub fn result_parts(result: ExecutionResult) -> Parts {
+    match result {
         ExecutionResult::Success { gas, logs, output, .. } => match output {
             Output::Call(bytes) => (1, gas, logs, bytes, None, 0),
             Output::Create(bytes, address) => (1, gas, logs, bytes, address, 0),
         },
         ExecutionResult::Revert { gas, logs, output } => (0, gas, logs, output, None, 0),
         ExecutionResult::Halt { gas, logs, reason } => (2, gas, logs, Bytes::new(), None, halt_code(&reason)),
-    };
+    }
+}
+
+/// What the receipt needs.
+pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) {
+    w.begin();
+    let (status, gas, logs, output, created, reason) = result_parts(result);
     w.set(0, status);
     w.set_u64(1, gas.tx_gas_used());
     w.set(3, gas.inner_refunded() as u32);
@@ -222,8 +252,9 @@ pub fn observe_clearing(journal: &mut WatchedJournal, spec: SpecId) -> Result<()
 }
 
 /// What each account's owner needs: predicates on what was seen, and what was written. In a `strict` run
-/// everything seen was final, so writes alone remain.
-pub fn write_accounts(w: &mut Writer, accounts: &[Observed], state: &EvmState, spec: SpecId, strict: bool) {
+/// everything seen was final, so writes alone remain. An end is several transactions of the journal, which knows
+/// the first value of the last one only: there every slot `loaded` by a touched account is written.
+pub fn write_accounts(w: &mut Writer, accounts: &[Observed], state: &EvmState, spec: SpecId, strict: bool, loaded: bool) {
     let mut count = 0;
     for account in state.iter() {
         let observed = match account.1.info.account_id {
@@ -231,7 +262,7 @@ pub fn write_accounts(w: &mut Writer, accounts: &[Observed], state: &EvmState, s
             None => accounts.iter().rev().find(|a| a.address == *account.0),
         };
         if let Some(observed) = observed {
-            if write_account(w, observed, account.1, spec, strict) {
+            if write_account(w, observed, account.1, spec, strict, loaded) {
                 count += 1;
             }
         }
@@ -244,7 +275,14 @@ const ACCOUNT_WORDS: usize = 33;
 
 /// One account's record; false where there is nothing to say.
 #[inline]
-fn write_account(w: &mut Writer, observed: &Observed, account: &Account, spec: SpecId, strict: bool) -> bool {
+fn write_account(
+    w: &mut Writer,
+    observed: &Observed,
+    account: &Account,
+    spec: SpecId,
+    strict: bool,
+    loaded: bool,
+) -> bool {
     let destroyed = account.is_selfdestructed();
     let (balance, nonce, code_hash) = if destroyed {
         (U256::ZERO, 0, KECCAK_EMPTY)
@@ -267,7 +305,7 @@ fn write_account(w: &mut Writer, observed: &Observed, account: &Account, spec: S
         if code_hash != observed.code_hash {
             flags |= flag::CODE_WRITTEN;
         }
-        if account.is_created_locally() {
+        if account.is_created() {
             flags |= flag::CREATED;
         }
         if !observed.existed && !spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
@@ -306,7 +344,7 @@ fn write_account(w: &mut Writer, observed: &Observed, account: &Account, spec: S
     w.word(0);
     if slots {
         let mut count = 0;
-        for (key, slot) in account.storage.iter().filter(|(_, slot)| slot.is_changed()) {
+        for (key, slot) in account.storage.iter().filter(|(_, slot)| loaded || slot.is_changed()) {
             w.u256(key);
             w.u256(&slot.present_value);
             count += 1;

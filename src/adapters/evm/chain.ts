@@ -33,6 +33,8 @@ export interface ResolvedChain {
   readonly fork: ForkName
   /** Number of its rule set: revm's SpecId. */
   readonly spec: number
+  /** True at the one block that moves the DAO's ether (EIP-779). */
+  readonly atDaoFork?: true
   /** From Cancun on. */
   readonly blob?: BlobParams
   /** 20 bytes; absent where the chain does not say. */
@@ -86,16 +88,23 @@ function isCommonLike(chain: object): chain is CommonLike {
 
 function resolveConfig(config: ChainConfig, header: ForkPoint): ResolvedChain {
   const chainId = chainIdOf(config.chainId)
-  const fork = forkAt(activationsOf(config), header)
+  const activations = activationsOf(config)
+  const fork = forkAt(activations, header)
   const spec = supportedSpecOf(fork, header)
   const { depositContract } = config
   return {
     chainId,
     fork,
     spec,
+    ...daoFork(activations.get('dao'), header),
     ...(spec < SPEC_CANCUN ? {} : { blob: blobParamsOf(fork, config.blobSchedule ?? {}) }),
     ...(depositContract === undefined ? {} : { depositContract: addressOf(depositContract) }),
   }
+}
+
+/** A chain that has the fork from its first block on has nothing to move. */
+function daoFork(dao: Activation | undefined, { number }: ForkPoint): Pick<ResolvedChain, 'atDaoFork'> {
+  return dao !== undefined && 'block' in dao && dao.block === number && number > 0n ? { atDaoFork: true } : {}
 }
 
 function chainIdOf(value: unknown): bigint {
@@ -233,7 +242,14 @@ function resolveCommon(common: CommonLike, header: ForkPoint): ResolvedChain {
     )
   }
   const chainId = chainIdOf(common.chainId())
-  return { chainId, fork, spec, ...(spec < SPEC_CANCUN ? {} : { blob: commonBlobParams(common, fork) }) }
+  const dao = common.hardforkBlock?.('dao') ?? undefined
+  return {
+    chainId,
+    fork,
+    spec,
+    ...daoFork(dao === undefined ? undefined : { block: dao }, header),
+    ...(spec < SPEC_CANCUN ? {} : { blob: commonBlobParams(common, fork) }),
+  }
 }
 
 function commonForkAt(common: CommonLike, { number, timestamp }: ForkPoint): string {

@@ -18,7 +18,7 @@
  * Block environment, `BLOCK_ENV_WORDS` words:
  *    0-1    chainId, u64               10-11  base fee, u64          29-33  coinbase
  *    2      spec                       12-19  difficulty, u256       34     1 where excess blob gas is given
- *    3      0                          20-27  prevRandao             35     0
+ *    3      flags: 1 EIP-1283          20-27  prevRandao             35     0
  *    4-5    number, u64                28     1 from the merge on    36-37  excess blob gas, u64
  *    6-7    timestamp, u64                                           38-39  blob base fee update fraction, u64
  *    8-9    gas limit, u64                                           40     most blobs, 0 where there are none
@@ -40,6 +40,9 @@ const AUTHORIZATION_WORDS = HASH_WORDS + ADDRESS_WORDS + 2 + 1 + 2 * HASH_WORDS
 
 /** Words of a block environment. */
 export const BLOCK_ENV_WORDS = 44
+
+/** SSTORE as only Constantinople had it (EIP-1283). */
+const NET_METERING = 1
 
 const HAS_TO = 1
 const HAS_CHAIN_ID = 2
@@ -110,6 +113,7 @@ export function encodeBlockEnv(header: BlockHeader, chain: ResolvedChain, words:
   words.fill(0, at, at + BLOCK_ENV_WORDS)
   putInteger(words, at, 2, chain.chainId)
   words[at + 2] = chain.spec
+  words[at + 3] = chain.fork === 'constantinople' ? NET_METERING : 0
   putInteger(words, at + 4, 2, header.number)
   putInteger(words, at + 6, 2, header.timestamp)
   putInteger(words, at + 8, 2, header.gasLimit)

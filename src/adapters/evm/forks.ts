@@ -14,8 +14,8 @@ const RULE_SETS = {
   tangerineWhistle: 2,
   spuriousDragon: 3,
   byzantium: 4,
-  // EIP-1283, which only Constantinople had, was withdrawn before mainnet ran it; revm does not implement it.
-  constantinople: undefined,
+  // Petersburg's rules and EIP-1283 besides, which was withdrawn before mainnet ran it: an instruction of the kernel.
+  constantinople: 5,
   petersburg: 5,
   istanbul: 6,
   muirGlacier: 6,
@@ -53,8 +53,14 @@ export const FORK_ORDER = Object.keys(RULE_SETS) as readonly ForkName[]
 /** First rule set with PREVRANDAO in place of DIFFICULTY. */
 export const SPEC_PARIS: number = RULE_SETS.paris
 
+/** First rule set with withdrawals. */
+export const SPEC_SHANGHAI: number = RULE_SETS.shanghai
+
 /** First rule set with blobs. */
 export const SPEC_CANCUN: number = RULE_SETS.cancun
+
+/** First rule set with requests to the beacon chain (EIP-7685). */
+export const SPEC_PRAGUE: number = RULE_SETS.prague
 
 /** The number of the rule set a fork runs by (revm's SpecId); undefined where there is none. */
 export function specOf(fork: ForkName): number | undefined {
@@ -102,6 +108,7 @@ export interface ChainConfig {
 /** An object that describes a chain: the part of @ethereumjs/common `Common` that is used. */
 export interface CommonLike {
   chainId(): bigint
+  hardforkBlock?(name: string): bigint | null
   getHardforkBy(options: { blockNumber?: bigint; timestamp?: bigint }): string
   eips(): number[]
   copy(): CommonLike

@@ -55,10 +55,12 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   let spuriousDragon = true
   /** Record of the fee recipient. */
   let feeRecipient = 0
+  /** Places of the block that are transactions: 1 to this. */
+  let transactions = 0
   let complaint: Complaint = { fault: Fault.None, message: '' }
   /** The first account a transaction loads is its sender, whose nonce the kernel takes from the transaction. */
   let senderLoaded = false
-  /** Accounts of this transaction whose storage has a generation: pairs of id and place. */
+  /** Accounts of this transaction whose storage has a generation: pairs of id and generation. */
   const generations: number[] = []
   /** Pairs of an account and the life value that this transaction read of it. Not an array: emptied, it allocates anew. */
   let lives = new Int32Array(512)
@@ -202,6 +204,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   const kernel = new Kernel(module, host)
   // A constant function is called directly; a property of the exports object is looked up each time.
   const executeTransaction = kernel.exports.execute
+  const executeEnd = kernel.exports.execute_end
   /** The window of the engine's input words that lies in the kernel. */
   let windowFrom = 0
   let windowTo = 0
@@ -295,8 +298,8 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
       life[Life.CodeOffset] = bytes === 0 ? 0 : keepCode(m[at + 8], bytes)
       at += 10
     }
-    // Entries below the generation are invisible: storage written before is gone (hazard 7).
-    if ((flags & (Flag.Created | Flag.Destroyed)) !== 0) life[Life.Generation] = memory.place
+    // Entries of places before are invisible: storage written before is gone (hazard 7). One more, since 0 is none.
+    if ((flags & (Flag.Created | Flag.Destroyed)) !== 0) life[Life.Generation] = memory.place + 1
     if ((flags & Flag.ExistenceSet) !== 0) life[Life.Exists] = 1
     if ((flags & Flag.ExistenceCleared) !== 0) life[Life.Exists] = 0
     if ((flags & Flag.Destroyed) !== 0) {
@@ -315,6 +318,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
     beginBlock(engine, environment, flags) {
       spuriousDragon = (flags & RevmFlag.SpuriousDragon) !== 0
       feeRecipient = recordOf(engine[Control.DenseLocation])
+      transactions = engine[Control.Places]
       windowFrom = 0
       windowTo = 0
       const at = kernel.reserve(Math.max(ENVIRONMENT_WORDS, INPUT_WINDOW))
@@ -325,11 +329,15 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
 
     execute(taskMemory, input, words) {
       memory = taskMemory
-      senderLoaded = false
+      const isEnd = memory.place === 0 || memory.place > transactions
+      // An end has no sender.
+      senderLoaded = isEnd
       if (generations.length > 0) generations.length = 0
       if (codes.length > 0) codes.length = 0
       livesEnd = 0
-      const code = executeTransaction(bringInput(memory.engine, input, words), memory.strict ? 1 : 0)
+      const pointer = bringInput(memory.engine, input, words)
+      const strict = memory.strict ? 1 : 0
+      const code = isEnd ? executeEnd(pointer, strict) : executeTransaction(pointer, strict)
       if (code !== Outcome.Done) {
         if (code === Outcome.Invalid) complaint = { fault: Fault.InvalidTransaction, message: kernel.message() }
         return code as Outcome

@@ -24,6 +24,7 @@ interface KernelExports {
   reserve_input(words: number): number
   begin_block(pointer: number): number
   execute(pointer: number, strict: number): number
+  execute_end(pointer: number, strict: number): number
   recover(pointer: number): number
   keccak256(pointer: number, bytes: number, out: number): void
   ordered_root(pointer: number, count: number): void
@@ -43,6 +44,8 @@ export const Output = {
   HaltReason: 7,
   Fee: 8,
   Logs: 16,
+  /** Of an end of the block: how many operations it had. */
+  Operations: 16,
   ReturnBytes: 17,
   Created: 18,
   CreatedAddress: 19,

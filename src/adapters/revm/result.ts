@@ -140,11 +140,11 @@ interface Draft {
   deleted: boolean
 }
 
-/** The newest value of a location that was written, or its base value. */
+/** The newest value of a location that was written, and its place; or its base value and -1. */
 const finalValue = (engine: Words, state: Words, location: number, base: number): [Words, number, place: number] => {
   let entry = state[location]
   while (entry !== 0 && engine[entry + Entry.Record] === 0) entry = engine[entry + Entry.Next]
-  return entry === 0 ? [state, base, 0] : [engine, (engine[entry + Entry.Record] >> 1) + 1, engine[entry + Entry.Place]]
+  return entry === 0 ? [state, base, -1] : [engine, (engine[entry + Entry.Record] >> 1) + 1, engine[entry + Entry.Place]]
 }
 
 const EMPTY_HASH: Hex = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
@@ -194,9 +194,9 @@ export const collectDiff = (
       locationOf(account, Kind.Life),
       account + AccountRecord.Life,
     )
-    const generation = lifePlace === 0 ? 0 : lifeWords[life + Life.Generation]
+    const generation = lifePlace < 0 ? 0 : lifeWords[life + Life.Generation]
     const [words, at, place] = finalValue(engine, state, locationOf(record, Kind.Slot), record + SlotRecord.Value)
-    if (place === 0 || place < generation) continue
+    if (place < 0 || place + 1 < generation) continue
     // After a clearing every value counts from zero, before it from the base.
     const unchanged = generation > 0 ? isZero8(words, at) : equal(words, at, state, record + SlotRecord.Value, 8)
     if (!unchanged) draftOf(account).storage.set(wordHex(state, record + SlotRecord.Key), wordHex(words, at))
@@ -235,18 +235,18 @@ const describeAccount = (
   const empty =
     isZero8(balanceWords, balance) && (nonceWords[nonce] | nonceWords[nonce + 1]) === 0 && isZero8(lifeWords, life)
   const exists =
-    !empty || (spuriousDragon ? lifePlace === 0 && existed && !paid : paid || lifeWords[life + Life.Exists] !== 0)
+    !empty || (spuriousDragon ? lifePlace < 0 && existed && !paid : paid || lifeWords[life + Life.Exists] !== 0)
   if (!exists) {
     draft.deleted = existed
     return
   }
-  draft.storageCleared = existed && lifePlace > 0 && lifeWords[life + Life.Generation] > 0
+  draft.storageCleared = existed && lifePlace >= 0 && lifeWords[life + Life.Generation] > 0
   if (!equal(balanceWords, balance, state, record + AccountRecord.Balance, 8))
     draft.balance = toBigInt(balanceWords, balance)
   if (!equal(nonceWords, nonce, state, record + AccountRecord.Nonce, 2)) draft.nonce = toBigInt(nonceWords, nonce, 2)
   if (!equal(lifeWords, life, state, base, 8)) {
     draft.codeHash = isZero8(lifeWords, life) ? EMPTY_HASH : hexOf(bytesAt(lifeWords, life, 32))
-    if (lifePlace > 0 && lifeWords[life + Life.CodeBytes] > 0) {
+    if (lifePlace >= 0 && lifeWords[life + Life.CodeBytes] > 0) {
       codes.set(draft.codeHash, bytesAt(engine, lifeWords[life + Life.CodeOffset], lifeWords[life + Life.CodeBytes]))
     }
   }
