@@ -8,12 +8,15 @@ export type { HaltReason, TransactionResult } from './adapters/revm/result.ts'
 export type { AccountDiff, Hex, StateDiff } from './core/diff.ts'
 export {
   AbortedError,
+  type BlockMismatch,
+  BlockMismatchError,
   CapacityError,
   type ErrorCode,
   type ErrorDetails,
   type ErrorFields,
   InvalidInputError,
   InvariantError,
+  type MismatchValue,
   ParallelExecutionError,
   WorkerLostError,
 } from './core/errors.ts'
