@@ -47,7 +47,25 @@ export function gethHeadBlock(): Readonly<Record<string, unknown>> {
 /** A consensus test, as far as decoding looks at it. */
 export interface ConsensusTest {
   readonly name: string
-  readonly test: { readonly network: string; readonly blocks: readonly { readonly rlp: string }[] }
+  readonly test: {
+    readonly network: string
+    readonly config?: { readonly blobSchedule?: Readonly<Record<string, Readonly<Record<string, string>>>> }
+    readonly genesisRLP: string
+    readonly blocks: readonly ConsensusBlock[]
+  }
+}
+
+/** A block of a consensus test. */
+export interface ConsensusBlock {
+  readonly rlp: string
+  /** Present where the block is not valid: what is wrong, in the words of the suite. */
+  readonly expectException?: string
+  readonly blockHeader?: { readonly hash: string }
+}
+
+/** The genesis of the chain of 600 blocks. */
+export function gethGenesis(): string {
+  return readFileSync(new URL('chain/geth-600/genesis.json', data), 'utf8')
 }
 
 /** True where the consensus tests are there. */

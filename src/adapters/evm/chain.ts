@@ -366,6 +366,7 @@ function commonBlobParams(common: CommonLike, fork: ForkName): BlobParams {
   const target = param('target') ?? inBlobs(param('targetBlobGasPerBlock'))
   const max = param('max') ?? inBlobs(param('maxBlobGasPerBlock'))
   const baseFeeUpdateFraction = param('blobGasPriceUpdateFraction')
-  if (target === undefined || max === undefined || baseFeeUpdateFraction === undefined) return blobParamsOf(fork, {}, scheduleOf(CHAINS.mainnet).begins)
+  if (target === undefined || max === undefined || baseFeeUpdateFraction === undefined)
+    return blobParamsOf(fork, {}, scheduleOf(CHAINS.mainnet).begins)
   return checkedBlobParams({ target, max, baseFeeUpdateFraction }, `blob parameters of ${fork}`)
 }

@@ -4,8 +4,8 @@
  * Source: EIP-779; a test compares with the table of @ethereumjs/vm.
  */
 
-import { hexToBytes } from './input.ts'
 import type { BlockRules } from './chain.ts'
+import { hexToBytes } from './input.ts'
 
 /** Hex digits of an address. */
 const ADDRESS_DIGITS = 40

@@ -58,7 +58,9 @@ export function nextExcessBlobGas(
   const excess = excessBlobGas + blobGasUsed
   if (excess < target) return 0n
   if (reserve && BLOB_BASE_COST * baseFeePerGas > GAS_PER_BLOB * blobBaseFee(excessBlobGas, blob)) {
-    return blob.max === 0 ? excessBlobGas : excessBlobGas + (blobGasUsed * BigInt(blob.max - blob.target)) / BigInt(blob.max)
+    return blob.max === 0
+      ? excessBlobGas
+      : excessBlobGas + (blobGasUsed * BigInt(blob.max - blob.target)) / BigInt(blob.max)
   }
   return excess - target
 }
