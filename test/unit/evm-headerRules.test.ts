@@ -93,7 +93,7 @@ describe('checkBlock: consensus tests', () => {
           const field = REASONS[expectException]
           if (field === undefined) continue
           const aboutUncle = mismatches.length === 0 && (block.uncles ?? []).length > 0
-            if (aboutUncle) continue
+          if (aboutUncle) continue
           expect(fieldsOf(mismatches), `${name}: ${expectException}`).toContain(field)
           found.wrong++
         }
@@ -294,9 +294,9 @@ describe('checkHeader: bounds', () => {
   })
 
   test('blob gas is whole blobs, at most as many as the fork allows', () => {
-    const after = (blobGasUsed: bigint) =>
+    const checked = (blobGasUsed: bigint) =>
       checkHeader(child({ blobGasUsed, excessBlobGas: 0n }), parent, chainAtFork('prague'))
-    const reasonsOf = (blobGasUsed: bigint) => after(blobGasUsed).filter(({ field }) => field === 'blobGasUsed')
+    const reasonsOf = (blobGasUsed: bigint) => checked(blobGasUsed).filter(({ field }) => field === 'blobGasUsed')
     expect(reasonsOf(9n << 17n)).toEqual([])
     expect(reasonsOf(10n << 17n)).toMatchObject([{ expected: `at most ${9 << 17}`, reason: '9 blobs' }])
     expect(reasonsOf(1n)).toMatchObject([{ expected: `a multiple of ${1 << 17}` }])
@@ -335,7 +335,10 @@ describe.skipIf(files.length === 0)('checkHeader: real blocks', () => {
       // A parent as good as can be made of the block itself: then only what depends on it can differ.
       const mismatches = checkHeader(header, { ...header, number: header.number - 1n, timestamp: 0n }, 'mainnet')
       const dependent = ['parentHash', 'difficulty', 'baseFeePerGas', 'excessBlobGas']
-      expect(fieldsOf(mismatches).filter((field) => !dependent.includes(field)), name).toEqual([])
+      expect(
+        fieldsOf(mismatches).filter((field) => !dependent.includes(field)),
+        name,
+      ).toEqual([])
     }
   })
 })
