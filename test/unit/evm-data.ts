@@ -17,11 +17,19 @@ interface RpcBlock {
   readonly transactions: readonly Readonly<Record<string, unknown>>[]
 }
 
+/** An account before or after a block, as far as the tests look at it. */
+interface StoredAccount {
+  readonly balance: string
+}
+
 /** One file of data/blocks. */
 export interface BlockFile {
   readonly name: string
   readonly fork: ForkName
   readonly block: RpcBlock
+  readonly pre: Readonly<Record<string, StoredAccount>>
+  /** What an archive node says of the state after the block, where it was asked. */
+  readonly post?: Readonly<Record<string, StoredAccount>>
 }
 
 /** The real blocks by file name, oldest first; empty where the data is absent. */

@@ -26,6 +26,12 @@ import { realBlocks } from './evm-data.ts'
 
 const files = realBlocks()
 const ETHER = 10n ** 18n
+
+/** A balance before or after a real block; 0 where the account is not there. */
+function balanceOf(number: string, when: 'pre' | 'post', address: Uint8Array): bigint {
+  const state = files.find(({ name }) => name.startsWith(`${number}.`))?.[when] ?? {}
+  return BigInt(state[bytesToHex(address)]?.balance ?? 0)
+}
 const miner = new Uint8Array(20).fill(1)
 const other = new Uint8Array(20).fill(2)
 
@@ -59,6 +65,21 @@ describe('blockRewards', () => {
     ])
   })
 
+  test.skipIf(files.length === 0).each(['1920000', '2675001'])(
+    'the miner of block %s got this and the fees, says an archive node',
+    (number) => {
+      const { block } = files.find(({ name }) => name.startsWith(`${number}.`)) ?? { block: undefined }
+      const { header, transactions } = decodeBlock(block)
+      // All transactions of these blocks pay the same price, so no receipt is needed.
+      const prices = new Set(transactions.map(({ maxFeePerGas }) => maxFeePerGas))
+      expect(prices.size).toBe(1)
+      const fees = (header.gasUsed ?? 0n) * ([...prices][0] ?? 0n)
+      const got = balanceOf(number, 'post', header.coinbase) - balanceOf(number, 'pre', header.coinbase)
+      const { fork } = resolveRules('mainnet', header)
+      expect(blockRewards(header, [], fork)).toEqual([{ address: header.coinbase, amount: got - fees }])
+    },
+  )
+
   test.each([93n, 100n, 101n])('uncle %s of block 100 is no uncle', (number) => {
     const error = mismatchOf(() =>
       blockRewards({ number: 100n, coinbase: miner }, [{ number, coinbase: other }], 'london'),
@@ -78,6 +99,16 @@ describe('daoTransfers', () => {
     expect(daoTransfers(1_920_001n, mainnet)).toEqual([])
     expect(daoTransfers(5n, { dao: { block: 5n, support: false } })).toEqual([])
     expect(daoTransfers(5n, {})).toEqual([])
+  })
+
+  test.skipIf(files.length === 0)('what they had is what the contract got, says an archive node', () => {
+    const at = '1920000'
+    const transfers = daoTransfers(1_920_000n, mainnet)
+    const moved = transfers.reduce((sum, { from }) => sum + balanceOf(at, 'pre', from), 0n)
+    expect(moved / ETHER).toBe(12_001_961n)
+    const got = balanceOf(at, 'post', DAO_REFUND_CONTRACT) - balanceOf(at, 'pre', DAO_REFUND_CONTRACT)
+    expect(got).toBe(moved)
+    for (const { from } of transfers) expect(balanceOf(at, 'post', from)).toBe(0n)
   })
 
   test('they are the accounts that @ethereumjs/vm has', () => {
