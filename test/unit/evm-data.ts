@@ -64,7 +64,7 @@ export interface ConsensusTest {
 }
 
 /** A block of a consensus test. */
-export interface ConsensusBlock {
+interface ConsensusBlock {
   readonly rlp: string
   /** Present where the block is not valid: what is wrong, in the words of the suite. */
   readonly expectException?: string

@@ -19,7 +19,7 @@ const MOST_LEVELS = 16
 const MOST_ITEMS = 1 << 22
 
 /** Longest block of a chain file by default, in bytes: four times what EIP-7934 allows. */
-export const MOST_BLOCK_BYTES: number = 1 << 25
+const MOST_BLOCK_BYTES = 1 << 25
 
 /**
  * Decodes one RLP item that is all of `bytes`.
