@@ -2,19 +2,22 @@
 
 export { type ChainInput, chainAtFork } from './adapters/evm/chain.ts'
 export type { ChainName } from './adapters/evm/chains.ts'
-export type { Reward } from './adapters/evm/ends.ts'
 export type { ChainConfig, CommonLike, ForkActivation, ForkAlias, ForkName } from './adapters/evm/forks.ts'
 export type { Log, TransactionReceipt } from './adapters/evm/receipt.ts'
+export type { Reward } from './adapters/evm/rewards.ts'
 export type { HaltReason, TransactionResult } from './adapters/revm/result.ts'
 export type { AccountDiff, Hex, StateDiff } from './core/diff.ts'
 export {
   AbortedError,
+  type BlockMismatch,
+  BlockMismatchError,
   CapacityError,
   type ErrorCode,
   type ErrorDetails,
   type ErrorFields,
   InvalidInputError,
   InvariantError,
+  type MismatchValue,
   ParallelExecutionError,
   WorkerLostError,
 } from './core/errors.ts'

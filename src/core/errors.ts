@@ -1,5 +1,5 @@
 /**
- * Errors that leave the library: one base class, five families, one list of stable codes.
+ * Errors that leave the library: one base class, six families, one list of stable codes.
  *
  * Owns the classes, the codes and the form in which an error crosses a thread. Does not own the normal traffic of
  * speculation: a blocked read, a failed validation or a reverted transaction is a value and is never thrown.
@@ -24,6 +24,10 @@ export type ErrorCode =
   | 'INVALID_TRANSACTION'
   /** A contract of the protocol without which the block is not valid (EIP-7002, EIP-7251) has no code or failed. */
   | 'SYSTEM_CALL_FAILED'
+  /** A block says something else than the rules or its execution give; `fields.mismatches` lists every field. */
+  | 'BLOCK_MISMATCH'
+  /** A genesis file is not one; `fields.where` is the place in it. */
+  | 'INVALID_GENESIS'
   /** An account names a code hash that the state source does not have. */
   | 'MISSING_CODE'
   /** BLOCKHASH asked for a hash that the state source does not have. */
@@ -133,6 +137,69 @@ export class AbortedError extends ParallelExecutionError {
   }
 }
 
+/** A value of a field that differs: a number, bytes, or words for a range or for a field that must not be there. */
+export type MismatchValue = bigint | Uint8Array | string | undefined
+
+/** One field of a block that is not what it should be. */
+export interface BlockMismatch {
+  /** Its name, as `BlockHeader` and `DecodedBlock` spell it. */
+  readonly field: string
+  /** What the rules or the execution give; undefined where the field must be absent. */
+  readonly expected: MismatchValue
+  /** What the block says; undefined where the field is absent. */
+  readonly actual: MismatchValue
+  /** The rule that was broken, where the two values do not say it. */
+  readonly reason?: string
+}
+
+/** A block is not valid: it says something else than the rules, or its execution, give. Make it with `blockMismatch`. */
+export class BlockMismatchError extends ParallelExecutionError {
+  static {
+    BlockMismatchError.prototype.name = 'Blockloom.BlockMismatchError'
+  }
+
+  /** Every field that differs, not the first only. */
+  get mismatches(): readonly BlockMismatch[] {
+    return (this.fields['mismatches'] ?? []) as readonly BlockMismatch[]
+  }
+}
+
+/** Bytes of a value that a message shows; a bloom filter has 256. */
+const SHOWN_BYTES = 32
+
+/**
+ * The error for a block whose fields differ from what they should be.
+ *
+ * @param number - the block's number, where it is known
+ * @param mismatches - the fields, at least one
+ * @returns an error with `fields.number` and `fields.mismatches`, and a message that names them all
+ */
+export function blockMismatch(
+  number: bigint | undefined,
+  mismatches: readonly BlockMismatch[],
+  details: ErrorDetails = {},
+): BlockMismatchError {
+  const list = mismatches.map(({ field, expected, actual, reason }) => {
+    const because = reason === undefined ? '' : ` (${reason})`
+    return `${field} is ${shown(actual)}, should be ${shown(expected)}${because}`
+  })
+  const name = number === undefined ? 'block' : `block ${number}`
+  return new BlockMismatchError(
+    'BLOCK_MISMATCH',
+    `${name} is not valid: ${list.join('; ')}`,
+    { ...(number === undefined ? {} : { number }), mismatches: [...mismatches] },
+    details,
+  )
+}
+
+function shown(value: MismatchValue): string {
+  if (value === undefined) return 'absent'
+  if (!(value instanceof Uint8Array)) return String(value)
+  let text = '0x'
+  for (const byte of value.subarray(0, SHOWN_BYTES)) text += byte.toString(16).padStart(2, '0')
+  return value.length > SHOWN_BYTES ? `${text}... (${value.length} bytes)` : text
+}
+
 const FAMILIES = {
   ParallelExecutionError,
   InvalidInputError,
@@ -140,6 +207,7 @@ const FAMILIES = {
   WorkerLostError,
   InvariantError,
   AbortedError,
+  BlockMismatchError,
 }
 
 /** Which class an error belongs to. */
@@ -202,6 +270,7 @@ function familyOf(error: ParallelExecutionError): ErrorFamily {
   if (error instanceof WorkerLostError) return 'WorkerLostError'
   if (error instanceof InvariantError) return 'InvariantError'
   if (error instanceof AbortedError) return 'AbortedError'
+  if (error instanceof BlockMismatchError) return 'BlockMismatchError'
   return 'ParallelExecutionError'
 }
 

@@ -4,6 +4,8 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import {
   AbortedError,
+  BlockMismatchError,
+  blockMismatch,
   CapacityError,
   type ErrorCode,
   fromWire,
@@ -32,6 +34,7 @@ describe('ParallelExecutionError', () => {
     [WorkerLostError, 'Blockloom.WorkerLostError'],
     [InvariantError, 'Blockloom.InvariantError'],
     [AbortedError, 'Blockloom.AbortedError'],
+    [BlockMismatchError, 'Blockloom.BlockMismatchError'],
   ])('%o is called %s, in its stack too', (Family, name) => {
     const error = new Family('INVARIANT', 'what happened')
     expect(error.name).toBe(name)
@@ -60,6 +63,32 @@ describe('ParallelExecutionError', () => {
     ['INVARIANT', false],
   ])('making the same call again after %s may help: %s', (code, retryable) => {
     expect(new ParallelExecutionError(code, '').retryable).toBe(retryable)
+  })
+})
+
+describe('blockMismatch', () => {
+  const mismatches = [
+    { field: 'gasUsed', expected: 21_000n, actual: 21_001n },
+    { field: 'stateRoot', expected: new Uint8Array(32).fill(0xab), actual: new Uint8Array(32) },
+    { field: 'logsBloom', expected: new Uint8Array(256), actual: new Uint8Array(256).fill(1), reason: 'why' },
+    { field: 'nonce', expected: 'present', actual: undefined },
+  ]
+
+  test('the message names the block and every field, bytes in hex, long ones cut', () => {
+    expect(blockMismatch(7n, mismatches).message).toBe(
+      `block 7 is not valid: gasUsed is 21001, should be 21000; stateRoot is 0x${'00'.repeat(32)}, should be ` +
+        `0x${'ab'.repeat(32)}; logsBloom is 0x${'01'.repeat(32)}... (256 bytes), should be ` +
+        `0x${'00'.repeat(32)}... (256 bytes) (why); nonce is absent, should be present`,
+    )
+    expect(blockMismatch(undefined, []).message).toBe('block is not valid: ')
+  })
+
+  test('class, code and all fields cross a thread', () => {
+    const got = acrossThreads(toWire(blockMismatch(7n, mismatches, { committedPrefix: 2 })))
+    expect(got).toBeInstanceOf(BlockMismatchError)
+    expect(got).toMatchObject({ code: 'BLOCK_MISMATCH', retryable: false, committedPrefix: 2 })
+    expect(got.fields['number']).toBe(7n)
+    expect((got as BlockMismatchError).mismatches).toEqual(mismatches)
   })
 })
 

@@ -11,7 +11,13 @@ import {
   type ChainConfig as TheirChain,
 } from '@ethereumjs/common'
 import { describe, expect, test } from 'vitest'
-import { type ChainInput, chainAtFork, type ForkPoint, resolveChain } from '../../src/adapters/evm/chain.ts'
+import {
+  type ChainInput,
+  chainAtFork,
+  type ForkPoint,
+  resolveChain,
+  resolveRules,
+} from '../../src/adapters/evm/chain.ts'
 import { CHAINS, type ChainName } from '../../src/adapters/evm/chains.ts'
 import { FORK_ORDER, type ForkName, specOf } from '../../src/adapters/evm/forks.ts'
 import { InvalidInputError } from '../../src/core/errors.ts'
@@ -256,10 +262,95 @@ describe('resolveChain: descriptions', () => {
       { ...chainAtFork('cancun'), blobSchedule: { cancun: { target: 2, max: 1, baseFeeUpdateFraction: 1 } } },
       'INVALID_OPTION',
     ],
+    ['a terminal total difficulty of -1', { ...chainAtFork('london'), terminalTotalDifficulty: -1 }, 'INVALID_OPTION'],
+    [
+      'a merge by difficulty, at a point without',
+      { ...chainAtFork('london'), terminalTotalDifficulty: 1 },
+      'UNKNOWN_FORK',
+    ],
+    [
+      'a fork given twice, once as never',
+      {
+        chainId: 1,
+        forks: [
+          { name: 'paris', block: 0 },
+          { name: 'merge', block: null },
+        ],
+      },
+      'INVALID_OPTION',
+    ],
     ['a deposit contract of 3 bytes', { ...chainAtFork('prague'), depositContract: '0xc0ffee' }, 'INVALID_OPTION'],
     ['null', null, 'INVALID_OPTION'],
     ['a number', 1, 'INVALID_OPTION'],
   ])('%s is refused', (_, chain, code) => {
     expect(errorOf(chain, at(0)).code).toBe(code)
+  })
+})
+
+describe('resolveRules', () => {
+  const byDifficulty = {
+    chainId: 1,
+    forks: { london: { block: 0 }, shanghai: { timestamp: 10 } },
+    terminalTotalDifficulty: 100n,
+  } as const
+
+  test.each<[string, Partial<ForkPoint>, ForkName]>([
+    ["the parent's total is below", { parentTotalDifficulty: 99n }, 'london'],
+    ["the parent's total has reached it", { parentTotalDifficulty: 100n }, 'shanghai'],
+    ["the parent's total decides before the difficulty", { parentTotalDifficulty: 99n, difficulty: 0n }, 'london'],
+    ['a difficulty of 0 says merged', { difficulty: 0n }, 'shanghai'],
+    ['any other says not merged', { difficulty: 131_072n }, 'london'],
+  ])('merge by total difficulty: %s', (_, point, fork) => {
+    expect(resolveRules(byDifficulty, { ...at(5, 10), ...point }).fork).toBe(fork)
+  })
+
+  test('a block for the merge goes before a total difficulty; one of 0 needs nothing else', () => {
+    const both = { ...byDifficulty, forks: { london: { block: 0 }, paris: { block: 7 } } }
+    expect(resolveRules(both, at(6, 10)).fork).toBe('london')
+    expect(resolveRules(both, at(7, 10)).fork).toBe('paris')
+    expect(resolveRules({ ...byDifficulty, terminalTotalDifficulty: 0 }, at(0, 9)).fork).toBe('paris')
+  })
+
+  test.each(FORK_ORDER)('%s has rules for headers, also where it has none for execution', (fork) => {
+    const blob = { target: 1, max: 2, baseFeeUpdateFraction: 3 }
+    const chain = { ...chainAtFork(fork), blobSchedule: fork.startsWith('bpo') ? { [fork]: blob } : {} }
+    expect(resolveRules(chain, at(0))).toMatchObject({ fork, chainId: 1n })
+  })
+
+  test.each<[number, bigint]>([
+    [4_369_999, 0n],
+    [4_370_000, 3_000_000n],
+    [7_280_000, 5_000_000n],
+    [9_200_000, 9_000_000n],
+    [12_965_000, 9_700_000n],
+    [13_773_000, 10_700_000n],
+    [15_050_000, 11_400_000n],
+  ])('the bomb of mainnet at block %i is %s blocks late, by name and as a Common', (number, delay) => {
+    expect(resolveRules('mainnet', at(number, 1_500_000_000)).bombDelay).toBe(delay)
+    expect(resolveRules(new Common({ chain: Mainnet }), at(number)).bombDelay).toBe(delay)
+  })
+
+  test('a fork left out is in the next one that is given, a fork that is never is not', () => {
+    expect(resolveRules(chainAtFork('berlin'), at(0)).bombDelay).toBe(9_000_000n)
+    const never = { chainId: 1, forks: { berlin: { block: 0 }, muirGlacier: { block: null } } }
+    expect(resolveRules(never, at(0)).bombDelay).toBe(5_000_000n)
+  })
+
+  test('the DAO fork: its block and whether the chain took part', () => {
+    const dao = { block: 1_920_000n, support: true }
+    expect(resolveRules('mainnet', at(5)).dao).toEqual(dao)
+    expect(resolveRules(new Common({ chain: Mainnet }), at(5)).dao).toEqual(dao)
+    expect(resolveRules('sepolia', at(5)).dao).toBeUndefined()
+    const refused = { chainId: 61, forks: { homestead: { block: 0 }, dao: { block: 9 } }, daoForkSupport: false }
+    expect(resolveRules(refused, at(5)).dao).toEqual({ block: 9n, support: false })
+  })
+
+  test('blob forks that are not scheduled are passed over on the way to older parameters', () => {
+    const blob = { target: 1, max: 2, baseFeeUpdateFraction: 3 }
+    const chain = (forks: object) => ({ chainId: 1, forks, blobSchedule: { osaka: blob } })
+    const osaka = { osaka: { block: 0 } }
+    expect(resolveRules(chain({ ...osaka, amsterdam: { timestamp: 5 } }), at(0, 5)).blob).toEqual(blob)
+    const withBlobFork = chain({ ...osaka, bpo1: { timestamp: 3 }, amsterdam: { timestamp: 5 } })
+    expect(resolveRules(withBlobFork, at(0, 5)).blob?.max).toBe(15)
   })
 })

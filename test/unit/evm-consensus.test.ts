@@ -10,12 +10,11 @@ describe('decodeBlock: consensus tests', () => {
   test.skipIf(!hasConsensusTests).each([
     ['ethereum-tests', 4397],
     ['ethereum-legacytests', 5165],
-    ['eest', 3849],
-  ])('%s: all %s valid blocks up to Osaka decode, the others decode or say why', async (file, valid) => {
+    ['eest', 6154],
+    ['eest-bal-v5.1.0', 307],
+  ])('%s: all %s valid blocks decode, the others decode or say why', async (file, valid) => {
     let decoded = 0
     for await (const { name, test: testCase } of consensusTests(file)) {
-      // Headers of Amsterdam have two fields more.
-      if (testCase.network === 'Amsterdam') continue
       for (const block of testCase.blocks) {
         const isValid = !Object.keys(block).some((key) => key.startsWith('expectException'))
         try {

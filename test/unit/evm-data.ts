@@ -17,11 +17,19 @@ interface RpcBlock {
   readonly transactions: readonly Readonly<Record<string, unknown>>[]
 }
 
+/** An account before or after a block, as far as the tests look at it. */
+interface StoredAccount {
+  readonly balance: string
+}
+
 /** One file of data/blocks. */
 export interface BlockFile {
   readonly name: string
   readonly fork: ForkName
   readonly block: RpcBlock
+  readonly pre: Readonly<Record<string, StoredAccount>>
+  /** What an archive node says of the state after the block, where it was asked. */
+  readonly post?: Readonly<Record<string, StoredAccount>>
 }
 
 /** The real blocks by file name, oldest first; empty where the data is absent. */
@@ -47,7 +55,25 @@ export function gethHeadBlock(): Readonly<Record<string, unknown>> {
 /** A consensus test, as far as decoding looks at it. */
 export interface ConsensusTest {
   readonly name: string
-  readonly test: { readonly network: string; readonly blocks: readonly { readonly rlp: string }[] }
+  readonly test: {
+    readonly network: string
+    readonly config?: { readonly blobSchedule?: Readonly<Record<string, Readonly<Record<string, string>>>> }
+    readonly genesisRLP: string
+    readonly blocks: readonly ConsensusBlock[]
+  }
+}
+
+/** A block of a consensus test. */
+interface ConsensusBlock {
+  readonly rlp: string
+  /** Present where the block is not valid: what is wrong, in the words of the suite. */
+  readonly expectException?: string
+  readonly blockHeader?: { readonly hash: string }
+}
+
+/** The genesis of the chain of 600 blocks. */
+export function gethGenesis(): string {
+  return readFileSync(new URL('chain/geth-600/genesis.json', data), 'utf8')
 }
 
 /** True where the consensus tests are there. */

@@ -1,14 +1,14 @@
 /**
  * Blocks as they come: JSON-RPC with full transactions, RLP bytes, or an @ethereumjs/block `Block`; one shape out.
  *
- * Owns which fields a header has and in which order. Does not own their truth: no hash, root or seal is checked here.
+ * Owns which fields a header has and in which order. Does not own their truth: no hash, root or seal is checked here (header.ts, body.ts, headerRules.ts).
  *
- * Source: yellow paper, 4.3; fields added by EIP-1559, EIP-4895, EIP-4844, EIP-4788, EIP-7685.
+ * Source: yellow paper, 4.3; fields added by EIP-1559, EIP-4895, EIP-4844, EIP-4788, EIP-7685, EIP-7928, EIP-7843.
  */
 
-import { RLP } from '@ethereumjs/rlp'
 import { InvalidInputError } from '../../core/errors.ts'
 import { type FieldReader, fail, isRecord, jsonReader, type Place, type RlpItem, rlpReader } from './input.ts'
+import { decodeRlp } from './rlp.ts'
 import { type BlockTransaction, decodeTransaction, decodeTransactionItem } from './transaction.ts'
 
 /** What a header says about the block; fields that came with a fork are absent before it. */
@@ -34,6 +34,8 @@ export interface BlockHeader {
   readonly parentBeaconBlockRoot?: Uint8Array
   /** 32 bytes. */
   readonly parentHash?: Uint8Array
+  /** 32 bytes: of the list of uncles' headers; JSON-RPC calls it `sha3Uncles`. */
+  readonly ommersHash?: Uint8Array
   /** 32 bytes. */
   readonly stateRoot?: Uint8Array
   /** 32 bytes. */
@@ -46,7 +48,13 @@ export interface BlockHeader {
   readonly withdrawalsRoot?: Uint8Array
   /** 32 bytes; from Prague on. */
   readonly requestsHash?: Uint8Array
+  /** 32 bytes; from Amsterdam on (EIP-7928). */
+  readonly blockAccessListHash?: Uint8Array
+  /** From Amsterdam on (EIP-7843). */
+  readonly slotNumber?: bigint
   readonly extraData?: Uint8Array
+  /** 8 bytes; zeros after the merge. */
+  readonly nonce?: Uint8Array
   /** 32 bytes: the block's hash as a JSON block claims it, not verified. */
   readonly hash?: Uint8Array
 }
@@ -79,15 +87,16 @@ interface BlockLike {
   serialize(): Uint8Array
 }
 
-/** The items of a header in the order of RLP. */
-const HEADER_FIELDS = [
-  ...['parentHash', 'sha3Uncles', 'coinbase', 'stateRoot', 'transactionsRoot', 'receiptsRoot', 'logsBloom'],
+/** The items of a header in the order of RLP, as `BlockHeader` names them. */
+export const HEADER_FIELDS = [
+  ...['parentHash', 'ommersHash', 'coinbase', 'stateRoot', 'transactionsRoot', 'receiptsRoot', 'logsBloom'],
   ...['difficulty', 'number', 'gasLimit', 'gasUsed', 'timestamp', 'extraData', 'prevRandao', 'nonce'],
   ...['baseFeePerGas', 'withdrawalsRoot', 'blobGasUsed', 'excessBlobGas', 'parentBeaconBlockRoot', 'requestsHash'],
-]
+  ...['blockAccessListHash', 'slotNumber'],
+] as readonly Exclude<keyof BlockHeader, 'hash'>[]
 
 /** How many of them a Frontier header has; each fork may add to the end. */
-const FRONTIER_HEADER_FIELDS = 15
+export const FRONTIER_HEADER_FIELDS = 15
 
 const WITHDRAWAL_FIELDS = ['index', 'validatorIndex', 'address', 'amount']
 
@@ -142,8 +151,8 @@ function decodeJsonBlock(input: Readonly<Record<string, unknown>>): DecodedBlock
 }
 
 function decodeRlpBlock(bytes: Uint8Array): DecodedBlock {
-  // A copy: RLP.decode slices, and the slices of a Buffer would stay views of the caller's memory.
-  const item: RlpItem = RLP.decode(new Uint8Array(bytes))
+  // A copy: the decoder slices, and the slices of a Buffer would stay views of the caller's memory.
+  const item: RlpItem = decodeRlp(new Uint8Array(bytes))
   const reader = rlpReader(item, ['header', 'transactions', 'uncles', 'withdrawals'], TOP, 3)
   // The reader has seen that it is a list.
   const [header, transactions, uncles] = item as readonly RlpItem[]
@@ -180,12 +189,16 @@ function readHeader(reader: FieldReader): BlockHeader {
     ...given('blobGasUsed', integer('blobGasUsed')),
     ...given('parentBeaconBlockRoot', bytes('parentBeaconBlockRoot', 32)),
     ...given('parentHash', bytes('parentHash', 32)),
+    ...given('ommersHash', bytes('ommersHash', 32)),
     ...given('stateRoot', bytes('stateRoot', 32)),
     ...given('transactionsRoot', bytes('transactionsRoot', 32)),
     ...given('receiptsRoot', bytes('receiptsRoot', 32)),
     ...given('logsBloom', bytes('logsBloom', 256)),
     ...given('withdrawalsRoot', bytes('withdrawalsRoot', 32)),
     ...given('requestsHash', bytes('requestsHash', 32)),
+    ...given('blockAccessListHash', bytes('blockAccessListHash', 32)),
+    ...given('slotNumber', integer('slotNumber')),
+    ...given('nonce', bytes('nonce', 8)),
     ...given('extraData', bytes('extraData')),
     ...given('hash', bytes('hash', 32)),
   }

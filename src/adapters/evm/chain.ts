@@ -18,7 +18,7 @@ import {
   type ForkAlias,
   type ForkName,
   forkNamed,
-  SPEC_CANCUN,
+  isSince,
   specOf,
 } from './forks.ts'
 import { hexToBytes, isRecord } from './input.ts'
@@ -26,23 +26,34 @@ import { hexToBytes, isRecord } from './input.ts'
 /** All that a caller may give as a chain. */
 export type ChainInput = ChainName | ChainConfig | CommonLike
 
-/** The rules of one block. */
-export interface ResolvedChain {
+/** What holds for a block besides its EVM rules; known for every fork, also one without a rule set. */
+export interface BlockRules {
   readonly chainId: bigint
   /** The latest fork that has begun. */
   readonly fork: ForkName
-  /** Number of its rule set: revm's SpecId. */
-  readonly spec: number
-  /** True at the one block that moves the DAO's ether (EIP-779). */
-  readonly atDaoFork?: true
   /** From Cancun on. */
   readonly blob?: BlobParams
   /** 20 bytes; absent where the chain does not say. */
   readonly depositContract?: Uint8Array
+  /** By how many blocks the difficulty bomb is late (EIP-649, 1234, 2384, 3554, 4345, 5133). */
+  readonly bombDelay: bigint
+  /** The DAO fork's block, and whether this chain took part in it; absent where it is not scheduled. */
+  readonly dao?: { readonly block: bigint; readonly support: boolean }
 }
 
-/** The part of a header that decides on the fork. */
-export type ForkPoint = Pick<BlockHeader, 'number' | 'timestamp'>
+/** The rules of one block. */
+export interface ResolvedChain extends BlockRules {
+  /** Number of the fork's rule set: revm's SpecId. */
+  readonly spec: number
+}
+
+/** The part of a header that decides on the fork; a header is one. */
+export interface ForkPoint extends Pick<BlockHeader, 'number' | 'timestamp'> {
+  /** Where the merge comes by total difficulty and the parent's is not known, 0 says that the block is after it. */
+  readonly difficulty?: bigint
+  /** Sum of the difficulties of all blocks before this one; decides on a merge by total difficulty. */
+  readonly parentTotalDifficulty?: bigint
+}
 
 /** Gas that one blob counts for (EIP-4844), by which @ethereumjs/common multiplies its limits. */
 const GAS_PER_BLOB = 1 << 17
@@ -67,6 +78,19 @@ export function chainAtFork(fork: ForkAlias, chainId: number | bigint = 1): Chai
  *   unknown fork or none has begun; `UNSUPPORTED_FORK` where the block is in a fork without a rule set
  */
 export function resolveChain(chain: ChainInput, header: ForkPoint): ResolvedChain {
+  const rules = resolveRules(chain, header)
+  return { ...rules, spec: supportedSpecOf(rules.fork, header) }
+}
+
+/**
+ * Finds what holds for a block apart from the EVM's rules: all that a header is checked by.
+ *
+ * @param chain - as for `resolveChain`
+ * @param header - number and time of the block; difficulty or the parent's total difficulty, on a chain that merges by
+ *   total difficulty
+ * @throws {Blockloom.InvalidInputError} as `resolveChain`, but for a fork without a rule set
+ */
+export function resolveRules(chain: ChainInput, header: ForkPoint): BlockRules {
   if (typeof chain === 'string') {
     if (!Object.hasOwn(CHAINS, chain)) {
       const known = Object.keys(CHAINS).join(', ')
@@ -86,36 +110,45 @@ function isCommonLike(chain: object): chain is CommonLike {
   return 'getHardforkBy' in chain && typeof chain.getHardforkBy === 'function'
 }
 
-function resolveConfig(config: ChainConfig, header: ForkPoint): ResolvedChain {
+function resolveConfig(config: ChainConfig, header: ForkPoint): BlockRules {
   const chainId = chainIdOf(config.chainId)
-  const activations = activationsOf(config)
-  const fork = forkAt(activations, header)
-  const spec = supportedSpecOf(fork, header)
-  const { depositContract } = config
+  const schedule = scheduleOf(config)
+  const fork = forkAt(schedule, header)
+  const { depositContract, daoForkSupport = true } = config
+  const dao = schedule.begins.get('dao')
   return {
     chainId,
     fork,
-    spec,
-    ...daoFork(activations.get('dao'), header),
-    ...(spec < SPEC_CANCUN ? {} : { blob: blobParamsOf(fork, config.blobSchedule ?? {}) }),
+    ...(isSince(fork, 'cancun') ? { blob: blobParamsOf(fork, config.blobSchedule ?? {}, schedule.begins) } : {}),
     ...(depositContract === undefined ? {} : { depositContract: addressOf(depositContract) }),
+    bombDelay: bombDelayAt(fork, schedule.never),
+    ...(dao !== undefined && 'block' in dao ? { dao: { block: dao.block, support: daoForkSupport } } : {}),
   }
 }
 
-/** A chain that has the fork from its first block on has nothing to move. */
-function daoFork(dao: Activation | undefined, { number }: ForkPoint): Pick<ResolvedChain, 'atDaoFork'> {
-  return dao !== undefined && 'block' in dao && dao.block === number && number > 0n ? { atDaoFork: true } : {}
+/** The forks that put the difficulty bomb off, and by how many blocks from the bomb's own beginning. */
+const BOMB_DELAYS: readonly (readonly [fork: ForkName, blocks: bigint])[] = [
+  ['grayGlacier', 11_400_000n], // EIP-5133
+  ['arrowGlacier', 10_700_000n], // EIP-4345
+  ['london', 9_700_000n], // EIP-3554
+  ['muirGlacier', 9_000_000n], // EIP-2384
+  ['constantinople', 5_000_000n], // EIP-1234
+  ['byzantium', 3_000_000n], // EIP-649
+]
+
+function bombDelayAt(fork: ForkName, never: ReadonlySet<ForkName>): bigint {
+  return BOMB_DELAYS.find(([name]) => isSince(fork, name) && !never.has(name))?.[1] ?? 0n
 }
 
 function chainIdOf(value: unknown): bigint {
   return integerOf(value, 'chain.chainId')
 }
 
-/** An unsigned 64-bit integer given as a number or bigint. */
-function integerOf(value: unknown, option: string): bigint {
+/** An unsigned integer given as a number or bigint. */
+function integerOf(value: unknown, option: string, bits: 64 | 256 = 64): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return BigInt(value)
-  if (typeof value === 'bigint' && value >= 0n && value < 1n << 64n) return value
-  return invalid(option, 'is not an integer from 0 to 2^64 - 1')
+  if (typeof value === 'bigint' && value >= 0n && value < 1n << BigInt(bits)) return value
+  return invalid(option, `is not an integer from 0 to 2^${bits} - 1`)
 }
 
 function addressOf(value: string | Uint8Array): Uint8Array {
@@ -134,21 +167,34 @@ function forkOf(name: unknown): ForkName {
 /** When a scheduled fork begins. */
 type Activation = { readonly block: bigint } | { readonly timestamp: bigint }
 
-/** The scheduled forks of a chain by name. */
-function activationsOf({ forks }: ChainConfig): ReadonlyMap<ForkName, Activation> {
+/** The forks of a chain. */
+interface Schedule {
+  /** When the forks begin that are given with a beginning. */
+  readonly begins: ReadonlyMap<ForkName, Activation>
+  /** Those that are given as never beginning. */
+  readonly never: ReadonlySet<ForkName>
+  /** Where the merge comes by total difficulty. */
+  readonly terminalTotalDifficulty?: bigint
+}
+
+function scheduleOf({ forks, terminalTotalDifficulty }: ChainConfig): Schedule {
   if (typeof forks !== 'object' || forks === null) return invalid('chain.forks', 'is neither a list nor an object')
   const entries: readonly (readonly [unknown, unknown])[] = Array.isArray(forks)
     ? forks.map((fork: unknown) => [isRecord(fork) ? fork['name'] : fork, fork])
     : Object.entries(forks)
-  const activations = new Map<ForkName, Activation>()
+  const begins = new Map<ForkName, Activation>()
+  const never = new Set<ForkName>()
   for (const [name, given] of entries) {
     const fork = forkOf(name)
-    if (activations.has(fork)) return invalid(`chain.forks.${fork}`, 'is given twice')
+    if (begins.has(fork) || never.has(fork)) return invalid(`chain.forks.${fork}`, 'is given twice')
     const activation = activationOf(given as ForkActivation, `chain.forks.${fork}`)
-    if (activation !== undefined) activations.set(fork, activation)
+    if (activation === undefined) never.add(fork)
+    else begins.set(fork, activation)
   }
-  checkOrder(activations)
-  return activations
+  checkOrder(begins)
+  if (terminalTotalDifficulty === undefined || begins.has('paris')) return { begins, never }
+  const total = integerOf(terminalTotalDifficulty, 'chain.terminalTotalDifficulty', 256)
+  return { begins, never, terminalTotalDifficulty: total }
 }
 
 function activationOf(given: ForkActivation, option: string): Activation | undefined {
@@ -179,12 +225,15 @@ function checkOrder(activations: ReadonlyMap<ForkName, Activation>): void {
   }
 }
 
-function forkAt(activations: ReadonlyMap<ForkName, Activation>, { number, timestamp }: ForkPoint): ForkName {
+function forkAt({ begins, terminalTotalDifficulty }: Schedule, point: ForkPoint): ForkName {
+  const { number, timestamp } = point
   let latest: ForkName | undefined
   for (const fork of FORK_ORDER) {
-    const activation = activations.get(fork)
-    if (activation === undefined) continue
-    if ('block' in activation ? activation.block > number : activation.timestamp > timestamp) break
+    const activation = begins.get(fork)
+    if (activation === undefined) {
+      if (fork !== 'paris' || terminalTotalDifficulty === undefined) continue
+      if (!isMerged(point, terminalTotalDifficulty)) break
+    } else if ('block' in activation ? activation.block > number : activation.timestamp > timestamp) break
     latest = fork
   }
   if (latest !== undefined) return latest
@@ -192,6 +241,20 @@ function forkAt(activations: ReadonlyMap<ForkName, Activation>, { number, timest
     number,
     timestamp,
   })
+}
+
+/** EIP-3675: the first block after the merge is the one whose parent's total difficulty has reached the terminal one. */
+function isMerged(point: ForkPoint, terminalTotalDifficulty: bigint): boolean {
+  const { number, difficulty, parentTotalDifficulty } = point
+  if (terminalTotalDifficulty === 0n) return true
+  if (parentTotalDifficulty !== undefined) return parentTotalDifficulty >= terminalTotalDifficulty
+  if (difficulty !== undefined) return difficulty === 0n
+  throw new InvalidInputError(
+    'UNKNOWN_FORK',
+    `the chain merges at a total difficulty of ${terminalTotalDifficulty}: give the difficulty of block ${number} too, ` +
+      "or its parent's total difficulty",
+    { number, terminalTotalDifficulty },
+  )
 }
 
 function supportedSpecOf(fork: ForkName, { number }: ForkPoint): number {
@@ -204,14 +267,21 @@ function supportedSpecOf(fork: ForkName, { number }: ForkPoint): number {
 }
 
 /** The parameters of the latest fork, up to this one, that brought some. */
-function blobParamsOf(fork: ForkName, schedule: NonNullable<ChainConfig['blobSchedule']>): BlobParams {
+function blobParamsOf(
+  fork: ForkName,
+  schedule: NonNullable<ChainConfig['blobSchedule']>,
+  begins: ReadonlyMap<ForkName, Activation>,
+): BlobParams {
   const given = new Map(Object.entries(schedule).map(([name, params]) => [forkOf(name), params] as const))
   for (let at = FORK_ORDER.indexOf(fork); at >= 0; at--) {
     const name = FORK_ORDER[at]
+    // Such a fork is nothing but its parameters: it counts only where it is scheduled, and then those of an older fork
+    // would be wrong.
+    const onlyBlobs = name.startsWith('bpo')
+    if (onlyBlobs && name !== fork && !begins.has(name)) continue
     const params = given.get(name) ?? BLOB_SCHEDULE[name]
     if (params !== undefined) return checkedBlobParams(params, `chain.blobSchedule.${name}`)
-    // Such a fork is nothing but its parameters: those of an older fork would be wrong.
-    if (name.startsWith('bpo')) return invalid(`chain.blobSchedule.${name}`, 'is missing')
+    if (onlyBlobs) return invalid(`chain.blobSchedule.${name}`, 'is missing')
   }
   return invalid('chain.blobSchedule', `has no entry for ${fork}`)
 }
@@ -229,9 +299,8 @@ function checkedBlobParams(params: BlobParams, option: string): BlobParams {
   return { target, max, baseFeeUpdateFraction }
 }
 
-function resolveCommon(common: CommonLike, header: ForkPoint): ResolvedChain {
+function resolveCommon(common: CommonLike, header: ForkPoint): BlockRules {
   const fork = forkOf(commonForkAt(common, header))
-  const spec = supportedSpecOf(fork, header)
   const eips = common.eips()
   if (eips.length > 0) {
     const list = eips.join(', ')
@@ -241,14 +310,13 @@ function resolveCommon(common: CommonLike, header: ForkPoint): ResolvedChain {
       { fork, number: header.number, eips: [...eips] },
     )
   }
-  const chainId = chainIdOf(common.chainId())
   const dao = common.hardforkBlock?.('dao') ?? undefined
   return {
-    chainId,
+    chainId: chainIdOf(common.chainId()),
     fork,
-    spec,
-    ...daoFork(dao === undefined ? undefined : { block: dao }, header),
-    ...(spec < SPEC_CANCUN ? {} : { blob: commonBlobParams(common, fork) }),
+    ...(isSince(fork, 'cancun') ? { blob: commonBlobParams(common, fork) } : {}),
+    bombDelay: bombDelayAt(fork, new Set()),
+    ...(dao === undefined ? {} : { dao: { block: dao, support: true } }),
   }
 }
 
@@ -285,6 +353,7 @@ function commonBlobParams(common: CommonLike, fork: ForkName): BlobParams {
   const target = param('target') ?? inBlobs(param('targetBlobGasPerBlock'))
   const max = param('max') ?? inBlobs(param('maxBlobGasPerBlock'))
   const baseFeeUpdateFraction = param('blobGasPriceUpdateFraction')
-  if (target === undefined || max === undefined || baseFeeUpdateFraction === undefined) return blobParamsOf(fork, {})
+  if (target === undefined || max === undefined || baseFeeUpdateFraction === undefined)
+    return blobParamsOf(fork, {}, scheduleOf(CHAINS.mainnet).begins)
   return checkedBlobParams({ target, max, baseFeeUpdateFraction }, `blob parameters of ${fork}`)
 }

@@ -19,16 +19,9 @@ import { hexOf, readHex } from '../../core/hex.ts'
 import { fromBigInt } from '../../core/words.ts'
 import type { DecodedBlock } from './block.ts'
 import type { ResolvedChain } from './chain.ts'
-import { DAO_DRAINED, DAO_REFUND } from './dao.ts'
+import { daoTransfers } from './dao.ts'
 import { SPEC_CANCUN, SPEC_PARIS, SPEC_PRAGUE, SPEC_SHANGHAI } from './forks.ts'
-
-/** A payment of newly made ether: a reward for a block or an uncle. */
-export interface Reward {
-  /** 20 bytes. */
-  readonly address: Uint8Array
-  /** In wei. */
-  readonly amount: bigint
-}
+import type { Reward } from './rewards.ts'
 
 /** One step of an end. */
 export type EndOperation =
@@ -91,10 +84,7 @@ export function endsOf(block: DecodedBlock, chain: ResolvedChain, rewards: reado
   const prologue: EndOperation[] = []
   const epilogue: EndOperation[] = []
   const call = (system: SystemContract, data: Uint8Array): EndOperation => ({ kind: 'call', system, data })
-  if (chain.atDaoFork === true) {
-    const to = readHex(`0x${DAO_REFUND}`, 20, 'DAO refund')
-    for (const from of DAO_DRAINED) prologue.push({ kind: 'drain', from: readHex(`0x${from}`, 20, 'DAO'), to })
-  }
+  for (const { from, to } of daoTransfers(header.number, chain)) prologue.push({ kind: 'drain', from, to })
   if (chain.spec >= SPEC_CANCUN) {
     const root = header.parentBeaconBlockRoot ?? missing('header', 'parentBeaconBlockRoot', chain)
     prologue.push(call(SYSTEM_CONTRACTS.beaconRoots, root))

@@ -74,7 +74,12 @@ export function forkNamed(name: unknown): ForkName | undefined {
   return Object.hasOwn(ALIASES, name) ? ALIASES[name as keyof typeof ALIASES] : undefined
 }
 
-/** When a fork begins: at a block number or at a time. `block: null` alone means not scheduled. */
+/** True where `fork` is `since` or happened after it. */
+export function isSince(fork: ForkName, since: ForkName): boolean {
+  return FORK_ORDER.indexOf(fork) >= FORK_ORDER.indexOf(since)
+}
+
+/** When a fork begins: at a block number or at a time. `block: null` alone means never, also where a later fork has begun. */
 export interface ForkActivation {
   /** First block of the fork. */
   readonly block?: number | bigint | null
@@ -95,10 +100,17 @@ export interface BlobParams {
 /** A chain described by the caller. */
 export interface ChainConfig {
   readonly chainId: number | bigint
-  /** When each fork begins, as a list or by name. Forks left out never happen on this chain. */
+  /**
+   * When each fork begins, as a list or by name. A fork left out begins with the next one that is given, whose rules
+   * include its own: a chain that has no Muir Glacier, though it has Berlin, says `muirGlacier: { block: null }`.
+   */
   readonly forks:
     | readonly (ForkActivation & { readonly name: ForkAlias })[]
     | { readonly [Name in ForkAlias]?: ForkActivation }
+  /** Sum of all difficulties from which on the merge has happened, where `forks` does not say the block. */
+  readonly terminalTotalDifficulty?: number | bigint
+  /** False on a chain that refused the DAO fork: `forks.dao` then is the block from which on headers say so. */
+  readonly daoForkSupport?: boolean
   /** Blob parameters by the fork that brought them; mainnet's stand in for what is left out, up to bpo2. */
   readonly blobSchedule?: { readonly [Name in ForkAlias]?: BlobParams }
   /** Address of the deposit contract (EIP-6110): 20 bytes or hex. */
@@ -114,4 +126,6 @@ export interface CommonLike {
   copy(): CommonLike
   setHardfork(name: string): void
   param(name: string): bigint
+  /** Asked for the block of the DAO fork only. */
+  hardforkBlock?(name: string): bigint | null
 }

@@ -73,6 +73,7 @@ const JSON_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
   ['gasLimit', ['gas', 'gasLimit']],
   ['data', ['input', 'data']],
   ['coinbase', ['miner', 'coinbase']],
+  ['ommersHash', ['sha3Uncles', 'ommersHash']],
   ['prevRandao', ['mixHash', 'prevRandao']],
   ['yParity', ['yParity', 'v']],
 ])
@@ -214,4 +215,9 @@ function bytesToBigInt(bytes: Uint8Array): bigint {
 
 function below(place: Place, name: string): Place {
   return { ...place, path: place.path === '' ? name : `${place.path}.${name}` }
+}
+
+/** True where both hold the same bytes. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
 }

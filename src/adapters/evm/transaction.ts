@@ -13,6 +13,7 @@
 import { RLP } from '@ethereumjs/rlp'
 import { InvalidInputError } from '../../core/errors.ts'
 import { type FieldReader, fail, isRecord, jsonReader, type Place, type RlpItem, rlpReader } from './input.ts'
+import { decodeRlp, isListHead } from './rlp.ts'
 
 /** 0 legacy, 1 access list, 2 fee market, 3 blob, 4 set code. */
 export type TransactionType = 0 | 1 | 2 | 3 | 4
@@ -138,7 +139,7 @@ export function decodeTransaction(input: unknown, txIndex: number): BlockTransac
 export function decodeTransactionItem(item: RlpItem, txIndex: number): BlockTransaction {
   const place = placeOf(txIndex)
   if (Array.isArray(item)) return decodeList(0, item, place)
-  return isListHead(item) ? fail(place, '', 'is a legacy transaction wrapped in a string') : decodeRaw(item, place)
+  return isListHead(item[0]) ? fail(place, '', 'is a legacy transaction wrapped in a string') : decodeRaw(item, place)
 }
 
 /**
@@ -150,11 +151,35 @@ export function decodeTransactionItem(item: RlpItem, txIndex: number): BlockTran
 export function signingPayload(tx: BlockTransaction): Uint8Array {
   const items: RlpInput[] = SIGNED_FIELDS[tx.type].map((name) => rlpFieldOf(tx, name))
   if (tx.type === 0) return RLP.encode(tx.chainId === undefined ? items : [...items, tx.chainId, 0n, 0n])
+  return enveloped(tx.type, RLP.encode(items))
+}
+
+/**
+ * The bytes that the transactions root commits to: what a node sends, blobs apart. Without a signature, zeros stand for
+ * it, which is how RLP says that there is none.
+ *
+ * @param tx - a decoded transaction
+ * @returns a legacy list, or type byte and list; exactly the bytes that were decoded, where bytes were
+ */
+export function encodeRawTransaction(tx: BlockTransaction): Uint8Array {
+  const { type, signature } = tx
+  const items: RlpInput[] = SIGNED_FIELDS[type].map((name) => rlpFieldOf(tx, name))
+  items.push(signature === undefined ? 0n : parityItem(tx, signature.yParity), signature?.r ?? 0n, signature?.s ?? 0n)
   const list = RLP.encode(items)
-  const payload = new Uint8Array(1 + list.length)
-  payload[0] = tx.type
-  payload.set(list, 1)
-  return payload
+  return type === 0 ? list : enveloped(type, list)
+}
+
+/** Parity as the transaction's type writes it (EIP-155 for legacy transactions). */
+function parityItem({ type, chainId }: BlockTransaction, yParity: 0 | 1): bigint {
+  if (type !== 0) return BigInt(yParity)
+  return BigInt(yParity) + (chainId === undefined ? 27n : 35n + 2n * chainId)
+}
+
+function enveloped(type: TransactionType, list: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + list.length)
+  bytes[0] = type
+  bytes.set(list, 1)
+  return bytes
 }
 
 function placeOf(txIndex: number): Place {
@@ -163,10 +188,6 @@ function placeOf(txIndex: number): Place {
 
 function isSerializable(input: object): input is { serialize(): unknown } {
   return 'serialize' in input && typeof input.serialize === 'function'
-}
-
-function isListHead(bytes: Uint8Array): boolean {
-  return bytes[0] >= 0xc0
 }
 
 function typeOf(value: number, place: Place): TransactionType {
@@ -182,7 +203,7 @@ function typeOf(value: number, place: Place): TransactionType {
 
 function decodeRaw(bytes: Uint8Array, place: Place): BlockTransaction {
   if (bytes.length === 0) return fail(place, '', 'is empty')
-  if (isListHead(bytes)) return decodeList(0, parseRlp(bytes, place), place)
+  if (isListHead(bytes[0])) return decodeList(0, parseRlp(bytes, place), place)
   const type = bytes[0]
   // A legacy transaction has no envelope: type byte 0 stands for nothing (EIP-2718).
   return decodeList(typeOf(type === 0 ? -1 : type, place), parseRlp(bytes.subarray(1), place), place)
@@ -190,7 +211,7 @@ function decodeRaw(bytes: Uint8Array, place: Place): BlockTransaction {
 
 function parseRlp(bytes: Uint8Array, place: Place): RlpItem {
   try {
-    return RLP.decode(bytes)
+    return decodeRlp(bytes)
   } catch (cause) {
     throw new InvalidInputError(
       'UNDECODABLE_BLOCK',
