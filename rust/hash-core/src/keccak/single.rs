@@ -1,7 +1,6 @@
 //! One state at a time: single hashes, streams, and batches where there is no SIMD.
 
-use super::permutation;
-use super::{lane, Digest, RATE, RATE_LANES};
+use super::{absorb_block, absorb_last, digest, permutation, Digest, RATE};
 
 #[inline(never)]
 fn f1600(state: &mut [u64; 25]) {
@@ -10,45 +9,37 @@ fn f1600(state: &mut [u64; 25]) {
 
 /// A hash under way, for inputs that come in pieces.
 pub struct Sponge {
-    state: [u64; 25],
-}
-
-impl Default for Sponge {
-    fn default() -> Self {
-        Self::new()
-    }
+    pub(super) state: [u64; 25],
 }
 
 impl Sponge {
-    pub const fn new() -> Self {
-        Sponge { state: [0; 25] }
-    }
+    pub const EMPTY: Sponge = Sponge { state: [0; 25] };
 
     /// Takes the whole blocks at the front of `bytes`; returns what is left, shorter than a block.
     pub fn absorb<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let mut blocks = bytes.chunks_exact(RATE);
         for block in &mut blocks {
-            for i in 0..RATE_LANES {
-                self.state[i] ^= lane(block, i);
-            }
+            absorb_block(block, |i, word| self.state[i] ^= word);
             f1600(&mut self.state);
         }
         blocks.remainder()
     }
 
-    /// Takes the end of the input, pads it, and gives the digest.
+    /// Takes the end of the input and gives the digest.
     pub fn finish(mut self, bytes: &[u8]) -> Digest {
         let rest = self.absorb(bytes);
-        let mut last = [0u8; RATE];
-        super::pad(rest, &mut last);
-        for i in 0..RATE_LANES {
-            self.state[i] ^= lane(&last, i);
-        }
+        absorb_last(rest, |i, word| self.state[i] ^= word);
         f1600(&mut self.state);
-        let mut out = [0u8; 32];
-        for i in 0..4 {
-            out[i * 8..i * 8 + 8].copy_from_slice(&self.state[i].to_le_bytes());
-        }
-        out
+        digest(|i| self.state[i])
+    }
+}
+
+/// See `keccak256_batch`.
+#[cfg_attr(target_feature = "simd128", allow(dead_code))]
+pub fn batch(bytes: &[u8], ends: &[u32], digests: &mut [Digest]) {
+    let mut start = 0;
+    for (end, digest) in ends.iter().zip(digests) {
+        *digest = Sponge::EMPTY.finish(&bytes[start..*end as usize]);
+        start = *end as usize;
     }
 }
