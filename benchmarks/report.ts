@@ -5,6 +5,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
+import type { RootRow } from './roots.ts'
 
 /** Median and extremes of the runs. */
 export interface Spread {
@@ -87,6 +88,8 @@ export interface Results {
   readonly date: string
   readonly rows: readonly BlockRow[]
   readonly costs: readonly CostRow[]
+  /** Absent where it was not measured. */
+  readonly roots?: readonly RootRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }
