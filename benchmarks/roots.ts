@@ -23,6 +23,8 @@ const CHANGED_SLOTS = 200
 /** @ethereumjs/mpt takes a tenth of a second a block. */
 const OUTSIDER_SIZE = SIZES[0]
 const OUTSIDER_RUNS = 5
+/** Blocks before those that count. */
+const WARM_UP = 5
 
 export interface RootRow {
   readonly accounts: number
@@ -121,8 +123,8 @@ async function measureOutsider(
       await put(address)
     }
     const root = trie.root()
-    times.push(performance.now() - start)
-    if (k === runs - 1) return [spreadOf(times, 1000), root]
+    if (k >= WARM_UP) times.push(performance.now() - start)
+    if (times.length === runs) return [spreadOf(times, 1000), root]
   }
   throw new Error(`fewer than ${runs} blocks`)
 }
@@ -138,7 +140,7 @@ export async function measureRoots(runs: number, outsider: boolean): Promise<Roo
     await state.stateRoot()
     const fill = ((performance.now() - before) * 1000) / size
     const bytesAnAccount = store.counts().usedBytes / size
-    const blocks = Array.from({ length: runs }, (_, k) => blockDiff(k + 1, size))
+    const blocks = Array.from({ length: WARM_UP + runs }, (_, k) => blockDiff(k + 1, size))
     const roots: Uint8Array[] = []
     const times: number[] = []
     const counts: number[] = []
@@ -146,8 +148,11 @@ export async function measureRoots(runs: number, outsider: boolean): Promise<Roo
       const { hashedNodes } = store.counts()
       const start = performance.now()
       roots.push(state.stage(block))
-      times.push(performance.now() - start)
-      counts.push(store.counts().hashedNodes - hashedNodes)
+      const time = performance.now() - start
+      if (roots.length > WARM_UP) {
+        times.push(time)
+        counts.push(store.counts().hashedNodes - hashedNodes)
+      }
       await state.apply(block)
     }
     const singles: number[] = []
@@ -158,6 +163,7 @@ export async function measureRoots(runs: number, outsider: boolean): Promise<Roo
       singles.push(performance.now() - start)
       state.rollback()
     }
+    singles.splice(0, WARM_UP)
     const row: RootRow = {
       accounts: size,
       changed: CHANGED_ACCOUNTS + CHANGED_SLOTS,
@@ -174,7 +180,7 @@ export async function measureRoots(runs: number, outsider: boolean): Promise<Roo
     }
     const turns = Math.min(OUTSIDER_RUNS, runs)
     const [ethereumjs, root] = await measureOutsider(size, blocks, turns)
-    if (Buffer.compare(root, roots[turns - 1]) !== 0) throw new Error('@ethereumjs/mpt has another root')
+    if (Buffer.compare(root, roots[WARM_UP + turns - 1]) !== 0) throw new Error('@ethereumjs/mpt has another root')
     rows.push({ ...row, ethereumjs })
   }
   return rows
