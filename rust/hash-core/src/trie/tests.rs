@@ -201,12 +201,43 @@ fn close_keys_put_and_removed_in_any_order_have_the_plain_root() {
     }
 }
 
+/// Roots by @ethereumjs/mpt, keys not hashed: bytes 0, 15 and 31 of 32 bytes 0x11 replaced, values as RLP. A key that
+/// ends where its path begins, nodes shorter than a hash in branches and below extensions, and a full branch.
 #[test]
-fn a_root_that_is_shorter_than_a_hash_is_hashed() {
-    let mut trie = Numbers::new();
-    trie.set(&[7; 32], 1);
-    let model = BTreeMap::from([([7; 32], 1)]);
-    assert_eq!(trie.hash(), plain_numbers(&model));
+fn close_keys_have_published_roots() {
+    let full: Vec<_> = (0..16).map(|k| ([0x11, 0x11, 0x10 + k], u32::from(k) + 1)).collect();
+    type Pair = ([u8; 3], u32);
+    let cases: [(&[Pair], &str); 4] = [
+        (&[([0x11, 0x11, 1], 1)], "18b7ea1b5f3a774e777632dbb9237a505768abc9535d66f2a73099c715113000"),
+        (
+            &[([0x11, 0x11, 1], 1), ([0x11, 0x11, 2], 2)],
+            "bf1a2c52cee88e99512e4793d6338802aa5ae4447fbef8e99c6386bf7497eff3",
+        ),
+        (
+            &[
+                ([0x11, 0x11, 0x11], 1),
+                ([0x11, 0x11, 0x12], 127),
+                ([0x11, 0x11, 0x21], 128),
+                ([0x11, 0x12, 0x11], 255),
+                ([0xf1, 0x11, 0x11], 300),
+            ],
+            "5a3be784f486e15d2cb1fd4e326264a08fb0e81244291cc682981baa10af7ba5",
+        ),
+        (&full, "1b4e32b85816a8ee34f54aa465e51cf5576afd11ebfd682ad09235ad3fbb073f"),
+    ];
+    for (pairs, root) in cases {
+        let mut trie = Numbers::new();
+        let mut model = BTreeMap::new();
+        for ([first, middle, last], value) in pairs {
+            let mut key = [0x11; 32];
+            (key[0], key[15], key[31]) = (*first, *middle, *last);
+            trie.set(&key, *value);
+            model.insert(key, *value);
+        }
+        let bytes: Vec<u8> = (0..32).map(|k| u8::from_str_radix(&root[2 * k..2 * k + 2], 16).unwrap()).collect();
+        assert_eq!(plain_numbers(&model), bytes[..], "the plain construction");
+        assert_eq!(trie.hash(), bytes[..], "{root}");
+    }
 }
 
 #[test]
