@@ -53,6 +53,12 @@ pub extern "C" fn hash_window() -> *const u32 {
     w.layout.as_ptr()
 }
 
+/// States that a batch permutes at a time: 2 in the build with SIMD, 1 in the other.
+#[no_mangle]
+pub extern "C" fn hash_lanes() -> u32 {
+    if cfg!(target_feature = "simd128") { 2 } else { 1 }
+}
+
 /// Hashes the first `length` bytes; the digest is the first one.
 #[no_mangle]
 pub extern "C" fn hash_single(length: usize) {

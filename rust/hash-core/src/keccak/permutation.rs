@@ -51,8 +51,9 @@ fn chi<L: Lane>(a: L, b: L, c: L) -> L {
     a.xor(b.not_and(c))
 }
 
-/// The permutation. Its 25 lanes are locals for all of the 24 rounds: what does not fit into registers is spilled by
-/// the engine, at less than the loads and stores of an array cost.
+/// The permutation. Its 25 lanes are locals for all of the 24 rounds; what does not fit into registers V8 spills.
+/// One round a pass of the loop: with two or four it spills more (216, 283 and 394 ns a digest in pairs), and so it does
+/// with the sums of columns kept from the round before (308; all 2026-11-21, `npm run bench -- --only hash`).
 #[inline(always)]
 pub fn f1600<L: Lane>(s: &mut [L; 25]) {
     let [mut a0, mut a1, mut a2, mut a3, mut a4, mut a5, mut a6, mut a7, mut a8, mut a9, mut a10, mut a11, mut a12, mut a13, mut a14, mut a15, mut a16, mut a17, mut a18, mut a19, mut a20, mut a21, mut a22, mut a23, mut a24] =
