@@ -300,9 +300,13 @@ export class MemoryState extends TableMemory {
 
   #withTrie(): RootKeeper {
     if (this.#keeper !== undefined) return this.#keeper
-    throw new InvalidInputError('INVALID_OPTION', 'the state has no trie to keep its root; attach one', {
-      option: 'trie',
-    })
+    throw new InvalidInputError(
+      'INVALID_OPTION',
+      'the state has no trie to keep its root; call stateRootOf(state) first, or attach one',
+      {
+        option: 'trie',
+      },
+    )
   }
 
   #applyAccount(account: AccountDiff): void {

@@ -12,7 +12,7 @@ const module = WebAssembly.compile(readFileSync(file))
 export const openStore = async (options: TrieStoreOptions = {}): Promise<TrieStore> =>
   openTrieStore(await module, options)
 
-export interface ModelAccount {
+interface ModelAccount {
   balance: bigint
   nonce: bigint
   codeHash: string | undefined
@@ -54,7 +54,7 @@ export const applyToModel = (model: Model, { accounts }: StateDiff): void => {
   }
 }
 
-export const storageRootOf = async (storage: Iterable<readonly [string, bigint]>): Promise<Uint8Array> => {
+const storageRootOf = async (storage: Iterable<readonly [string, bigint]>): Promise<Uint8Array> => {
   const trie = new MerklePatriciaTrie({ useKeyHashing: true })
   for (const [key, value] of storage) await trie.put(bytes(key), RLP.encode(minimal(value)))
   return trie.root()

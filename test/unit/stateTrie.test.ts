@@ -6,7 +6,14 @@ import { RLP } from '@ethereumjs/rlp'
 import { KECCAK256_RLP, KECCAK256_RLP_ARRAY } from '@ethereumjs/util'
 import { describe, expect, test } from 'vitest'
 import { Change, ChangeWriter } from '../../src/core/stateRoot.ts'
-import { type AccountDiff, createMemoryState, type Hex, type StateDiff } from '../../src/index.ts'
+import {
+  type AccountDiff,
+  createMemoryState,
+  type Hex,
+  type MemoryState,
+  type StateDiff,
+  stateRootOf,
+} from '../../src/index.ts'
 import { openTrieStore } from '../../src/wasm/stateTrie.ts'
 import { address, keccak256, toHex, word } from '../support/evm.ts'
 import { applyToModel, type Model, modelRoot, openStore } from '../support/tries.ts'
@@ -269,6 +276,29 @@ describe('state root: bad input', () => {
     state.attachTrie(trie)
     expect(() => createMemoryState({ maxBytes: MIB, trie })).toThrow(expect.objectContaining(refused))
     expect(toHex(await state.stateRoot())).toBe(await rootOf(good))
+  })
+
+  test('stateRootOf gives a state its trie once, shared or of its own', async () => {
+    const [a, b, own] = [0, 1, 2].map(() => createMemoryState({ maxBytes: MIB })) as [
+      MemoryState,
+      MemoryState,
+      MemoryState,
+    ]
+    await a.apply(good)
+    const empty = toHex(KECCAK256_RLP)
+    const roots = await Promise.all([
+      stateRootOf(a),
+      stateRootOf(a),
+      stateRootOf(b),
+      stateRootOf(own, { maxBytes: MIB }),
+    ])
+    expect(roots.map(toHex)).toEqual([await rootOf(good), await rootOf(good), empty, empty])
+    expect(toHex(b.stage(good))).toBe(await rootOf(good))
+    expect(toHex(await stateRootOf(a))).toBe(await rootOf(good))
+    const state = createMemoryState({ maxBytes: MIB })
+    await expect(stateRootOf(state, { maxBytes: 1 })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(stateRootOf(state, { wasm: Uint8Array.of(1) })).rejects.toMatchObject({ code: 'MODULE_NOT_LOADED' })
+    expect(state.hasTrie).toBe(false)
   })
 
   test('nothing is staged, walked over or cleared while a run uses the state', async () => {
