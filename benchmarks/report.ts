@@ -5,6 +5,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
+import type { RootRow } from './roots.ts'
 
 /** Median and extremes of the runs. */
 export interface Spread {
@@ -71,6 +72,18 @@ export interface CostRow {
   readonly spread: Spread
 }
 
+/** Keccak-256 of many inputs of one length, by one of those compared. */
+export interface HashRow {
+  /** Length of an input. */
+  readonly bytes: number
+  readonly name: string
+  readonly runs: number
+  /** Nanoseconds a digest. */
+  readonly ns: Spread
+  /** Than @noble/hashes, by the medians. */
+  readonly timesFaster: number
+}
+
 export interface Machine {
   readonly cpu: string
   readonly cores: number
@@ -87,6 +100,10 @@ export interface Results {
   readonly date: string
   readonly rows: readonly BlockRow[]
   readonly costs: readonly CostRow[]
+  /** Absent where nothing was hashed. */
+  readonly hashes?: readonly HashRow[]
+  /** Absent where it was not measured. */
+  readonly roots?: readonly RootRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }
@@ -193,4 +210,16 @@ export const costTable = (costs: readonly CostRow[]): string =>
   table([
     ['once', 'unit', 'runs', 'median (min..max)'],
     ...costs.map(({ name, unit, runs, spread }) => [name, unit, String(runs), showSpread(spread)]),
+  ])
+
+export const hashTable = (hashes: readonly HashRow[]): string =>
+  table([
+    ['Keccak-256', 'bytes', 'runs', 'ns a digest (min..max)', '@noble/hashes over it'],
+    ...hashes.map(({ name, bytes, runs, ns, timesFaster }) => [
+      name,
+      String(bytes),
+      String(runs),
+      showSpread(ns),
+      `${digits(timesFaster)}x`,
+    ]),
   ])

@@ -18,6 +18,8 @@ import {
   type CostRow,
   commit,
   costTable,
+  type HashRow,
+  hashTable,
   machine,
   median,
   type OutsiderRow,
@@ -25,6 +27,7 @@ import {
   type Results,
   round,
 } from './report.ts'
+import { measureRoots, type RootRow, rootTable } from './roots.ts'
 import { makeWorkload, WORKLOAD_NAMES, type WorkloadName } from './workloads.ts'
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
@@ -40,7 +43,7 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders'] as const
+const COSTS = ['startup', 'senders', 'hash', 'root'] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -55,7 +58,7 @@ const OUTSIDER_RUNS = 3
 const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
-                        real (all real blocks), the number of a real block, startup, senders
+                        real (all real blocks), the number of a real block, startup, senders, hash, root
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -226,6 +229,18 @@ async function measureAll(settings: Settings): Promise<Results> {
     say('bench: senders')
     for (const size of [1, ...workers]) costs.push(await measureSenders(size, runs))
   }
+  let roots: RootRow[] = []
+  if (wants('root')) {
+    say('bench: root')
+    roots = await measureRoots(runs, settings.ethereumjs)
+  }
+  let hashes: readonly HashRow[] | undefined
+  if (wants('hash')) {
+    const { measureHashes } = await import('./hash.ts')
+    say('bench: hash')
+    hashes = await measureHashes(runs)
+    if (!hashes.some(({ name }) => name.startsWith('hash-wasm'))) skipped.push('hash-wasm: not installed')
+  }
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
   if (!settings.ethereumjs) skipped.push('@ethereumjs/vm: --no-ethereumjs')
   return {
@@ -235,6 +250,8 @@ async function measureAll(settings: Settings): Promise<Results> {
     date: new Date().toISOString().slice(0, 10),
     rows: withOutsider,
     costs,
+    ...(hashes !== undefined && { hashes }),
+    ...(roots.length === 0 ? {} : { roots }),
     skipped,
   }
 }
@@ -286,6 +303,8 @@ function print(results: Results): void {
   if (results.rows.length > 0) console.log(`${blockTable(results.rows)}\n`)
   if (results.rows.some((row) => row.ethereumjs !== undefined)) console.log(`${outsiderTable(results.rows)}\n`)
   if (results.costs.length > 0) console.log(`${costTable(results.costs)}\n`)
+  if (results.roots !== undefined) console.log(`${rootTable(results.roots)}\n`)
+  if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)
   }

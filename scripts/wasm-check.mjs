@@ -2,7 +2,8 @@
  * `npm run wasm:check`: exits 1 when a committed kernel does not belong to the Rust sources beside it.
  *
  * The stamp `src/wasm/<name>.stamp.json` holds a hash over the sources that were built and a hash of the built file. No Rust
- * is needed to compare them. `--write <name> <rustc version>` makes the stamp (scripts/wasm-build.sh does).
+ * is needed to compare them. `--write <name> <rustc version>` makes the stamp (scripts/wasm-build.sh does), `--stale` names
+ * the kernels to build.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -10,7 +11,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const kernels = ['evm-core']
+/** @type {Record<string, string>} a built file to its crate */
+const kernels = { 'evm-core': 'evm-core', 'hash-core': 'hash-core', 'hash-core-scalar': 'hash-core' }
 const inputs = ['src', 'build.rs', '.cargo', 'Cargo.toml', 'Cargo.lock', 'rust-toolchain', 'rust-toolchain.toml']
 
 /**
@@ -27,7 +29,7 @@ function filesBelow(folder, path) {
 
 /** @param {string} kernel */
 function hashSources(kernel) {
-  const folder = join(root, 'rust', kernel)
+  const folder = join(root, 'rust', kernels[kernel])
   const hash = createHash('sha256')
   for (const path of inputs.flatMap((input) => filesBelow(folder, input)).sort()) {
     const bytes = readFileSync(join(folder, path))
@@ -50,7 +52,7 @@ function check(kernel) {
   if (!existsSync(stampFile)) return `src/wasm/${kernel}.stamp.json is missing`
   const stamp = JSON.parse(readFileSync(stampFile, 'utf8'))
   if (stamp.sources !== hashSources(kernel))
-    return `src/wasm/${kernel}.wasm was built from other sources than rust/${kernel}`
+    return `src/wasm/${kernel}.wasm was built from other sources than rust/${kernels[kernel]}`
   if (stamp.wasm !== hashFile(wasm)) return `src/wasm/${kernel}.wasm is not the file that its stamp describes`
   return undefined
 }
@@ -61,9 +63,13 @@ if (mode === '--sources' && kernel !== undefined) {
 } else if (mode === '--write' && kernel !== undefined && rustc !== undefined) {
   const stamp = { sources: hashSources(kernel), wasm: hashFile(join(root, 'src', 'wasm', `${kernel}.wasm`)), rustc }
   writeFileSync(join(root, 'src', 'wasm', `${kernel}.stamp.json`), `${JSON.stringify(stamp, null, 2)}\n`)
+} else if (mode === '--stale') {
+  for (const name of Object.keys(kernels)) if (check(name) !== undefined) console.log(name)
 } else {
-  const wrong = kernels.map(check).filter((line) => line !== undefined)
+  const wrong = Object.keys(kernels)
+    .map(check)
+    .filter((line) => line !== undefined)
   for (const line of wrong) console.error(`wasm:check: ${line}; run \`npm run wasm\` and commit the result`)
-  if (wrong.length === 0) console.log(`wasm:check: ${kernels.join(', ')}: built from the sources in rust/`)
+  if (wrong.length === 0) console.log(`wasm:check: ${Object.keys(kernels).join(', ')}: built from the sources in rust/`)
   process.exit(wrong.length === 0 ? 0 : 1)
 }

@@ -21,6 +21,7 @@ export {
   ParallelExecutionError,
   WorkerLostError,
 } from './core/errors.ts'
+export type { StateTrie } from './core/stateRoot.ts'
 export type { EngineOptions, RunReport } from './executor/engine.ts'
 export {
   type BlockResult,
@@ -33,8 +34,10 @@ export {
   type PreparedBlock,
   type Senders,
 } from './executor/executeBlock.ts'
+export { type StateRootOptions, stateRootOf } from './executor/stateRoot.ts'
 export type { WorkerSource } from './platform/threads.ts'
 export {
+  type AccountEntry,
   type AccountInfo,
   type AccountInput,
   type BytesLike,

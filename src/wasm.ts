@@ -1,25 +1,82 @@
-/** The EVM kernel by itself: hashing and roots without a pool. */
-import { createHashKernel } from './adapters/revm/kernel.ts'
+/** Hashing by itself: Keccak-256 and the roots of lists, without a pool and without the EVM kernel. */
+import { InvalidInputError } from './core/errors.ts'
 import { readBytes } from './platform/threads.ts'
-import { loadKernel, type WasmSource } from './wasm/load.ts'
+import { type HashKind, javascriptKeccak, type Keccak, openHashCore } from './wasm/hash.ts'
+import { loadHashCore, type WasmSource } from './wasm/load.ts'
+import { orderedRoot } from './wasm/orderedRoot.ts'
 
-/** Keccak-256 and the roots that a header commits to, computed in WebAssembly. */
-export interface Hasher {
-  /** Keccak-256 of any bytes; 32 bytes. */
-  keccak256(bytes: Uint8Array): Uint8Array
+/** Keccak-256 and the roots that a header commits to. Its functions need no `this` and may be passed around. */
+export interface Hasher extends Keccak {
   /** Root of the trie of rlp(index) to each item: receipts, transactions, withdrawals; 32 bytes. */
-  orderedRoot(items: readonly Uint8Array[]): Uint8Array
+  readonly orderedRoot: (items: readonly Uint8Array[]) => Uint8Array
+}
+
+export interface HasherOptions {
+  /**
+   * What is to compute. By default the first that works here: WebAssembly with SIMD, WebAssembly without it, and where
+   * there is no WebAssembly, or a content policy forbids it, @noble/hashes.
+   */
+  readonly kind?: HashKind
+  /** Where the hash core is: its address, its bytes, or compiled. Found beside the library by default. */
+  readonly wasm?: WasmSource
 }
 
 /**
- * Loads the kernel for hashing.
+ * Makes a hasher; a few milliseconds for the first one, since the kernel of 60 kB is compiled once a process.
  *
- * @param source - where the kernel is; found beside the library by default
- * @throws {InvalidInputError} MODULE_NOT_LOADED where it cannot be read
+ * @throws {InvalidInputError} MODULE_NOT_LOADED where the kernel cannot be read or is no WebAssembly, or where the `kind`
+ * asked for does not run here; INVALID_OPTION where `kind` is unknown or given together with `wasm`
+ * @example
+ * const { keccak256 } = await createHasher()
+ * const common = new Common({ chain: Mainnet, customCrypto: { keccak256 } })
  */
-export const createHasher = async (source?: WasmSource): Promise<Hasher> => {
-  const kernel = createHashKernel(await loadKernel(source, readBytes))
-  return { keccak256: (bytes) => kernel.keccak256(bytes), orderedRoot: (items) => kernel.orderedRoot(items) }
+export const createHasher = async (options: HasherOptions = {}): Promise<Hasher> => {
+  const keccak = await chooseKeccak(options)
+  return {
+    kind: keccak.kind,
+    keccak256: keccak.keccak256,
+    keccak256Many: keccak.keccak256Many,
+    keccak256Flat: keccak.keccak256Flat,
+    orderedRoot: (items) => orderedRoot(items, keccak.keccak256),
+  }
 }
 
-export type { WasmSource }
+const chooseKeccak = async ({ kind, wasm }: HasherOptions): Promise<Keccak> => {
+  if (kind !== undefined && kind !== 'simd' && kind !== 'scalar' && kind !== 'javascript') {
+    throw new InvalidInputError('INVALID_OPTION', `kind is 'simd', 'scalar' or 'javascript', not ${String(kind)}`, {
+      option: 'kind',
+    })
+  }
+  if (kind !== undefined && wasm !== undefined) {
+    throw new InvalidInputError(
+      'INVALID_OPTION',
+      'a module given by `wasm` is of the kind that it is; leave out `kind`',
+      {
+        option: 'kind',
+      },
+    )
+  }
+  if (kind === 'javascript') return javascriptKeccak()
+  const chosen = kind !== undefined || wasm !== undefined
+  if (typeof WebAssembly === 'undefined') {
+    if (!chosen) return javascriptKeccak()
+    throw new InvalidInputError('MODULE_NOT_LOADED', 'there is no WebAssembly here: leave out `kind` and `wasm`')
+  }
+  try {
+    return await openHashCore(await loadHashCore(wasm, readBytes, kind))
+  } catch (error) {
+    if (!chosen && isForbidden(error)) return javascriptKeccak()
+    throw error
+  }
+}
+
+/**
+ * Whether WebAssembly is there and may not be used. A file that is missing or is something else stays an error: an
+ * installation that hashes twenty times slower would not be noticed.
+ */
+const isForbidden = (error: unknown): boolean =>
+  error instanceof InvalidInputError &&
+  error.cause instanceof WebAssembly.CompileError &&
+  /disallow|unsafe-eval|Content Security Policy/i.test(error.cause.message)
+
+export type { HashKind, Keccak, WasmSource }

@@ -15,8 +15,11 @@ import type { AccountDiff, Hex, StateDiff } from '../core/diff.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { hexOf, readHex } from '../core/hex.ts'
 import { AccountRecord, Life, RECORD_SHIFT, RECORD_WORDS, SlotRecord } from '../core/location.ts'
+import type { StateTrie } from '../core/stateRoot.ts'
 import type { LocationTable } from '../core/table.ts'
 import { fromBigInt, isZero8, toBigInt, zero8 } from '../core/words.ts'
+import { checkDiff } from './checkDiff.ts'
+import { RootKeeper } from './rootKeeper.ts'
 import { TableMemory } from './tableMemory.ts'
 
 /** An address or a hash: raw bytes, or hex with a 0x prefix. */
@@ -43,6 +46,14 @@ export interface AccountInfo {
   readonly codeHash: Hex | undefined
 }
 
+/** An account as `accounts` walks over it. */
+export interface AccountEntry extends AccountInfo {
+  /** 20 bytes, lower case. */
+  readonly address: Hex
+  /** Slots that are not zero, 32-byte key and value; read from the state as it is walked, as often as wanted. */
+  readonly storage: Iterable<readonly [key: Hex, value: Hex]>
+}
+
 /** The shape of the pre-state in a block file: snake case, codes by hash, block hashes by number. */
 export interface StateFile {
   readonly pre: Readonly<
@@ -67,6 +78,8 @@ export interface MemoryStateOptions {
   readonly maxBytes?: number
   /** Keccak-256, for codes given without their hash; @noble/hashes' by default. */
   readonly keccak256?: (bytes: Uint8Array) => Uint8Array
+  /** What keeps the state's root, for this state alone; see `attachTrie`. */
+  readonly trie?: StateTrie
 }
 
 const EMPTY_CODE_HASH = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
@@ -86,10 +99,12 @@ const quantity = (value: Quantity | undefined, name: string, bits = 256n): bigin
 export class MemoryState extends TableMemory {
   readonly #keccak256: (bytes: Uint8Array) => Uint8Array
   readonly #key = new Int32Array(8)
+  #keeper: RootKeeper | undefined
 
   constructor(options: MemoryStateOptions = {}) {
     super(options.maxBytes)
     this.#keccak256 = options.keccak256 ?? keccak_256
+    if (options.trie !== undefined) this.attachTrie(options.trie)
     for (const [address, account] of Object.entries(options.accounts ?? {})) this.putAccount(address, account)
   }
 
@@ -102,6 +117,7 @@ export class MemoryState extends TableMemory {
   putAccount(address: BytesLike, account: AccountInput): void {
     const r = this.#accountRecord(address)
     const w = this.words
+    this.#keeper?.touch(r)
     fromBigInt(quantity(account.balance, 'balance'), w, r + AccountRecord.Balance)
     fromBigInt(quantity(account.nonce, 'nonce', 64n), w, r + AccountRecord.Nonce, 2)
     w[r + AccountRecord.Life + Life.Exists] = 1
@@ -112,10 +128,11 @@ export class MemoryState extends TableMemory {
   }
 
   putStorage(address: BytesLike, key: Quantity, value: Quantity): void {
+    const number = quantity(value, 'storage value')
     const r = this.#accountRecord(address)
-    fromBigInt(quantity(key, 'storage key'), this.#key, 0)
-    const s = this.#slotRecord(r)
-    fromBigInt(quantity(value, 'storage value'), this.words, s + SlotRecord.Value)
+    const s = this.#slot(r, key)
+    this.#keeper?.touchSlot(r, s)
+    fromBigInt(number, this.words, s + SlotRecord.Value)
   }
 
   /** Keeps a code and returns its hash. `hash` saves computing it and is trusted. */
@@ -146,6 +163,10 @@ export class MemoryState extends TableMemory {
   getAccount(address: BytesLike): AccountInfo | undefined {
     const r = this.#find(address)
     if (r === 0) return undefined
+    return this.#info(r)
+  }
+
+  #info(r: number): AccountInfo {
     const w = this.words
     const life = r + AccountRecord.Life
     return {
@@ -177,30 +198,123 @@ export class MemoryState extends TableMemory {
   }
 
   /**
+   * Walks over the accounts that exist, in no order that means anything. Change nothing meanwhile: accounts that are put
+   * during the walk may be missed.
+   *
+   * @throws {InvalidInputError} STATE_BUSY while a run reads the state, at the first step
+   */
+  *accounts(): Generator<AccountEntry> {
+    this.assertIdle('walk over')
+    for (const r of this.accountRecords()) {
+      if (this.words[r + AccountRecord.Life + Life.Exists] === 0) continue
+      const at = r + AccountRecord.Address
+      const address = hexOf(new Uint8Array(this.words.slice(at, at + 5).buffer))
+      yield { address, ...this.#info(r), storage: { [Symbol.iterator]: () => this.#slots(r) } }
+    }
+  }
+
+  /**
    * Advances the state by a block's difference. The whole difference is checked before the first word changes.
    *
+   * Where it is the difference that was staged, the same object, the trie's work is kept; everything else that was
+   * staged is dropped.
+   *
    * @throws {InvalidInputError} STATE_BUSY while a run reads the state; INVALID_OPTION for a malformed difference
+   * @throws {CapacityError} CAPACITY when `maxBytes` is full, or the memory of the trie
    */
   async apply(diff: StateDiff): Promise<void> {
     this.assertIdle('apply')
-    for (const account of diff.accounts) {
-      readHex(account.address, 20, 'address')
-      quantity(account.balance, 'balance')
-      quantity(account.nonce, 'nonce', 64n)
-      if (account.codeHash !== undefined) readHex(account.codeHash, 32, 'codeHash')
-      for (const [key, value] of account.storage) {
-        quantity(key, 'storage key')
-        quantity(value, 'storage value')
-      }
+    checkDiff(diff)
+    this.#keeper?.begin(diff)
+    try {
+      for (const [hash, code] of diff.codes) this.putCode(code, hash)
+      for (const account of diff.accounts) this.#applyAccount(account)
+    } catch (error) {
+      this.#keeper?.invalidate()
+      throw error
     }
-    for (const [hash, code] of diff.codes) this.putCode(code, hash)
-    for (const account of diff.accounts) this.#applyAccount(account)
+    this.#keeper?.commit()
+  }
+
+  // ---- root ----
+
+  /** True where the state has a trie to keep its root. */
+  get hasTrie(): boolean {
+    return this.#keeper !== undefined
+  }
+
+  /**
+   * Gives the state a trie to keep its root from now on; the state disposes of one that it had. The trie is filled when
+   * a root is first asked for, which takes some microseconds an account; after that a root costs what changed.
+   *
+   * @param trie - this state's alone
+   * @throws {InvalidInputError} INVALID_OPTION for a trie that another state has
+   */
+  attachTrie(trie: StateTrie): void {
+    const keeper = new RootKeeper(trie, this.words, () => this.accountRecords())
+    this.#keeper?.dispose()
+    this.#keeper = keeper
+  }
+
+  /**
+   * Root of the secure Merkle Patricia trie of the state as it is; what is staged does not count.
+   *
+   * Source: Ethereum yellow paper, section 4.1 and appendix D.
+   *
+   * @returns 32 bytes that are the caller's
+   * @throws {InvalidInputError} INVALID_OPTION without a trie; STATE_BUSY while a run reads the state
+   * @throws {CapacityError} CAPACITY where the trie does not fit into its memory
+   */
+  async stateRoot(): Promise<Uint8Array> {
+    this.assertIdle('walk over')
+    return this.#withTrie().root()
+  }
+
+  /**
+   * Root after `diff`, on top of what is staged. The state stays as it is; `apply` or `rollback` ends what is staged,
+   * and whatever else changes the state drops it.
+   *
+   * A difference that is staged alone is committed by `apply` of the same object. Where a block is staged in parts, its
+   * last part names the difference that all of them make together.
+   *
+   * @param whole - what all that is staged adds up to, this part included; it is not looked at before `apply(whole)`
+   * @returns 32 bytes that are the caller's
+   * @throws {InvalidInputError} INVALID_OPTION for a malformed difference, or without a trie; STATE_BUSY
+   * @throws {CapacityError} CAPACITY where memory is full; nothing is staged then
+   */
+  stage(diff: StateDiff, whole?: StateDiff): Uint8Array {
+    this.assertIdle('stage on')
+    checkDiff(diff)
+    return this.#withTrie().stage(diff, whole)
+  }
+
+  /** Drops what is staged. */
+  rollback(): void {
+    this.#keeper?.rollback()
+  }
+
+  override clear(): void {
+    super.clear()
+    this.#keeper?.clear()
+  }
+
+  #withTrie(): RootKeeper {
+    if (this.#keeper !== undefined) return this.#keeper
+    throw new InvalidInputError(
+      'INVALID_OPTION',
+      'the state has no trie to keep its root; call stateRootOf(state) first, or attach one',
+      {
+        option: 'trie',
+      },
+    )
   }
 
   #applyAccount(account: AccountDiff): void {
     const r = this.#accountRecord(account.address)
     const w = this.words
-    if (account.deleted || account.storageCleared) {
+    const life = r + AccountRecord.Life
+    // What does not exist has no storage, also where slots were put for it before it came to be.
+    if (account.deleted || account.storageCleared || w[life + Life.Exists] === 0) {
       for (let s = w[r + AccountRecord.FirstSlot]; s !== 0; s = w[s + SlotRecord.NextSlot])
         zero8(w, s + SlotRecord.Value)
     }
@@ -208,11 +322,14 @@ export class MemoryState extends TableMemory {
       w.fill(0, r + AccountRecord.Balance, r + RECORD_WORDS)
       return
     }
-    w[r + AccountRecord.Life + Life.Exists] = 1
+    w[life + Life.Exists] = 1
     if (account.balance !== undefined) fromBigInt(account.balance, w, r + AccountRecord.Balance)
     if (account.nonce !== undefined) fromBigInt(account.nonce, w, r + AccountRecord.Nonce, 2)
     if (account.codeHash !== undefined) this.#putHash(r, account.codeHash)
-    for (const [key, value] of account.storage) this.putStorage(account.address, key, value)
+    for (const [key, value] of account.storage) {
+      const s = this.#slot(r, key)
+      fromBigInt(BigInt(value), w, s + SlotRecord.Value)
+    }
   }
 
   #putHash(r: number, hash: Hex): void {
@@ -235,9 +352,18 @@ export class MemoryState extends TableMemory {
     return this.insert((table: LocationTable) => table.account(this.#address(address), 0))
   }
 
-  /** The slot with the key in `#key`, linked to its account. */
-  #slotRecord(account: number): number {
+  *#slots(account: number): Generator<[key: Hex, value: Hex]> {
     const w = this.words
+    const hex = (at: number) => `0x${toBigInt(w, at).toString(16).padStart(64, '0')}` as Hex
+    for (let s = w[account + AccountRecord.FirstSlot]; s !== 0; s = w[s + SlotRecord.NextSlot]) {
+      if (!isZero8(w, s + SlotRecord.Value)) yield [hex(s + SlotRecord.Key), hex(s + SlotRecord.Value)]
+    }
+  }
+
+  /** The record of a slot, linked to its account. */
+  #slot(account: number, key: Quantity): number {
+    const w = this.words
+    fromBigInt(quantity(key, 'storage key'), this.#key, 0)
     const before = this.table.inserted
     const s = this.insert((table: LocationTable) => table.slot(account >> RECORD_SHIFT, this.#key, 0))
     if (this.table.inserted !== before) {

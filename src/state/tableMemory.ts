@@ -61,6 +61,12 @@ export class TableMemory implements SharedState {
     }
     this.memory = reserveMemory(maxBytes)
     this.words = new Int32Array(this.memory.buffer)
+    this.#layOut()
+    this.table = new LocationTable(this.words)
+  }
+
+  /** Writes the header and takes room for the first indexes. */
+  #layOut(): void {
     const w = this.words
     w[StateHeader.Next] = (StateHeader.Start + RECORD_WORDS - 1) & ~(RECORD_WORDS - 1)
     w[StateHeader.AccountIndex] = this.#take(FIRST_INDEX)
@@ -70,7 +76,22 @@ export class TableMemory implements SharedState {
     w[StateHeader.CodeIndex] = this.#take(FIRST_CODES)
     w[StateHeader.CodeMask] = FIRST_CODES - 1
     w[StateHeader.BlockHashes] = this.#take(MOST_BLOCK_HASHES * BLOCK_HASH_WORDS)
-    this.table = new LocationTable(w)
+  }
+
+  /**
+   * Removes everything, as if the state were new. Its memory stays, and pages that were used stay committed.
+   *
+   * Cost: what was used is overwritten with zeros. For many small states one after another this is the cheap way: a new
+   * state commits pages anew, and nobody tells the collector how large the old one's memory is (docs/performance.md).
+   *
+   * @throws {InvalidInputError} STATE_BUSY while a run reads the state
+   */
+  clear(): void {
+    this.assertIdle('clear')
+    const w = this.words
+    w.fill(0, 0, Math.min(w[StateHeader.Next], w.length))
+    this.#layOut()
+    this.table.begin()
   }
 
   // ---- runs ----
@@ -153,6 +174,14 @@ export class TableMemory implements SharedState {
   /** Takes words that stay, for values. */
   protected reserve(count: number): number {
     return this.#take(count)
+  }
+
+  /** Account records, in no order that means anything. The index is taken at the start: what is put later may be missed. */
+  protected *accountRecords(): Generator<number> {
+    const w = this.words
+    const from = w[StateHeader.AccountIndex]
+    const end = from + w[StateHeader.AccountMask] + 1
+    for (let at = from; at < end; at++) if (w[at] !== 0) yield w[at] << RECORD_SHIFT
   }
 
   /** Record of an address, or 0. Never inserts. */
