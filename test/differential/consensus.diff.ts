@@ -93,7 +93,7 @@ function differenceOf(state: MemoryState, post: Readonly<Record<string, Account>
 
 async function runFixture(fixture: Fixture, speculation: 'always' | 'auto'): Promise<string> {
   const chain = chainOf(fixture.network) as ChainConfig
-  const state = createMemoryState({ maxBytes: 64 * 2 ** 20 })
+  const state = createMemoryState({ maxBytes: 4 * 2 ** 20 })
   for (const [address, { storage, ...account }] of Object.entries(fixture.pre)) {
     state.putAccount(address, { ...account, storage })
   }
