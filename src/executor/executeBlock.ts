@@ -21,6 +21,7 @@ import {
   type ReceiptContext,
   type TransactionResult,
 } from '../adapters/revm/result.ts'
+import { collectPlaceDiffs, type PlaceDiff } from '../adapters/revm/placeDiffs.ts'
 import type { StateDiff } from '../core/diff.ts'
 import { CapacityError, InvalidInputError } from '../core/errors.ts'
 import { hexOf, readHex } from '../core/hex.ts'
@@ -65,6 +66,11 @@ export interface ExecuteBlockOptions {
   readonly only?: 'transactions'
   /** What the block and its uncles earn, before the merge; nothing by default. */
   readonly rewards?: readonly Reward[]
+  /**
+   * Asks for the difference of each place besides the block's: receipts before Byzantium hold the state root after each
+   * transaction. Costs memory and time by what the transactions write.
+   */
+  readonly placeDiffs?: boolean
   /** 'auto' gives what does not gain to the sequential path; 'always' never does (tests). */
   readonly speculation?: 'auto' | 'always'
   /** Everything on one worker, without speculation. */
@@ -92,6 +98,8 @@ export interface BlockResult {
   readonly requests: readonly Uint8Array[] | undefined
   /** What the block changed, its ends included; `state.apply` takes it. */
   readonly stateDiff: StateDiff
+  /** What each place changed, in order, where `placeDiffs` asks for it; applied one by one they give `stateDiff`. */
+  readonly placeDiffs: readonly PlaceDiff[] | undefined
   /** The rules that applied. */
   readonly fork: string
   /** What the run did. */
@@ -324,7 +332,7 @@ export class Executor {
     return this.#withRun(prepared, options, onProgress, (run) => {
       decodeTo(prepared.plan.places)
       checkGas(prepared, decoded)
-      return this.#assemble(prepared, decoded, run, options.state)
+      return this.#assemble(prepared, decoded, run, options)
     })
   }
 
@@ -332,7 +340,7 @@ export class Executor {
     prepared: PreparedBlock,
     decoded: readonly DecodedResult[],
     run: RunReport,
-    state: MemoryState,
+    { state, placeDiffs }: ExecuteBlockOptions,
   ): BlockResult {
     const receipts = decoded.map((d) => d.receipt)
     const logsBloom = emptyBloom()
@@ -355,6 +363,16 @@ export class Executor {
         isFrom(prepared.chain, 'spuriousDragon'),
         prepared.plan.places > 0 ? this.#engine.denseRecord : 0,
       ),
+      placeDiffs:
+        placeDiffs === true
+          ? collectPlaceDiffs(
+              this.#engine.words,
+              state.words,
+              this.#engine.written(),
+              isFrom(prepared.chain, 'spuriousDragon'),
+              this.#engine.denseRecord,
+            )
+          : undefined,
       fork: prepared.chain.fork,
       run,
     }
@@ -378,6 +396,7 @@ export class Executor {
     const settings: RunSettings = {
       speculation: options.speculation ?? 'auto',
       sequential: options.sequential ?? false,
+      keepVersions: options.placeDiffs === true,
       signal: options.signal,
       onProgress,
     }

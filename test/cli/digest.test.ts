@@ -44,6 +44,7 @@ const result: BlockResult = {
   receiptsRoot: bytes(32, 5),
   senders: [],
   requests: undefined,
+  placeDiffs: undefined,
   stateDiff: { accounts: [account, other], codes: new Map() },
   fork: 'prague',
   run: {} as BlockResult['run'],
