@@ -5,6 +5,7 @@ export type { ChainName } from './adapters/evm/chains.ts'
 export type { ChainConfig, CommonLike, ForkActivation, ForkAlias, ForkName } from './adapters/evm/forks.ts'
 export type { Log, TransactionReceipt } from './adapters/evm/receipt.ts'
 export type { Reward } from './adapters/evm/rewards.ts'
+export type { PlaceDiff } from './adapters/revm/placeDiffs.ts'
 export type { HaltReason, TransactionResult } from './adapters/revm/result.ts'
 export type { AccountDiff, Hex, StateDiff } from './core/diff.ts'
 export {

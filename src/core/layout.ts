@@ -57,6 +57,8 @@ export const Control = {
   BatchItems: 12 * PAD + 11,
   /** Location whose dense deltas (`Place.Dense`) are folded by the commit stage, or 0. */
   DenseLocation: 12 * PAD + 10,
+  /** 1 where every place's writes are kept, in sequential stretches too: differences are asked for place by place. */
+  KeepVersions: 12 * PAD + 15,
   /** Pre-EIP-161 rules and other adapter bits. */
   AdapterFlags: 12 * PAD + 14,
 

@@ -76,6 +76,8 @@ export interface RunSettings {
   readonly sequential?: boolean
   readonly workers?: number
   readonly signal?: AbortSignal | undefined
+  /** Keeps what each place wrote, so that differences can be told place by place. */
+  readonly keepVersions?: boolean
   /** Called about every millisecond with the number of places that are final. */
   readonly onProgress?: ((committed: number) => void) | undefined
 }
@@ -314,6 +316,7 @@ export class Engine {
     words[Control.Window] = DEFAULT_WINDOW
     words[Control.Speculation] = settings.speculation === 'always' ? 1 : 0
     words[Control.DenseLocation] = plan.denseLocation()
+    words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
     words[Control.ArenaEnd] = words.length
     words[Control.ExecutionIndex] = first
     words[Control.CommitIndex] = first

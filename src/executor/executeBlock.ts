@@ -9,12 +9,15 @@ import { type DecodedBlock, decodeBlock } from '../adapters/evm/block.ts'
 import { type ChainInput, type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
 import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../adapters/evm/encode.ts'
 import { type BlockEnds, encodeEnd, endsOf, requestsOf } from '../adapters/evm/ends.ts'
-import { SPEC_CANCUN, SPEC_PRAGUE, specOf } from '../adapters/evm/forks.ts'
+import { SPEC_CANCUN, SPEC_PARIS, SPEC_PRAGUE, specOf } from '../adapters/evm/forks.ts'
 import { emptyBloom, encodeReceipt, orBloom, type TransactionReceipt } from '../adapters/evm/receipt.ts'
+import { depositRequests, requestsHash } from '../adapters/evm/requests.ts'
 import type { Reward } from '../adapters/evm/rewards.ts'
+import { blockRewards } from '../adapters/evm/rewards.ts'
 import { type BlockTransaction, signingPayload } from '../adapters/evm/transaction.ts'
 import { RevmFlag } from '../adapters/revm/adapter.ts'
 import { createHashKernel, type Kernel, Output } from '../adapters/revm/kernel.ts'
+import { collectPlaceDiffs, type PlaceDiff } from '../adapters/revm/placeDiffs.ts'
 import {
   collectDiff,
   type DecodedResult,
@@ -32,6 +35,8 @@ import { readBytes } from '../platform/threads.ts'
 import type { MemoryState } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import { Engine, type EngineOptions, type Plan, type RunReport, type RunSettings, StateFull } from './engine.ts'
+import { keepRoot } from './stateRoot.ts'
+import { type Ancestry, verifyClaims, verifyOutcome } from './verify.ts'
 
 /** Options of an executor. */
 export interface ExecutorOptions extends EngineOptions {
@@ -53,7 +58,7 @@ export interface CommitBatch {
 }
 
 /** Options of one block. */
-export interface ExecuteBlockOptions {
+export interface ExecuteBlockOptions extends Ancestry {
   /** The state before the block. A run leaves it as it is. */
   readonly state: MemoryState
   /** A chain by name or configuration, or an @ethereumjs/common `Common`; mainnet by default. */
@@ -61,11 +66,22 @@ export interface ExecuteBlockOptions {
   readonly senders?: Senders
   /**
    * 'transactions' leaves out what belongs to the block and to none of them: system calls, withdrawals, rewards, the DAO
-   * fork. For states that have no accounts for it (a witness of the transactions alone). By default blocks run whole.
+   * fork, the state root, and the comparison with the header. For states that have no accounts for it (a witness of the
+   * transactions alone). By default blocks run whole.
    */
   readonly only?: 'transactions'
-  /** What the block and its uncles earn, before the merge; nothing by default. */
+  /**
+   * What the block and its uncles earn, before the merge. By default it follows from the block, which then must name its
+   * uncles: RLP does, JSON-RPC gives their hashes alone.
+   */
   readonly rewards?: readonly Reward[]
+  /** False leaves out the state root, which takes a trie of the whole state (`stateRootOf`). */
+  readonly stateRoot?: boolean
+  /**
+   * Asks for the difference of each place besides the block's: receipts before Byzantium hold the state root after each
+   * transaction. Costs memory and time by what the transactions write.
+   */
+  readonly placeDiffs?: boolean
   /** 'auto' gives what does not gain to the sequential path; 'always' never does (tests). */
   readonly speculation?: 'auto' | 'always'
   /** Everything on one worker, without speculation. */
@@ -82,17 +98,23 @@ export interface BlockResult {
   readonly gasUsed: bigint
   /** 256 bytes. */
   readonly logsBloom: Uint8Array
-  /** 32 bytes; undefined before Byzantium, where receipts hold state roots. */
+  /** 32 bytes; undefined before Byzantium, where receipts hold state roots, if those were not asked for. */
   readonly receiptsRoot: Uint8Array | undefined
+  /** 32 bytes: of the state after the block. Undefined where transactions alone were run or it was left out. */
+  readonly stateRoot: Uint8Array | undefined
   /** Senders by transaction, 20 bytes each. */
   readonly senders: readonly Uint8Array[]
   /**
-   * What the withdrawal and consolidation contracts asked for (EIP-7002, EIP-7251): a type byte and data each, empty
+   * Deposits (EIP-6110), withdrawal and consolidation requests (EIP-7002, EIP-7251): a type byte and data each, empty
    * ones left out. Undefined before Prague, and where transactions alone were run.
    */
   readonly requests: readonly Uint8Array[] | undefined
+  /** 32 bytes: the hash of the requests that a header holds (EIP-7685). */
+  readonly requestsHash: Uint8Array | undefined
   /** What the block changed, its ends included; `state.apply` takes it. */
   readonly stateDiff: StateDiff
+  /** What each place changed, in order, where `placeDiffs` asks for it; applied one by one they give `stateDiff`. */
+  readonly placeDiffs: readonly PlaceDiff[] | undefined
   /** The rules that applied. */
   readonly fork: string
   /** What the run did. */
@@ -113,6 +135,15 @@ export interface PreparedBlock {
 const MOST_GROWTHS = 12
 /** secp256k1's order, halved: EIP-2 allows no larger `s` from Homestead on. */
 const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
+
+/** A result but for what the trie of the state says. */
+type Executed = Omit<BlockResult, 'stateRoot' | 'receiptsRoot'>
+
+/** Root after the block and, where they were asked for, after each place. */
+interface Roots {
+  readonly block: Uint8Array
+  readonly places: ReadonlyMap<number, Uint8Array>
+}
 
 /** Keeps threads and memory between blocks. Make one with `createExecutor`. */
 export class Executor {
@@ -154,9 +185,14 @@ export class Executor {
   }
 
   /** Decodes the block and finds its rules: everything that can be known before a worker starts. */
-  decode(block: unknown, options: Pick<ExecuteBlockOptions, 'chain'>): { block: DecodedBlock; chain: ResolvedChain } {
+  decode(
+    block: unknown,
+    options: Pick<ExecuteBlockOptions, 'chain' | 'parentTotalDifficulty'>,
+  ): { block: DecodedBlock; chain: ResolvedChain } {
     const decoded = decodeBlock(block)
-    return { block: decoded, chain: resolveChain(options.chain ?? 'mainnet', decoded.header) }
+    const { parentTotalDifficulty } = options
+    const point = { ...decoded.header, ...(parentTotalDifficulty === undefined ? {} : { parentTotalDifficulty }) }
+    return { block: decoded, chain: resolveChain(options.chain ?? 'mainnet', point) }
   }
 
   /** Decodes a block and recovers its senders, so that it can be run more than once. */
@@ -198,6 +234,13 @@ export class Executor {
   ): Promise<PreparedBlock> {
     const { block, chain } = decoded
     checkHeader(block, chain)
+    if (options.only === undefined) {
+      verifyClaims(block, options.chain ?? 'mainnet', chain, {
+        ...options,
+        keccak256: (bytes) => this.#kernel.keccak256(bytes),
+        orderedRoot: (items) => this.#kernel.orderedRoot(items),
+      })
+    }
     const ends = endsFor(block, chain, options)
     const senders = await this.#senders(block.transactions, chain, options)
     const offsets = new Int32Array(block.transactions.length + 1)
@@ -303,10 +346,12 @@ export class Executor {
   // ---- runs ----
 
   async #runOpen(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<BlockResult> {
+    const { block, chain, plan } = prepared
+    const byzantium = isFrom(chain, 'byzantium')
     const context: ReceiptContext = {
-      transactions: prepared.block.transactions,
-      baseFeePerGas: prepared.block.header.baseFeePerGas ?? 0n,
-      byzantium: isFrom(prepared.chain, 'byzantium'),
+      transactions: block.transactions,
+      baseFeePerGas: block.header.baseFeePerGas ?? 0n,
+      byzantium,
       keccak256: (bytes) => this.#kernel.keccak256(bytes),
     }
     const decoded: DecodedResult[] = []
@@ -322,50 +367,95 @@ export class Executor {
       }
     }
     const onProgress = options.onCommit === undefined ? undefined : decodeTo
-    return this.#withRun(prepared, options, onProgress, (run) => {
-      decodeTo(prepared.plan.places)
+    const wantsRoot = options.only === undefined && options.stateRoot !== false
+    // Receipts before Byzantium hold the root after each transaction.
+    const keepVersions = options.placeDiffs === true || (wantsRoot && !byzantium)
+    const executed = await this.#withRun(prepared, { ...options, placeDiffs: keepVersions }, onProgress, (run) => {
+      decodeTo(plan.places)
       checkGas(prepared, decoded)
-      return this.#assemble(prepared, decoded, run, options.state)
+      return this.#collect(prepared, decoded, run, options.state, keepVersions)
     })
+    const roots = wantsRoot ? await this.#stateRoots(executed, options.state, byzantium) : undefined
+    const result = this.#assemble(executed, byzantium, roots)
+    try {
+      if (options.only === undefined) verifyOutcome(block.header, result, plan.places)
+    } catch (error) {
+      options.state.rollback()
+      throw error
+    }
+    return options.placeDiffs === true ? result : { ...result, placeDiffs: undefined }
   }
 
-  #assemble(
-    prepared: PreparedBlock,
+  /** Copies out of the shared memories all that the result needs. */
+  #collect(
+    { block, chain, senders, ends, plan }: PreparedBlock,
     decoded: readonly DecodedResult[],
     run: RunReport,
     state: MemoryState,
-  ): BlockResult {
+    keepVersions: boolean,
+  ): Executed {
+    const { words, denseRecord, placeTable } = this.#engine
+    const spuriousDragon = isFrom(chain, 'spuriousDragon')
     const receipts = decoded.map((d) => d.receipt)
     const logsBloom = emptyBloom()
     for (const receipt of receipts) orBloom(logsBloom, receipt.bitvector)
-    const encoded = receipts.map((receipt) => encodeReceipt(receipt, receipt.txType))
-    const whole = encoded.filter((bytes) => bytes !== undefined)
-    const hasRoot = isFrom(prepared.chain, 'byzantium')
+    const epilogue = words[placeTable + (plan.places + 1) * Place.Size + Place.Result] + Output.Body
+    const requests =
+      chain.spec < SPEC_PRAGUE || ends.epilogue.length === 0
+        ? undefined
+        : [...depositsOf(receipts, block, chain), ...requestsOf(ends.epilogue, words, epilogue)]
     return {
       results: decoded.map((d) => d.result),
       receipts,
       gasUsed: receipts.at(-1)?.cumulativeBlockGasUsed ?? 0n,
       logsBloom,
-      receiptsRoot: hasRoot ? this.#kernel.orderedRoot(whole) : undefined,
-      senders: prepared.senders,
-      requests: this.#requests(prepared),
+      senders,
+      requests,
+      requestsHash: requests === undefined ? undefined : requestsHash(requests),
       stateDiff: collectDiff(
-        this.#engine.words,
+        words,
         state.words,
         this.#engine.written(),
-        isFrom(prepared.chain, 'spuriousDragon'),
-        prepared.plan.places > 0 ? this.#engine.denseRecord : 0,
+        spuriousDragon,
+        plan.places > 0 ? denseRecord : 0,
       ),
-      fork: prepared.chain.fork,
+      placeDiffs: keepVersions
+        ? collectPlaceDiffs(words, state.words, this.#engine.written(), spuriousDragon, denseRecord)
+        : undefined,
+      fork: chain.fork,
       run,
     }
   }
 
-  #requests({ chain, ends, plan }: PreparedBlock): Uint8Array[] | undefined {
-    if (chain.spec < SPEC_PRAGUE || ends.epilogue.length === 0) return undefined
-    const { words, placeTable } = this.#engine
-    const result = words[placeTable + (plan.places + 1) * Place.Size + Place.Result]
-    return requestsOf(ends.epilogue, words, result + Output.Body)
+  /** Stages what the block did on the state's trie: the root after the block, and, before Byzantium, after each place. */
+  async #stateRoots({ stateDiff, placeDiffs }: Executed, state: MemoryState, byzantium: boolean): Promise<Roots> {
+    await keepRoot(state)
+    state.rollback()
+    if (byzantium || placeDiffs === undefined || placeDiffs.length === 0) {
+      return { block: state.stage(stateDiff), places: new Map() }
+    }
+    const places = new Map<number, Uint8Array>()
+    let block: Uint8Array | undefined
+    for (const [k, { place, stateDiff: part }] of placeDiffs.entries()) {
+      block = k === placeDiffs.length - 1 ? state.stage(part, stateDiff) : state.stage(part)
+      places.set(place, block)
+    }
+    return { block: block as Uint8Array, places }
+  }
+
+  #assemble(executed: Executed, byzantium: boolean, roots: Roots | undefined): BlockResult {
+    const withRoots = !byzantium && roots !== undefined
+    const receipts = withRoots
+      ? executed.receipts.map((receipt, k) => ({ ...receipt, stateRoot: roots.places.get(k + 1) as Uint8Array }))
+      : executed.receipts
+    const encoded = receipts.map((receipt) => encodeReceipt(receipt, receipt.txType)).filter((b) => b !== undefined)
+    return {
+      ...executed,
+      receipts,
+      receiptsRoot:
+        encoded.length === receipts.length && (byzantium || withRoots) ? this.#kernel.orderedRoot(encoded) : undefined,
+      stateRoot: roots?.block,
+    }
   }
 
   /** Opens the state, runs, hands the report to `use` while the results are in memory, and puts everything back. */
@@ -379,6 +469,7 @@ export class Executor {
     const settings: RunSettings = {
       speculation: options.speculation ?? 'auto',
       sequential: options.sequential ?? false,
+      keepVersions: options.placeDiffs === true,
       signal: options.signal,
       onProgress,
     }
@@ -440,13 +531,39 @@ const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon' | 'by
   chain.spec >= (specOf(fork) ?? Number.POSITIVE_INFINITY)
 
 /** What the block's ends do, by the option. */
-const endsFor = (block: DecodedBlock, chain: ResolvedChain, { only, rewards = [] }: ExecuteBlockOptions): BlockEnds => {
+const endsFor = (block: DecodedBlock, chain: ResolvedChain, { only, rewards }: ExecuteBlockOptions): BlockEnds => {
   if (only !== undefined && only !== 'transactions') {
     throw new InvalidInputError('INVALID_OPTION', `only is 'transactions' or absent, not ${String(only)}`, {
       option: 'only',
     })
   }
-  return only === undefined ? endsOf(block, chain, checkedRewards(rewards)) : { prologue: [], epilogue: [] }
+  if (only !== undefined) return { prologue: [], epilogue: [] }
+  return endsOf(block, chain, rewards === undefined ? rewardsOf(block, chain) : checkedRewards(rewards))
+}
+
+const rewardsOf = ({ header, uncles }: DecodedBlock, { fork, spec }: ResolvedChain): readonly Reward[] => {
+  if (spec >= SPEC_PARIS) return []
+  if (uncles !== undefined) return blockRewards(header, uncles, fork)
+  throw new InvalidInputError(
+    'INVALID_OPTION',
+    `block ${header.number} names its uncles by hash alone, so what it earns is not known: give \`rewards\`, or the block as RLP`,
+    { option: 'rewards' },
+  )
+}
+
+/** The deposits among the logs, as one request; none where there are none. */
+const depositsOf = (
+  receipts: readonly TransactionReceipt[],
+  { header }: DecodedBlock,
+  { depositContract }: ResolvedChain,
+): Uint8Array[] => {
+  if (depositContract === undefined) return []
+  const logs = receipts.flatMap((receipt) => receipt.logs)
+  const deposits = depositRequests(logs, depositContract, header.number)
+  if (deposits.length === 0) return []
+  const request = new Uint8Array(1 + deposits.length)
+  request.set(deposits, 1)
+  return [request]
 }
 
 const checkedRewards = (rewards: readonly Reward[]): readonly Reward[] => {
@@ -480,14 +597,6 @@ const checkHeader = (block: DecodedBlock, chain: ResolvedChain): void => {
     })
   if (isFrom(chain, 'london') && header.baseFeePerGas === undefined) throw missing('baseFeePerGas')
   if (chain.spec >= SPEC_CANCUN && header.excessBlobGas === undefined) throw missing('excessBlobGas')
-  const blobs = block.transactions.reduce((sum, tx) => sum + tx.blobVersionedHashes.length, 0)
-  if (chain.blob !== undefined && blobs > chain.blob.max) {
-    throw new InvalidInputError('INVALID_TRANSACTION', `the block has ${blobs} blobs, ${chain.blob.max} are allowed`, {
-      limit: chain.blob.max,
-      actual: blobs,
-      reason: 'too many blobs',
-    })
-  }
 }
 
 /** Each transaction's gas limit must fit into what the block has left, counted with final gas alone (hazard 11). */

@@ -31,6 +31,7 @@ export class SequentialMemory implements TaskMemory {
   written = 0
   #placeTable = 0
   #denseLocation = 0
+  #keepsVersions = false
   readonly #value = new Int32Array(8)
 
   constructor(engine: Words, table: LocationTable, arena = new Arena(engine)) {
@@ -45,11 +46,15 @@ export class SequentialMemory implements TaskMemory {
     this.written = 0
     this.#placeTable = this.engine[Control.PlaceTable]
     this.#denseLocation = this.engine[Control.DenseLocation]
+    this.#keepsVersions = this.engine[Control.KeepVersions] !== 0
   }
 
   begin(place: number): void {
     this.place = place
-    this.incarnation = incarnationOf(this.engine[this.#placeTable + place * Place.Size + Place.Status])
+    const at = this.#placeTable + place * Place.Size
+    this.incarnation = incarnationOf(this.engine[at + Place.Status])
+    // A speculative execution that was withdrawn may have left its fee.
+    if (this.#keepsVersions) zero8(this.engine, at + Place.Dense)
   }
 
   read(location: number, _kind: Kind, floor: number): number {
@@ -79,12 +84,16 @@ export class SequentialMemory implements TaskMemory {
     const length = STORED[kind]
     if (location === this.#denseLocation) zero8(engine, Control.DenseSum)
     let entry = state[location]
-    if (entry === 0) {
+    const head = entry
+    // Withdrawn entries are unlinked and committed ones lie below, so an entry in front keeps the list in order.
+    if (entry === 0 || (this.#keepsVersions && engine[entry + Entry.Place] !== this.place)) {
       entry = this.arena.take(Entry.Size + 1 + length)
-      engine[entry + Entry.Next] = 0
+      engine[entry + Entry.Next] = head
       engine[entry + Entry.Location] = location
-      engine[entry + Entry.Chain] = this.written
-      this.written = entry
+      if (head === 0) {
+        engine[entry + Entry.Chain] = this.written
+        this.written = entry
+      }
       state[location] = entry
       engine[entry + Entry.Record] = (entry + Entry.Size) << 1
     } else if (engine[entry + Entry.Record] === 0) {
@@ -116,6 +125,7 @@ export class SequentialMemory implements TaskMemory {
 
   dense(words: Words, at: number): void {
     add256(this.engine, Control.DenseSum, this.engine, Control.DenseSum, words, at)
+    if (this.#keepsVersions) copy8(this.engine, this.#placeTable + this.place * Place.Size + Place.Dense, words, at)
   }
 
   /** Writes what is left of the dense sum to its location, after the last place. */

@@ -34,7 +34,7 @@ const sharedStore = (): Promise<TrieStore> => {
  *
  * @throws {InvalidInputError} MODULE_NOT_LOADED where the hash core cannot be loaded
  */
-const keepRoot = async (state: MemoryState, options: StateRootOptions = {}): Promise<void> => {
+export const keepRoot = async (state: MemoryState, options: StateRootOptions = {}): Promise<void> => {
   if (state.hasTrie) return
   const own = options.wasm !== undefined || options.maxBytes !== undefined
   const store = await (own ? open(options) : sharedStore())

@@ -139,6 +139,8 @@ export class TableMemory implements SharedState {
     w[StateHeader.Next] = w[StateHeader.RunStart]
     w[StateHeader.AccountCount] = this.#counts[0]
     w[StateHeader.SlotCount] = this.#counts[1]
+    // The chunk of records that main's own table took in the run is given back too: records of later runs would lie in it.
+    this.table.begin()
     this.#busy = false
   }
 

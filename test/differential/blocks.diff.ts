@@ -9,7 +9,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BlockResult, chainAtFork, createExecutor, createMemoryState, type Executor } from '../../src/index.ts'
 import { blockNumbers, hasBlocks, loadBlock, type RealBlock } from '../support/blockFiles.ts'
-import { expectSame, toHex } from '../support/evm.ts'
+import { expectPlaceDiffs, expectSame, toHex } from '../support/evm.ts'
 
 const WORKERS = [1, 2, 4]
 const BYZANTIUM = 4_370_000
@@ -109,6 +109,68 @@ async function remainderOf(number: number, state = stateBefore(loadBlock(number)
   }
   return remainder
 }
+
+/** The code of EIP-4788's contract, from the EIP. */
+const BEACON_ROOTS_CODE =
+  '0x3373fffffffffffffffffffffffffffffffffffffffe14604d57602036146024575f5ffd5b5f35801560495762001fff810690815414603c575f5ffd5b62001fff01545f5260205ff35b5f5ffd5b62001fff42064281555f359062001fff015500'
+
+describe.skipIf(!hasBlocks)('whole real blocks (skipped without ../shared/data/blocks)', () => {
+  const before = (number: number) => {
+    const file = loadBlock(number)
+    const state = stateBefore(file)
+    if (number !== 19426587) return state
+    // The file has the accounts of transactions alone: the contract, and the one account that is withdrawn to.
+    state.putAccount(BEACON_ROOTS, { nonce: 1, code: BEACON_ROOTS_CODE })
+    const sums = new Map<string, bigint>()
+    for (const { address, amount } of file.block.withdrawals ?? []) {
+      sums.set(address, (sums.get(address) ?? 0n) + BigInt(amount) * 10n ** 9n)
+    }
+    for (const [address, sum] of sums) {
+      const { balance, nonce } = file.post?.[address] as { balance: string; nonce: string }
+      state.putAccount(address, { balance: BigInt(balance) - sum, nonce })
+    }
+    return state
+  }
+
+  test.each([
+    [1150001, 5n],
+    [1920000, 5n],
+    [2675000, 5n],
+    [2675001, 5n],
+    [4370000, 3n],
+    [19426587, 0n],
+  ])("after block %i, run whole, the state is the archive node's", async (number, reward) => {
+    const { block, post = {} } = loadBlock(number)
+    const rewards = [{ address: Uint8Array.from(Buffer.from(block.miner.slice(2), 'hex')), amount: reward * ETHER }]
+    const options = { state: before(number), senders: 'trust', rewards, placeDiffs: true } as const
+    const sequential = await executorOf(1).executeBlock(block, { ...options, sequential: true })
+    const results = [sequential]
+    for (const workers of WORKERS) {
+      for (const speculation of ['always', 'auto'] as const) {
+        const parallel = await executorOf(workers).executeBlock(block, { ...options, speculation })
+        expectSame(parallel, sequential, `${workers} workers, ${speculation}`)
+        expect(parallel.placeDiffs).toEqual(sequential.placeDiffs)
+        results.push(parallel)
+      }
+    }
+    await expectPlaceDiffs(() => before(number), sequential)
+    const state = before(number)
+    await state.apply(sequential.stateDiff)
+    for (const { address } of sequential.stateDiff.accounts) expect(post).toHaveProperty([address])
+    for (const [address, after] of Object.entries(post)) {
+      const mine = state.getAccount(address)
+      const codeHash = mine === undefined ? ABSENT : (mine.codeHash ?? NO_CODE)
+      const slots = Object.keys(after.storage).map((slot) => state.getStorage(address, slot))
+      expect([address, mine?.balance ?? 0n, mine?.nonce ?? 0n, codeHash, slots]).toEqual([
+        address,
+        BigInt(after.balance),
+        BigInt(after.nonce),
+        after.code_hash,
+        Object.values(after.storage).map(BigInt),
+      ])
+    }
+  })
+})
 
 describe.skipIf(!hasBlocks)('state after real blocks (skipped without ../shared/data/blocks)', () => {
   test.each([

@@ -8,14 +8,17 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runEthereumjs } from '../../benchmarks/ethereumjs.ts'
-import { createExecutor, type Executor, type Hex } from '../../src/index.ts'
+import { SYSTEM_CONTRACTS } from '../../src/adapters/evm/ends.ts'
+import { createExecutor, type ExecuteBlockOptions, type Executor, type Hex, type Reward } from '../../src/index.ts'
 import {
   address,
+  asm,
   COUNTER,
   created2By,
   type Ending,
   ETHER,
   endingOf,
+  expectPlaceDiffs,
   expectSame,
   FACTORY,
   FORKS,
@@ -68,6 +71,15 @@ const contractsAt = (fork: TestFork): Record<Hex, TestAccount> => ({
   ...(since(fork, 'petersburg') ? { [CONTRACTS.factory]: { nonce: 1, code: FACTORY } } : {}),
 })
 
+const SYSTEM = Object.values(SYSTEM_CONTRACTS).map(({ address: name }) => toHex(name))
+/** System contracts that transactions write too; the last two return what they count. */
+const systemAt = (fork: TestFork): Record<Hex, TestAccount> => {
+  const returns = asm('0 SLOAD 1 ADD DUP1 0 SSTORE 0 MSTORE 32 0 RETURN')
+  const codes = [observerOf(fork), COUNTER, returns, returns]
+  const count = since(fork, 'prague') ? 4 : since(fork, 'cancun') ? 1 : 0
+  return Object.fromEntries(codes.slice(0, count).map((code, k) => [SYSTEM[k] as Hex, { nonce: 1, code }]))
+}
+
 /** One transaction before its sender's nonce is known. */
 type Step = Omit<TestTransaction, 'nonce'>
 
@@ -103,6 +115,9 @@ const stepsOf = (fork: TestFork): fc.Arbitrary<Step> => {
           { weight: 3, arbitrary: call(CHILD, fc.constant(0n), fc.constantFrom(0n, 1n)) },
         ]
       : []),
+    ...(since(fork, 'cancun')
+      ? [{ weight: 3, arbitrary: fc.constantFrom(...SYSTEM).chain((to) => call(to, target, fc.constant(0n))) }]
+      : []),
   )
 }
 
@@ -111,6 +126,8 @@ const RICH = 10n * ETHER
 
 interface Generated {
   readonly block: TestBlock
+  /** Who is paid by the epilogue: withdrawals from Shanghai on, rewards before the merge. */
+  readonly paid?: readonly (readonly [Hex, bigint])[]
   readonly workers: number
 }
 
@@ -126,8 +143,11 @@ const blocks: fc.Arbitrary<Generated> = fc
         steps: fc.array(stepsOf(fork), { minLength: 10, maxLength: 60, size: 'max' }),
         wholeBalances: fc.array(fc.nat(59), { maxLength: 2 }),
         accounts: fc.integer({ min: 3, max: 6 }),
+        paid: fc.array(fc.tuple(fc.constantFrom<Hex>(...SENDERS, COINBASE, ...ABSENT, CHILD), fc.bigInt(0n, 3n)), {
+          maxLength: 6,
+        }),
       })
-      .map(({ steps, wholeBalances, accounts }): Generated => {
+      .map(({ steps, wholeBalances, accounts, paid }): Generated => {
         const known = SENDERS.slice(0, accounts)
         const everyone = Object.fromEntries(known.map((who) => [who, { balance: RICH }]))
         const poor = address(0xd0)
@@ -148,6 +168,7 @@ const blocks: fc.Arbitrary<Generated> = fc
         }
         return {
           workers,
+          paid,
           block: {
             fork,
             coinbase: COINBASE,
@@ -156,6 +177,7 @@ const blocks: fc.Arbitrary<Generated> = fc
               [poor]: { balance: 12_345n + 21_000n * PRICE },
               ...(coinbaseExists ? { [COINBASE]: { balance: RICH } } : {}),
               ...contractsAt(fork),
+              ...systemAt(fork),
             },
             transactions,
           },
@@ -163,20 +185,39 @@ const blocks: fc.Arbitrary<Generated> = fc
       }),
   )
 
+const rewardsOf = (paid: readonly (readonly [Hex, bigint])[]): Reward[] =>
+  paid.map(([to, amount]) => ({ address: Uint8Array.from(Buffer.from(to.slice(2), 'hex')), amount }))
+
+const withdrawalsOf = (paid: readonly (readonly [Hex, bigint])[]) =>
+  paid.map(([to, amount], k) => ({
+    index: `0x${k.toString(16)}`,
+    validatorIndex: '0x0',
+    address: to,
+    amount: `0x${amount.toString(16)}`,
+  }))
+
 const errorOf = (ending: Ending) => ('result' in ending ? 'none' : ending)
 
-async function expectEqualEndings({ block, workers }: Generated): Promise<string> {
+async function expectEqualEndings({ block, workers, paid }: Generated): Promise<string> {
   const file = fileOf(block)
   const executor = executors[workers] as Executor
   const state = stateOf(file)
-  const sequential = await endingOf(executor, file, { state, sequential: true })
+  const whole = paid === undefined ? {} : { only: undefined as never, rewards: rewardsOf(paid) }
+  if (paid !== undefined && since(block.fork, 'shanghai'))
+    Object.assign(file.block, { withdrawals: withdrawalsOf(paid) })
+  const settings: Partial<ExecuteBlockOptions> = { state, ...whole }
+  const sequential = await endingOf(executor, file, { ...settings, sequential: true })
+  const kept = await endingOf(executor, file, { ...settings, sequential: true, placeDiffs: true })
   for (const speculation of ['always', 'always', 'auto'] as const) {
-    const parallel = await endingOf(executor, file, { state, speculation })
-    if ('result' in sequential && 'result' in parallel) {
+    const parallel = await endingOf(executor, file, { ...settings, speculation, placeDiffs: true })
+    if ('result' in sequential && 'result' in parallel && 'result' in kept) {
       if (speculation === 'always') expect(parallel.result.run.fallback).toBe(0)
       expectSame(parallel.result, sequential.result, `${block.fork} ${speculation}`)
+      expect(parallel.result.requests).toEqual(sequential.result.requests)
+      expect(parallel.result.placeDiffs).toEqual(kept.result.placeDiffs)
     } else expect(errorOf(parallel)).toEqual(errorOf(sequential))
   }
+  if ('result' in kept) await expectPlaceDiffs(() => stateOf(file), kept.result, block.fork)
   return 'result' in sequential ? 'done' : sequential.code
 }
 

@@ -386,6 +386,27 @@ export async function expectParallelSame(
   return sequential
 }
 
+/**
+ * Applies the differences of a result's places one by one, and the block's at once: both states must be the same.
+ *
+ * @param before - makes the state before the block
+ */
+export async function expectPlaceDiffs(before: () => MemoryState, result: BlockResult, what = ''): Promise<void> {
+  const [whole, stepwise] = [before(), before()]
+  await whole.apply(result.stateDiff)
+  for (const { stateDiff } of result.placeDiffs ?? []) await stepwise.apply(stateDiff)
+  const changes = [result.stateDiff, ...(result.placeDiffs ?? []).map(({ stateDiff }) => stateDiff)]
+  for (const { address: name, storage } of changes.flatMap(({ accounts }) => accounts)) {
+    const seen = (state: MemoryState) => [
+      name,
+      state.getAccount(name),
+      [...storage.keys()].map((slot) => [slot, state.getStorage(name, slot)]),
+      state.getCode(state.getAccount(name)?.codeHash ?? word(0)),
+    ]
+    expect(seen(stepwise), what).toEqual(seen(whole))
+  }
+}
+
 /** The account's part of a difference. */
 export const changeOf = (result: BlockResult, account: string) =>
   result.stateDiff.accounts.find((change) => change.address === account)

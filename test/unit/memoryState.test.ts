@@ -1,5 +1,6 @@
 /** The state of accounts in memory: what is put is read back, differences are applied whole, and growth is unseen. */
 import { describe, expect, test } from 'vitest'
+import { LocationTable } from '../../src/core/table.ts'
 import { type AccountDiff, createMemoryState, type Hex, type StateDiff } from '../../src/index.ts'
 import { address, hashOf, keccak256, word } from '../support/evm.ts'
 
@@ -137,6 +138,23 @@ describe('memoryState: apply', () => {
     state.close([])
     await state.apply(diffOf({ balance: 6n }))
     expect(state.getAccount(address(1))?.balance).toBe(6n)
+  })
+})
+
+describe('memoryState: runs', () => {
+  test('what a run interned on the main thread is given back: records put after it survive the next run', () => {
+    const state = create()
+    const words = (hex: Hex) => new Int32Array(Uint8Array.from(Buffer.from(hex.slice(2), 'hex')).buffer)
+    state.open(10)
+    // A fee recipient that the state does not have.
+    state.table.account(words(address(9)), 0)
+    state.close([state.table.inserted])
+    state.putAccount(address(1), { balance: 5n })
+    state.open(10)
+    new LocationTable(state.words).account(words(address(2)), 0)
+    expect(state.getAccount(address(1))?.balance).toBe(5n)
+    expect(state.table.account(words(address(1)), 0)).not.toBe(state.table.account(words(address(2)), 0))
+    state.close([state.table.inserted])
   })
 })
 

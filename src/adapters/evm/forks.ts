@@ -120,7 +120,6 @@ export interface ChainConfig {
 /** An object that describes a chain: the part of @ethereumjs/common `Common` that is used. */
 export interface CommonLike {
   chainId(): bigint
-  hardforkBlock?(name: string): bigint | null
   getHardforkBy(options: { blockNumber?: bigint; timestamp?: bigint }): string
   eips(): number[]
   copy(): CommonLike

@@ -15,8 +15,10 @@ export type Log = readonly [address: Uint8Array, topics: readonly Uint8Array[], 
 
 /** What a transaction did, as the receipts root commits to it, and a little more. */
 export interface TransactionReceipt {
-  /** 1 success, 0 failure; absent before Byzantium, where a state root stood here, which is not computed. */
+  /** 1 success, 0 failure; absent before Byzantium. */
   readonly status?: 0 | 1
+  /** 32 bytes, before Byzantium: of the state after the transaction. Absent where no state root was asked for. */
+  readonly stateRoot?: Uint8Array
   /** Gas used in the block up to and with this transaction. */
   readonly cumulativeBlockGasUsed: bigint
   /** 256 bytes. */
@@ -37,18 +39,18 @@ const BLOOM_LENGTH = 256
 /**
  * Encodes a receipt as the receipts trie holds it.
  *
- * @param receipt - of which status, cumulative gas, bloom and logs are used
+ * @param receipt - of which status or state root, cumulative gas, bloom and logs are used
  * @param txType - the type of its transaction
- * @returns an RLP list for type 0, type byte and list for others; undefined for a receipt without status, which would
- *   need the state root after its transaction
+ * @returns an RLP list for type 0, type byte and list for others; undefined for a receipt with neither status nor root
  */
 export function encodeReceipt(
-  receipt: Pick<TransactionReceipt, 'status' | 'cumulativeBlockGasUsed' | 'bitvector' | 'logs'>,
+  receipt: Pick<TransactionReceipt, 'status' | 'stateRoot' | 'cumulativeBlockGasUsed' | 'bitvector' | 'logs'>,
   txType: TransactionType,
 ): Uint8Array | undefined {
-  if (receipt.status === undefined) return undefined
+  const first = receipt.status ?? receipt.stateRoot
+  if (first === undefined) return undefined
   const list = RLP.encode([
-    receipt.status,
+    first,
     receipt.cumulativeBlockGasUsed,
     receipt.bitvector,
     receipt.logs.map(([address, topics, data]) => [address, [...topics], data]),

@@ -40,17 +40,18 @@ export const DEPOSIT_BYTES: number = 192
  *
  * @param logs - of all receipts, in order
  * @param depositContract - 20 bytes; events of other contracts, and other events of this one, do not count
+ * @param number - of the block, for the error
  * @returns the deposits one after another, 192 bytes each, without type byte; empty where there are none
  * @throws {Blockloom.BlockMismatchError} where an event has another layout than EIP-6110 says: the block is not valid
  */
-export function depositRequests(logs: Iterable<Log>, depositContract: Uint8Array): Uint8Array {
+export function depositRequests(logs: Iterable<Log>, depositContract: Uint8Array, number?: bigint): Uint8Array {
   const events: Uint8Array[] = []
   for (const [address, topics, data] of logs) {
     if (topics.length === 0 || !equalBytes(topics[0], DEPOSIT_TOPIC) || !equalBytes(address, depositContract)) continue
     const problem = layoutProblem(data)
     if (problem !== undefined) {
       const reason = `deposit event ${events.length} ${problem}`
-      throw blockMismatch(undefined, [{ field: 'requests', expected: 'the layout of EIP-6110', actual: data, reason }])
+      throw blockMismatch(number, [{ field: 'requests', expected: 'the layout of EIP-6110', actual: data, reason }])
     }
     events.push(data)
   }

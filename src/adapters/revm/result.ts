@@ -52,7 +52,7 @@ export interface TransactionResult {
   readonly createdAddress?: Uint8Array
 }
 
-const bytesAt = (words: Words, at: number, length: number): Uint8Array =>
+export const bytesAt = (words: Words, at: number, length: number): Uint8Array =>
   new Uint8Array(words.slice(at, at + ((length + 3) >> 2)).buffer, 0, length).slice()
 
 /** Logs that begin at `at`; returns them and where they end. */
@@ -149,10 +149,10 @@ const finalValue = (engine: Words, state: Words, location: number, base: number)
     : [engine, (engine[entry + Entry.Record] >> 1) + 1, engine[entry + Entry.Place]]
 }
 
-const EMPTY_HASH: Hex = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
+export const EMPTY_HASH: Hex = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
 
 /** Key and value words are little-endian limbs; text is big-endian. */
-const wordHex = (words: Words, at: number): Hex => `0x${toBigInt(words, at).toString(16).padStart(64, '0')}`
+export const wordHex = (words: Words, at: number): Hex => `0x${toBigInt(words, at).toString(16).padStart(64, '0')}`
 
 /**
  * What the block changed, from the chains of locations written. `spuriousDragon` decides whether an empty

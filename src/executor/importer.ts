@@ -1,0 +1,94 @@
+/**
+ * A chain that grows by one block at a time on one state, every block checked whole before it is taken.
+ *
+ * Owns what is between blocks: the head, the sum of difficulties, the hashes that BLOCKHASH asks for. A block that is
+ * refused changes nothing, so that another one may be tried.
+ */
+import { type BlockHeader, decodeBlock } from '../adapters/evm/block.ts'
+import type { ChainInput } from '../adapters/evm/chain.ts'
+import type { Genesis } from '../adapters/evm/genesis.ts'
+import { hashHeader } from '../adapters/evm/header.ts'
+import { MemoryState } from '../state/memoryState.ts'
+import type { BlockResult, ExecuteBlockOptions, Executor } from './executeBlock.ts'
+import { stateRootOf } from './stateRoot.ts'
+
+/** Where a chain stands. */
+export interface ChainHead {
+  /** Complete. */
+  readonly header: BlockHeader
+  /** 32 bytes. */
+  readonly hash: Uint8Array
+  /** Sum of the difficulties of all blocks up to this one. */
+  readonly totalDifficulty: bigint
+}
+
+/** What may be chosen for one block. */
+export type ImportOptions = Pick<
+  ExecuteBlockOptions,
+  'senders' | 'speculation' | 'sequential' | 'signal' | 'onCommit'
+>
+
+/** Imports blocks one after another; open one with `openChain`. */
+export class ChainImporter {
+  readonly chain: ChainInput
+  /** The state after the head. */
+  readonly state: MemoryState
+  readonly #executor: Executor
+  #head: ChainHead
+
+  constructor(executor: Executor, chain: ChainInput, state: MemoryState, head: ChainHead) {
+    this.#executor = executor
+    this.chain = chain
+    this.state = state
+    this.#head = head
+  }
+
+  get head(): ChainHead {
+    return this.#head
+  }
+
+  /**
+   * Executes the next block, compares everything that its header claims, and makes it the head.
+   *
+   * @param block - as for `executeBlock`; RLP where it has uncles
+   * @throws {BlockMismatchError} BLOCK_MISMATCH with every field that differs; the chain is as it was
+   * @throws {InvalidInputError} as `executeBlock`; the chain is as it was
+   */
+  async import(block: unknown, options: ImportOptions = {}): Promise<BlockResult> {
+    const { header: parent, hash: parentHash, totalDifficulty } = this.#head
+    const { header } = decodeBlock(block)
+    const { state, chain } = this
+    state.putBlockHash(parent.number, parentHash)
+    const result = await this.#executor.executeBlock(block, {
+      ...options,
+      state,
+      chain,
+      parent,
+      parentTotalDifficulty: totalDifficulty,
+    })
+    await state.apply(result.stateDiff)
+    this.#head = {
+      header,
+      hash: hashHeader(header, (bytes) => this.#executor.keccak256(bytes)),
+      totalDifficulty: totalDifficulty + header.difficulty,
+    }
+    return result
+  }
+}
+
+/**
+ * Opens a chain at its genesis.
+ *
+ * @param genesis - `parseGenesis` of blockloom/evm
+ * @param state - where the genesis accounts go; it should be empty. A new one by default
+ */
+export const openChain = async (
+  executor: Executor,
+  { chain, accounts, header }: Genesis,
+  state: MemoryState = new MemoryState({ keccak256: (bytes) => executor.keccak256(bytes) }),
+): Promise<ChainImporter> => {
+  for (const [address, account] of Object.entries(accounts)) state.putAccount(address, account)
+  const complete = { ...header, stateRoot: await stateRootOf(state) }
+  const hash = hashHeader(complete, (bytes) => executor.keccak256(bytes))
+  return new ChainImporter(executor, chain, state, { header: complete, hash, totalDifficulty: header.difficulty })
+}
