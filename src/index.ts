@@ -35,7 +35,9 @@ export {
   type PreparedBlock,
   type Senders,
 } from './executor/executeBlock.ts'
+export { type ChainHead, ChainImporter, type ImportOptions, openChain } from './executor/importer.ts'
 export { type StateRootOptions, stateRootOf } from './executor/stateRoot.ts'
+export type { Ancestry } from './executor/verify.ts'
 export type { WorkerSource } from './platform/threads.ts'
 export {
   type AccountEntry,

@@ -2,13 +2,14 @@
 /**
  * The command `blockloom`: options, signals and exit codes.
  *
- * Exit codes: 0 everything is right; 1 a block does not match its header, or parallel and sequential differ; 2 a file
- * or an option cannot be used; 130 interrupted. What the commands do is in run.ts.
+ * Exit codes: 0 everything is right; 1 a block is not valid or does not match its header, or parallel and sequential differ; 2 a file
+ * or an option cannot be used; 130 interrupted. What the commands do is in run.ts and chain.ts.
  */
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { MAX_WORKERS } from '../core/layout.ts'
 import { type BlockFile, readBlockFile } from './blockFile.ts'
+import { importChain } from './chain.ts'
 import { Exit, runSources, type Source } from './run.ts'
 import { errorLine } from './text.ts'
 import { demoBlock } from './workloads.ts'
@@ -40,8 +41,8 @@ function wholeNumber(most: number): (text: string) => number {
   }
 }
 
-/** Both commands take the same options; only how often a path is timed differs. */
-function addOptions(command: Command, repeat: number): Command {
+/** What all commands can be told of the pool. */
+function addPoolOptions(command: Command): Command {
   return command
     .addOption(new Option('--adapter <name>', 'the EVM that runs the transactions').choices(['revm']).default('revm'))
     .addOption(
@@ -49,12 +50,17 @@ function addOptions(command: Command, repeat: number): Command {
         wholeNumber(MAX_WORKERS),
       ),
     )
-    .option('--sequential', 'run the sequential path only')
     .addOption(
       new Option('--speculation <mode>', 'auto leaves what does not gain to the sequential path; always never does')
         .choices(['auto', 'always'])
         .default('auto'),
     )
+}
+
+/** `run` and `demo` take the same options; only how often a path is timed differs. */
+function addOptions(command: Command, repeat: number): Command {
+  return addPoolOptions(command)
+    .option('--sequential', 'run the sequential path only')
     .addOption(
       new Option('--repeat <r>', 'timed runs of each path; the medians are told')
         .argParser(wholeNumber(MOST_REPEATS))
@@ -124,6 +130,19 @@ function makeProgram(): Command {
       ? execute(fromFiles(paths), flags, 'full')
       : execute([demo], { ...flags, trustSenders: true }, 'full'),
   )
+
+  addPoolOptions(
+    program
+      .command('chain')
+      .description('import a chain, each block checked whole: header, transactions, receipts, state root')
+      .argument('<genesis>', 'genesis file as go-ethereum reads it, JSON')
+      .argument('<blocks>', 'consecutive blocks from number 1 on, RLP, as `geth export` writes them'),
+  )
+    .option('--json', 'print one line of JSON at the end')
+    .action(async (genesis: string, blocks: string, { adapter, workers, speculation, json = false }: Flags) => {
+      const { signal } = interruption
+      process.exitCode = await importChain(genesis, blocks, { adapter, workers, speculation, json, signal })
+    })
 
   program.addHelpText(
     'after',

@@ -3,7 +3,8 @@ import cliProgress from 'cli-progress'
 
 /** Progress of one file. */
 export interface Progress {
-  step(): void
+  /** One step more, or several. */
+  step(steps?: number): void
   /** Takes the bar off the screen. May be called more than once. */
   stop(): void
 }
@@ -13,11 +14,11 @@ export interface Progress {
  *
  * @param wanted - false shows nothing; neither is anything shown where stderr is no terminal
  */
-export function showProgress(wanted: boolean, label: string, steps: number): Progress {
+export function showProgress(wanted: boolean, label: string, steps: number, unit = 'steps'): Progress {
   if (!wanted || !process.stderr.isTTY) return { step: () => undefined, stop: () => undefined }
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,
-    format: '{label} [{bar}] {value}/{total} steps',
+    format: `{label} [{bar}] {value}/{total} ${unit}`,
     barCompleteChar: '#',
     barIncompleteChar: '-',
     clearOnComplete: true,
@@ -28,5 +29,5 @@ export function showProgress(wanted: boolean, label: string, steps: number): Pro
     fps: 10,
   })
   bar.start(steps, 0, { label })
-  return { step: () => bar.increment(), stop: () => bar.stop() }
+  return { step: (count = 1) => bar.increment(count), stop: () => bar.stop() }
 }

@@ -1,0 +1,131 @@
+/**
+ * The work behind `chain`: imports the blocks of a file on top of a genesis, one after another, each checked whole.
+ *
+ * Stops at the first block that is not valid, and says which fields differ. Memory: the state, one block, and one piece
+ * of the file.
+ */
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { parseGenesis, readChain } from '../evm.ts'
+import {
+  BlockMismatchError,
+  type ChainImporter,
+  createExecutor,
+  type Executor,
+  type ExecutorOptions,
+  openChain,
+  ParallelExecutionError,
+} from '../index.ts'
+import { toHex } from './digest.ts'
+import { showProgress } from './progress.ts'
+import { Exit } from './run.ts'
+import { errorLine, printable } from './text.ts'
+
+export interface ChainOptions {
+  readonly adapter: NonNullable<ExecutorOptions['adapter']>
+  /** Undefined for as many as there are cores. */
+  readonly workers: number | undefined
+  readonly speculation: 'auto' | 'always'
+  readonly json: boolean
+  readonly signal: AbortSignal
+}
+
+/** What the import came to: the last line, with `--json`. */
+interface Summary {
+  readonly blocks: number
+  readonly txs: number
+  /** Hash of the last block that was taken, or of the genesis. */
+  readonly head: string
+  readonly stateRoot: string
+  readonly ms: number
+  /** The block that was refused. */
+  readonly failed?: BadBlock
+}
+
+interface BadBlock {
+  readonly number: string
+  readonly code: string
+  /** Fields that differ, where that is what is wrong. */
+  readonly fields: readonly string[]
+  readonly message: string
+}
+
+/**
+ * Imports a chain file and prints what came of it.
+ *
+ * @returns 1 where a block is not valid, 2 where a file cannot be used, `Exit.Interrupted` after the signal
+ */
+export async function importChain(genesisPath: string, chainPath: string, options: ChainOptions): Promise<Exit> {
+  const { adapter, workers, signal } = options
+  let path = genesisPath
+  let executor: Executor | undefined
+  try {
+    const genesis = parseGenesis(await readFile(genesisPath, 'utf8'))
+    executor = await createExecutor({ adapter, ...(workers === undefined ? {} : { workers }) })
+    const chain = await openChain(executor, genesis)
+    path = chainPath
+    const summary = await importFile(chain, chainPath, options)
+    if (signal.aborted) return Exit.Interrupted
+    process.stdout.write(`${options.json ? JSON.stringify(summary) : account(summary)}\n`)
+    if (summary.failed === undefined) return Exit.Right
+    process.stderr.write(`blockloom: ${printable(chainPath)}: ${badBlockLine(summary.failed)}\n`)
+    return Exit.Wrong
+  } catch (error) {
+    if (signal.aborted) return Exit.Interrupted
+    process.stderr.write(`blockloom: ${printable(path)}: ${errorLine(error)}\n`)
+    return Exit.Unusable
+  } finally {
+    await executor?.close()
+  }
+}
+
+async function importFile(chain: ChainImporter, path: string, options: ChainOptions): Promise<Summary> {
+  const { speculation, signal, json } = options
+  const { size } = await stat(path)
+  const progress = showProgress(!json, 'chain', size, 'bytes')
+  const began = performance.now()
+  let blocks = 0
+  let txs = 0
+  let failed: BadBlock | undefined
+  try {
+    for await (const { bytes } of readChain(createReadStream(path))) {
+      if (signal.aborted) break
+      failed = await chain.import(bytes, { speculation, signal }).then(
+        ({ receipts }) => {
+          blocks++
+          txs += receipts.length
+          return undefined
+        },
+        (error: unknown) => badBlock(chain, error),
+      )
+      if (failed !== undefined) break
+      progress.step(bytes.length)
+    }
+  } finally {
+    progress.stop()
+  }
+  const { hash, header } = chain.head
+  return {
+    blocks,
+    txs,
+    head: toHex(hash),
+    stateRoot: toHex(header.stateRoot as Uint8Array),
+    ms: Math.round(performance.now() - began),
+    ...(failed === undefined ? {} : { failed }),
+  }
+}
+
+/** What is wrong with the block that comes next. */
+function badBlock(chain: ChainImporter, error: unknown): BadBlock {
+  if (!(error instanceof ParallelExecutionError)) throw error
+  const fields = error instanceof BlockMismatchError ? error.mismatches.map(({ field }) => field) : []
+  const number = String(chain.head.header.number + 1n)
+  return { number, code: error.code, fields, message: error.message }
+}
+
+const badBlockLine = ({ number, code, message }: BadBlock): string =>
+  printable(`block ${number} is refused: ${code}: ${message}`)
+
+function account({ blocks, txs, head, stateRoot, ms }: Summary): string {
+  return `${blocks} blocks, ${txs} transactions in ${ms} ms\nhead       ${head}\nstate root ${stateRoot}`
+}
