@@ -1,4 +1,4 @@
-/** Budgets: what a bundler takes into an application (minified, brotli), and the kernel that is fetched beside it. */
+/** Budgets: what a bundler takes into an application (minified, brotli), and the kernels that are fetched beside it. */
 const bundled = {
   ignore: ['node:*'],
   /** @param {object} config */
@@ -16,4 +16,11 @@ export default [
     disablePlugins: ['@size-limit/esbuild'],
     brotli: false,
   },
+  ...['hash-core', 'hash-core-scalar'].map((name) => ({
+    name: `${name}, as it is`,
+    path: `dist/${name}.wasm`,
+    limit: '70 kB',
+    disablePlugins: ['@size-limit/esbuild'],
+    brotli: false,
+  })),
 ]

@@ -44,9 +44,9 @@ function measure(contenders: readonly Contender[], counts: readonly number[], ru
     contenders[c][1]()
     return ((performance.now() - start) * 1e6) / counts[c]
   }
-  // V8 compiles a kernel a second time, better, once it has been used a while.
-  for (const started = performance.now(); performance.now() - started < 500; ) contenders.forEach((_, c) => time(c))
   const order = contenders.map((_, c) => c)
+  // V8 compiles a kernel a second time, better, once it has been used a while.
+  for (const started = performance.now(); performance.now() - started < 500; ) for (const c of order) time(c)
   for (let run = 0; run < runs; run++) {
     for (const c of order) times[c].push(time(c))
     order.reverse()

@@ -32,7 +32,7 @@ export const Change = {
 export interface StateTrie {
   /** Accounts of the version under way. */
   readonly accounts: number
-  /** A buffer of at least `words` words for changes, good until the next call of any method. */
+  /** A buffer of at least `words` words for changes, good until the next call on any trie of the same store. */
   room(words: number): Words
   /**
    * Adds the changes in the first `words` words of the room to the version under way.

@@ -32,7 +32,7 @@ export interface Keccak {
   readonly keccak256Many: (inputs: readonly Uint8Array[]) => Uint8Array[]
   /**
    * Keccak-256 of inputs that lie one after another: input k is the bytes from `ends[k - 1]`, 0 for the first, to
-   * `ends[k]`. Cost: two copies and one call for up to 4,096 inputs or 128 KiB; no allocation where `digests` is given.
+   * `ends[k]`. Cost: two copies and one call for up to 1,024 inputs or 64 KiB; no allocation where `digests` is given.
    *
    * @param digests - where the digests go, 32 bytes each; not over `bytes`. Made where it is missing
    * @returns `digests`
@@ -47,7 +47,7 @@ interface HashExports {
   hash_window(): number
   hash_lanes(): number
   hash_single(length: number): void
-  hash_batch(count: number): void
+  hash_batch(count: number, start: number): void
   hash_piece(length: number): void
   hash_last(length: number): void
 }
@@ -111,7 +111,7 @@ class Window implements Keccak {
     let filled = 0
     let waiting = 0
     const flush = (): void => {
-      if (waiting > 0) this.#exports.hash_batch(waiting)
+      if (waiting > 0) this.#exports.hash_batch(waiting, 0)
       for (let k = 0; k < waiting; k++) digests.push(this.#digests.slice(k * DIGEST, (k + 1) * DIGEST))
       filled = 0
       waiting = 0
@@ -138,24 +138,21 @@ class Window implements Keccak {
     const count = ends.length
     const most = this.#ends.length
     const room = this.#bytes.length
-    let start = 0
-    let k = 0
-    while (k < count) {
-      const first = k
-      const from = start
-      while (k < count && k - first < most && ends[k] - from <= room) {
-        start = ends[k]
-        this.#ends[k - first] = start - from
-        k++
-      }
-      if (k === first) {
-        start = ends[k++]
-        this.#hashAlone(bytes.subarray(from, start))
+    for (let first = 0, start = 0; first < count; ) {
+      const next = firstBeyond(ends, first, Math.min(count, first + most), start + room)
+      const end = ends[Math.max(first, next - 1)]
+      if (next === first) {
+        this.#hashAlone(bytes.subarray(start, end))
+        out.set(this.#digests.subarray(0, DIGEST), first * DIGEST)
+        first++
       } else {
-        this.#bytes.set(bytes.subarray(from, start))
-        this.#exports.hash_batch(k - first)
+        this.#bytes.set(bytes.subarray(start, end))
+        this.#ends.set(ends.subarray(first, next))
+        this.#exports.hash_batch(next - first, start)
+        out.set(this.#digests.subarray(0, (next - first) * DIGEST), first * DIGEST)
+        first = next
       }
-      out.set(this.#digests.subarray(0, (k - first) * DIGEST), first * DIGEST)
+      start = end
     }
     return out
   }
@@ -186,6 +183,19 @@ class Window implements Keccak {
     this.#bytes.set(input.subarray(at))
     this.#exports.hash_last(input.length - at)
   }
+}
+
+/** The first index from `from` whose end lies beyond `limit`, or `to`. */
+const firstBeyond = (ends: Uint32Array, from: number, to: number, limit: number): number => {
+  let low = from
+  let high = to
+  if (ends[to - 1] <= limit) return to
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (ends[middle] <= limit) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 const isBytes = (value: unknown): value is Uint8Array =>

@@ -68,7 +68,7 @@ const SIMD_PROBE = Uint8Array.of(
 )
 
 /** Whether WebAssembly has 128-bit SIMD here. */
-export const hasSimd = (): boolean => WebAssembly.validate(SIMD_PROBE)
+const hasSimd = (): boolean => WebAssembly.validate(SIMD_PROBE)
 
 const compile = async (
   source: URL | ArrayBuffer | Uint8Array,

@@ -6,10 +6,10 @@
 use crate::keccak::{keccak256, keccak256_batch, Digest, Sponge, RATE};
 use core::cell::UnsafeCell;
 
-/// Inputs of a batch, at most. With 32 bytes each, inputs and digests stay in a second-level cache.
-const MOST: usize = 4096;
-/// Bytes of a batch, at most; whole blocks, so that pieces of a long input are.
-const BYTES: usize = 964 * RATE;
+/// Inputs of a batch, at most: inputs and digests stay in the first two caches.
+const MOST: usize = 1024;
+/// Bytes of a batch, at most; whole blocks, so that pieces of a long input are. The largest contract fits twice.
+const BYTES: usize = 482 * RATE;
 
 #[repr(C)]
 struct Window {
@@ -66,11 +66,15 @@ pub extern "C" fn hash_single(length: usize) {
     w.digests[0] = keccak256(&w.bytes[..length]);
 }
 
-/// Hashes `count` inputs that end where the ends say.
+/// Hashes `count` inputs that end where the ends say, counted from `start`, and leaves the ends counted from 0.
 #[no_mangle]
-pub extern "C" fn hash_batch(count: usize) {
+pub extern "C" fn hash_batch(count: usize, start: u32) {
     let w = window();
-    keccak256_batch(&w.bytes, &w.ends[..count], &mut w.digests[..count]);
+    let ends = &mut w.ends[..count];
+    for end in &mut *ends {
+        *end = end.wrapping_sub(start);
+    }
+    keccak256_batch(&w.bytes, ends, &mut w.digests[..count]);
 }
 
 /// Takes the first `length` bytes, whole blocks, as the next piece of a long input.

@@ -3,7 +3,7 @@
 //! So inputs need no sorting: a short one never waits for its long neighbour. Only where inputs run out does the last
 //! one go on by itself.
 
-use super::permutation::{self, Lane};
+use super::permutation::{self, Lane, ROUNDS};
 use super::{absorb_block, absorb_last, digest, Digest, Sponge, RATE};
 
 /// Lane `i` of state `s` is `[i][s]`.
@@ -42,8 +42,8 @@ mod width {
     }
 
     #[inline(always)]
-    pub fn store(lanes: &[v128; 25], state: &mut Pair) {
-        for i in 0..25 {
+    pub fn store<const N: usize>(lanes: &[v128; N], state: &mut [[u64; 2]; N]) {
+        for i in 0..N {
             // SAFETY: a lane of both states is 16 bytes; v128 may be written to any address.
             unsafe { v128_store(state[i].as_mut_ptr().cast(), lanes[i]) };
         }
@@ -74,16 +74,23 @@ mod width {
         *state
     }
 
-    pub fn store(lanes: &[[u64; 2]; 25], state: &mut Pair) {
+    pub fn store<const N: usize>(lanes: &[[u64; 2]; N], state: &mut [[u64; 2]; N]) {
         *state = *lanes;
     }
 }
 
 #[inline(never)]
-fn f1600(state: &mut Pair) {
-    let mut lanes = width::load(state);
-    permutation::f1600(&mut lanes);
+fn rounds(state: &mut Pair, count: usize) {
+    let lanes = permutation::rounds(&width::load(state), count);
     width::store(&lanes, state);
+}
+
+/// The digests of both states, which are of no use after it.
+fn squeeze(state: &mut Pair) -> [Digest; 2] {
+    rounds(state, ROUNDS - 1);
+    let mut lanes = [[0; 2]; 4];
+    width::store(&permutation::last_round(&width::load(state)), &mut lanes);
+    [digest(|i| lanes[i][0]), digest(|i| lanes[i][1])]
 }
 
 /// What a state is at: its input's number and what of it is not absorbed yet.
@@ -118,19 +125,18 @@ pub fn batch(bytes: &[u8], ends: &[u32], digests: &mut [Digest]) {
                     ended[s] = true;
                 }
             }
-            f1600(&mut state);
-            for s in 0..2 {
-                if ended[s] {
-                    digests[slots[s].number] = digest(|i| state[i][s]);
-                }
-            }
             if ended == [true; 2] {
+                [digests[slots[0].number], digests[slots[1].number]] = squeeze(&mut state);
                 state = [[0; 2]; 25];
                 let Some(next) = inputs.next() else { return };
                 slots[0] = next;
                 let Some(next) = inputs.next() else { break 'pairs (0, slots[0]) };
                 slots[1] = next;
-            } else if let Some(s) = ended.iter().position(|is| *is) {
+                continue;
+            }
+            rounds(&mut state, ROUNDS);
+            if let Some(s) = ended.iter().position(|is| *is) {
+                digests[slots[s].number] = digest(|i| state[i][s]);
                 for lane in &mut state {
                     lane[s] = 0;
                 }

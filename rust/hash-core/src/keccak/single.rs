@@ -1,10 +1,11 @@
 //! One state at a time: single hashes, streams, and batches where there is no SIMD.
 
+use super::permutation::ROUNDS;
 use super::{absorb_block, absorb_last, digest, permutation, Digest, RATE};
 
 #[inline(never)]
-fn f1600(state: &mut [u64; 25]) {
-    permutation::f1600(state);
+fn rounds(state: &mut [u64; 25], count: usize) {
+    *state = permutation::rounds(state, count);
 }
 
 /// A hash under way, for inputs that come in pieces.
@@ -20,7 +21,7 @@ impl Sponge {
         let mut blocks = bytes.chunks_exact(RATE);
         for block in &mut blocks {
             absorb_block(block, |i, word| self.state[i] ^= word);
-            f1600(&mut self.state);
+            rounds(&mut self.state, ROUNDS);
         }
         blocks.remainder()
     }
@@ -29,8 +30,9 @@ impl Sponge {
     pub fn finish(mut self, bytes: &[u8]) -> Digest {
         let rest = self.absorb(bytes);
         absorb_last(rest, |i, word| self.state[i] ^= word);
-        f1600(&mut self.state);
-        digest(|i| self.state[i])
+        rounds(&mut self.state, ROUNDS - 1);
+        let lanes = permutation::last_round(&self.state);
+        digest(|i| lanes[i])
     }
 }
 
