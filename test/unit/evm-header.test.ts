@@ -23,7 +23,7 @@ import { splitChain } from '../../src/adapters/evm/rlp.ts'
 import { encodeRawTransaction } from '../../src/adapters/evm/transaction.ts'
 import { InvalidInputError } from '../../src/core/errors.ts'
 import { consensusTests, gethChain, hasConsensusTests, realBlocks } from './evm-data.ts'
-import { orderedRoot } from './evm-roots.ts'
+import { keccak256, orderedRoot } from './evm-roots.ts'
 
 const files = realBlocks()
 const chain = gethChain()
@@ -76,26 +76,32 @@ describe('hashHeader', () => {
     ['ethereum-legacytests', 5165],
     ['eest', 6154],
     ['eest-bal-v5.1.0', 307],
-  ])('%s: header hashes of all %s valid blocks, and every block that decodes comes back', async (file, valid) => {
-    let hashed = 0
-    for await (const { name, test: testCase } of consensusTests(file)) {
-      for (const { rlp, expectException, blockHeader } of testCase.blocks) {
-        const bytes = hexToBytes(rlp as PrefixedHexString)
-        let block: DecodedBlock
-        try {
-          block = decodeBlock(bytes)
-        } catch (error) {
-          expect(expectException, `${name}: ${(error as Error).message}`).toBeDefined()
-          continue
+  ])(
+    '%s: header hashes of all %s valid blocks, and every block that decodes comes back',
+    async (file, valid) => {
+      let hashed = 0
+      for await (const { name, test: testCase } of consensusTests(file)) {
+        for (const { rlp, expectException, blockHeader } of testCase.blocks) {
+          const bytes = hexToBytes(rlp as PrefixedHexString)
+          let block: DecodedBlock
+          try {
+            block = decodeBlock(bytes)
+          } catch (error) {
+            expect(expectException, `${name}: ${(error as Error).message}`).toBeDefined()
+            continue
+          }
+          // Asked only where it fails: asserting costs more than encoding.
+          if (Buffer.compare(encodeBlock(block), bytes) !== 0) expect(bytesToHex(encodeBlock(block)), name).toBe(rlp)
+          if (expectException !== undefined) continue
+          const hash = hex(hashHeader(block.header, keccak256))
+          if (hash !== blockHeader?.hash) expect(hash, name).toBe(blockHeader?.hash)
+          hashed++
         }
-        expect(Buffer.compare(encodeBlock(block), bytes), name).toBe(0)
-        if (expectException !== undefined) continue
-        expect(hex(hashHeader(block.header)), name).toBe(blockHeader?.hash)
-        hashed++
       }
-    }
-    expect(hashed).toBe(valid)
-  })
+      expect(hashed).toBe(valid)
+    },
+    180_000,
+  )
 
   test('keccak can be given', () => {
     const seen: Uint8Array[] = []
