@@ -453,12 +453,7 @@ export class Engine {
           details,
         )
       default:
-        return new InvariantError(
-          'INVARIANT',
-          `broken at place ${place}: ${reason}`,
-          { ...where, reason },
-          details,
-        )
+        return new InvariantError('INVARIANT', `broken at place ${place}: ${reason}`, { ...where, reason }, details)
     }
   }
 }

@@ -14,6 +14,7 @@ import { emptyBloom, encodeReceipt, orBloom, type TransactionReceipt } from '../
 import { type BlockTransaction, signingPayload } from '../adapters/evm/transaction.ts'
 import { RevmFlag } from '../adapters/revm/adapter.ts'
 import { createHashKernel, type Kernel, Output } from '../adapters/revm/kernel.ts'
+import { collectPlaceDiffs, type PlaceDiff } from '../adapters/revm/placeDiffs.ts'
 import {
   collectDiff,
   type DecodedResult,
@@ -21,7 +22,6 @@ import {
   type ReceiptContext,
   type TransactionResult,
 } from '../adapters/revm/result.ts'
-import { collectPlaceDiffs, type PlaceDiff } from '../adapters/revm/placeDiffs.ts'
 import type { StateDiff } from '../core/diff.ts'
 import { CapacityError, InvalidInputError } from '../core/errors.ts'
 import { hexOf, readHex } from '../core/hex.ts'

@@ -126,8 +126,10 @@ describe.skipIf(!hasBlocks)('whole real blocks (skipped without ../shared/data/b
       sums.set(address, (sums.get(address) ?? 0n) + BigInt(amount) * 10n ** 9n)
     }
     for (const [address, sum] of sums) {
-      const { balance, nonce } = file.post?.[address] as { balance: string; nonce: string }
-      state.putAccount(address, { balance: BigInt(balance) - sum, nonce })
+      const { balance, nonce, code_hash: codeHash } = (file.post ?? {})[address] as NonNullable<RealBlock['post']>[string]
+      state.putAccount(address, {
+        balance: BigInt(balance) - sum, nonce, codeHash
+      })
     }
     return state
   }
@@ -139,7 +141,7 @@ describe.skipIf(!hasBlocks)('whole real blocks (skipped without ../shared/data/b
     [2675001, 5n],
     [4370000, 3n],
     [19426587, 0n],
-  ])('after block %i, run whole, the state is the archive node\'s', async (number, reward) => {
+  ])("after block %i, run whole, the state is the archive node's", async (number, reward) => {
     const { block, post = {} } = loadBlock(number)
     const rewards = [{ address: Uint8Array.from(Buffer.from(block.miner.slice(2), 'hex')), amount: reward * ETHER }]
     const options = { state: before(number), senders: 'trust', rewards, placeDiffs: true } as const

@@ -137,22 +137,30 @@ describe.skipIf(!hasConsensusTests)('consensus tests (skipped without ../shared/
     ['ethereum-tests', /^Constantinople$/, /./, 18],
     ['ethereum-legacytests', /^Constantinople$/, /./, 150],
     ['eest', /^(Cancun|Prague|Osaka)$/, /eip4788|eip2935|eip7002|eip7251|eip7685|eip4895/, 100],
-  ])('%s, networks %s, of %s: the state after is the fixture\'s', { timeout: 600_000 }, async (file, networks, names, least) => {
-    let passed = 0
-    const failed: string[] = []
-    for await (const line of consensusTests(file)) {
-      const fixture = line.test as unknown as Fixture
-      const name = `${(line as unknown as { file: string }).file} ${line.name}`
-      if (!(PATTERN === undefined ? networks.test(fixture.network) && names.test(name) : new RegExp(PATTERN).test(`${fixture.network} ${name}`))) continue
-      if (chainOf(fixture.network) === undefined || fixture.postState === undefined) continue
-      for (const speculation of ['auto', 'always'] as const) {
-        const difference = await runFixture(fixture, speculation).catch((error: Error) => error.message)
-        if (difference === '') passed++
-        else failed.push(`${name}, ${speculation}: ${difference}`)
+  ])(
+    "%s, networks %s, of %s: the state after is the fixture's",
+    { timeout: 600_000 },
+    async (file, networks, names, least) => {
+      let passed = 0
+      const failed: string[] = []
+      for await (const line of consensusTests(file)) {
+        const fixture = line.test as unknown as Fixture
+        const name = `${(line as unknown as { file: string }).file} ${line.name}`
+        if (
+          !(PATTERN === undefined
+            ? networks.test(fixture.network) && names.test(name)
+            : new RegExp(PATTERN).test(`${fixture.network} ${name}`))
+        )
+          continue
+        if (chainOf(fixture.network) === undefined || fixture.postState === undefined) continue
+        for (const speculation of ['auto', 'always'] as const) {
+          const difference = await runFixture(fixture, speculation).catch((error: Error) => error.message)
+          if (difference === '') passed++
+          else failed.push(`${name}, ${speculation}: ${difference}`)
+        }
       }
-    }
-    if (PATTERN !== undefined) console.log(file, passed, failed.length)
-    expect(failed.slice(0, 20)).toEqual([])
-    expect(passed / 2).toBeGreaterThanOrEqual(least)
-  })
+      expect(failed.slice(0, 20)).toEqual([])
+      expect(passed / 2).toBeGreaterThanOrEqual(least)
+    },
+  )
 })

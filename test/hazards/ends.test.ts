@@ -76,7 +76,8 @@ const hexes = (requests: readonly Uint8Array[] | undefined) => requests?.map(toH
 /** Runs sequentially, then in parallel with every number of workers; all must be the same. */
 async function everywhere(file: TestFile, rewards: readonly Reward[] = [], repeat = 10): Promise<BlockResult> {
   const state = stateOf(file)
-  const chain = file.fork === 'dao' ? { chainId: 1, forks: { dao: { block: NUMBER } } } : chainAtFork(file.fork as 'dao')
+  const chain =
+    file.fork === 'dao' ? { chainId: 1, forks: { dao: { block: NUMBER } } } : chainAtFork(file.fork as 'dao')
   const options = { state, chain, senders: 'trust', rewards } as const
   const executor = executors.get(1) as Executor
   const sequential = await executor.executeBlock(file.block, { ...options, sequential: true })
@@ -93,7 +94,11 @@ async function everywhere(file: TestFile, rewards: readonly Reward[] = [], repea
   return sequential
 }
 
-const errorOf = (run: Promise<unknown>): Promise<unknown> => run.then(() => undefined, (error: unknown) => error)
+const errorOf = (run: Promise<unknown>): Promise<unknown> =>
+  run.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 const payments = (count: number) => Array.from({ length: count }, () => ({ from: ALICE, to: BOB, value: 1n }))
 
 describe('prologue', () => {
@@ -164,7 +169,10 @@ describe('prologue', () => {
   test('the genesis block has none', async () => {
     const accounts = { [ROOTS]: { nonce: 1, code: KEEPER } }
     const result = await everywhere(
-      whole({ fork: 'prague', coinbase: COINBASE, accounts, transactions: [] }, { number: 0, withdrawals: [[BOB, 3n]] }),
+      whole(
+        { fork: 'prague', coinbase: COINBASE, accounts, transactions: [] },
+        { number: 0, withdrawals: [[BOB, 3n]] },
+      ),
     )
     expect(result.stateDiff.accounts).toEqual([])
     expect([result.run.ends, result.requests]).toEqual([0, undefined])
@@ -172,7 +180,12 @@ describe('prologue', () => {
 
   test('the DAO fork moves every balance at its block, and creates what is not there', async () => {
     const rich = `0x${DAO_DRAINED[3]}` as Hex
-    const block = { fork: 'homestead', coinbase: COINBASE, accounts: { [rich]: { balance: 9n } }, transactions: [] } as const
+    const block = {
+      fork: 'homestead',
+      coinbase: COINBASE,
+      accounts: { [rich]: { balance: 9n } },
+      transactions: [],
+    } as const
     const result = await everywhere({ ...whole(block), fork: 'dao' })
     expect(changeOf(result, `0x${DAO_REFUND}`)?.balance).toBe(9n)
     expect(changeOf(result, rich)?.balance).toBe(0n)
@@ -188,7 +201,15 @@ describe('epilogue', () => {
     }
     const transactions = [...payments(6), { from: ALICE, to: address(9) }, ...payments(6)]
     const block = { fork: 'shanghai', coinbase: COINBASE, accounts, transactions } as const
-    const result = await everywhere(whole(block, { withdrawals: [[COINBASE, 5n], [BOB, 1n], [COINBASE, 2n]] }))
+    const result = await everywhere(
+      whole(block, {
+        withdrawals: [
+          [COINBASE, 5n],
+          [BOB, 1n],
+          [COINBASE, 2n],
+        ],
+      }),
+    )
     const fees = result.results.reduce((sum, { minerValue }) => sum + minerValue, 0n)
     expect(changeOf(result, COINBASE)?.balance).toBe(fees + 7n * GWEI)
     expect(changeOf(result, BOB)?.balance).toBe(12n + GWEI)
@@ -199,7 +220,12 @@ describe('epilogue', () => {
   test('a withdrawal of nothing clears an empty account and creates none (EIP-161)', async () => {
     const accounts = { [ALICE]: { balance: ETHER }, [address(8)]: {}, [address(7)]: { balance: 1n } }
     const block = { fork: 'shanghai', coinbase: COINBASE, accounts, transactions: payments(5) } as const
-    const withdrawals: [Hex, bigint][] = [[address(8), 0n], [address(7), 0n], [address(6), 0n], [BOB, 0n]]
+    const withdrawals: [Hex, bigint][] = [
+      [address(8), 0n],
+      [address(7), 0n],
+      [address(6), 0n],
+      [BOB, 0n],
+    ]
     const result = await everywhere(whole(block, { withdrawals }))
     expect(changeOf(result, address(8))?.deleted).toBe(true)
     expect([changeOf(result, address(7)), changeOf(result, address(6))]).toEqual([undefined, undefined])
@@ -212,25 +238,32 @@ describe('epilogue', () => {
     expect(changeOf(result, BOB)?.balance).toBe((2n ** 64n - 1n) * GWEI)
   })
 
-  test.each(['frontier', 'spuriousDragon'] as const)('rewards in %s: one of nothing creates or does not', async (fork) => {
-    const block = { fork, coinbase: COINBASE, accounts: { [ALICE]: { balance: ETHER } }, transactions: payments(5) }
-    const bytes = (hex: Hex) => Uint8Array.from(Buffer.from(hex.slice(2), 'hex'))
-    const rewards = [
-      { address: bytes(address(8)), amount: 0n },
-      { address: bytes(COINBASE), amount: 5n * ETHER },
-      { address: bytes(COINBASE), amount: 1n },
-    ]
-    const result = await everywhere(whole(block), rewards)
-    const fees = result.results.reduce((sum, { minerValue }) => sum + minerValue, 0n)
-    expect(changeOf(result, COINBASE)?.balance).toBe(5n * ETHER + 1n + fees)
-    expect(changeOf(result, address(8))?.balance).toBe(fork === 'frontier' ? 0n : undefined)
-  })
+  test.each(['frontier', 'spuriousDragon'] as const)(
+    'rewards in %s: one of nothing creates or does not',
+    async (fork) => {
+      const block = { fork, coinbase: COINBASE, accounts: { [ALICE]: { balance: ETHER } }, transactions: payments(5) }
+      const bytes = (hex: Hex) => Uint8Array.from(Buffer.from(hex.slice(2), 'hex'))
+      const rewards = [
+        { address: bytes(address(8)), amount: 0n },
+        { address: bytes(COINBASE), amount: 5n * ETHER },
+        { address: bytes(COINBASE), amount: 1n },
+      ]
+      const result = await everywhere(whole(block), rewards)
+      const fees = result.results.reduce((sum, { minerValue }) => sum + minerValue, 0n)
+      expect(changeOf(result, COINBASE)?.balance).toBe(5n * ETHER + 1n + fees)
+      expect(changeOf(result, address(8))?.balance).toBe(fork === 'frontier' ? 0n : undefined)
+    },
+  )
 
   test('queues are read after the last transactions wrote them, withdrawals before consolidations', async () => {
-    const asks = (to: Hex, count: number) =>
-      Array.from({ length: count }, () => ({ from: ALICE, to, data: word(1) }))
+    const asks = (to: Hex, count: number) => Array.from({ length: count }, () => ({ from: ALICE, to, data: word(1) }))
     const transactions = [...asks(WITHDRAWALS, 5), ...asks(CONSOLIDATIONS, 3), ...asks(WITHDRAWALS, 2)]
-    const block = { fork: 'prague', coinbase: COINBASE, accounts: { [ALICE]: { balance: ETHER } }, transactions } as const
+    const block = {
+      fork: 'prague',
+      coinbase: COINBASE,
+      accounts: { [ALICE]: { balance: ETHER } },
+      transactions,
+    } as const
     const result = await everywhere(whole(block))
     expect(hexes(result.requests)).toEqual([`0x01${word(7).slice(2)}`, `0x02${word(3).slice(2)}`])
     // The queues are emptied again: no slot differs.
@@ -249,7 +282,10 @@ describe('epilogue', () => {
     const options = { state: stateOf(file), chain: chainAtFork('prague'), senders: 'trust' } as const
     for (const settings of [{ sequential: true }, { speculation: 'always' }, {}] as const) {
       const error = await errorOf((executors.get(2) as Executor).executeBlock(file.block, { ...options, ...settings }))
-      expect(error).toMatchObject({ code: 'SYSTEM_CALL_FAILED', fields: { eip: 7251, address: CONSOLIDATIONS, reason } })
+      expect(error).toMatchObject({
+        code: 'SYSTEM_CALL_FAILED',
+        fields: { eip: 7251, address: CONSOLIDATIONS, reason },
+      })
     }
     // Transactions alone need neither.
     const alone = await executors.get(2)?.executeBlock(file.block, { ...options, only: 'transactions' })
@@ -258,13 +294,22 @@ describe('epilogue', () => {
 
   test('a fault in an end names the end', async () => {
     const missing = word(0xdead)
-    const file = whole({ fork: 'cancun', coinbase: COINBASE, accounts: { [ALICE]: { balance: ETHER } }, transactions: payments(5) })
+    const file = whole({
+      fork: 'cancun',
+      coinbase: COINBASE,
+      accounts: { [ALICE]: { balance: ETHER } },
+      transactions: payments(5),
+    })
     for (const [place, target, end] of [
       [ROOTS, ROOTS, 'prologue'],
       [WITHDRAWALS, WITHDRAWALS, 'epilogue'],
     ] as const) {
       const fork = end === 'prologue' ? 'cancun' : 'prague'
-      const other = whole({ ...{ fork, coinbase: COINBASE }, accounts: { [ALICE]: { balance: ETHER } }, transactions: payments(5) })
+      const other = whole({
+        ...{ fork, coinbase: COINBASE },
+        accounts: { [ALICE]: { balance: ETHER } },
+        transactions: payments(5),
+      })
       const state = stateOf(end === 'prologue' ? file : other)
       state.putAccount(place, { nonce: 1, codeHash: missing })
       const block = end === 'prologue' ? file.block : other.block
@@ -281,7 +326,12 @@ describe('epilogue', () => {
 })
 
 describe('options', () => {
-  const file = whole({ fork: 'shanghai', coinbase: COINBASE, accounts: { [ALICE]: { balance: ETHER } }, transactions: payments(1) })
+  const file = whole({
+    fork: 'shanghai',
+    coinbase: COINBASE,
+    accounts: { [ALICE]: { balance: ETHER } },
+    transactions: payments(1),
+  })
   const settings = { state: stateOf(file), chain: chainAtFork('shanghai'), senders: 'trust' } as const
   test.each([
     ['only', { only: 'ends' }],
@@ -290,7 +340,9 @@ describe('options', () => {
     ['rewards', { rewards: [{ address: new Uint8Array(20), amount: 2n ** 256n }] }],
     ['rewards[0].address', { rewards: [{ address: new Uint8Array(19), amount: 1n }] }],
   ])('%s of another shape is refused', async (option, given) => {
-    const error = await errorOf((executors.get(1) as Executor).executeBlock(file.block, { ...settings, ...(given as object) }))
+    const error = await errorOf(
+      (executors.get(1) as Executor).executeBlock(file.block, { ...settings, ...(given as object) }),
+    )
     expect(error).toMatchObject({ code: 'INVALID_OPTION', fields: { option } })
   })
 

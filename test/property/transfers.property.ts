@@ -203,7 +203,8 @@ async function expectEqualEndings({ block, workers, paid }: Generated): Promise<
   const executor = executors[workers] as Executor
   const state = stateOf(file)
   const whole = paid === undefined ? {} : { only: undefined as never, rewards: rewardsOf(paid) }
-  if (paid !== undefined && since(block.fork, 'shanghai')) Object.assign(file.block, { withdrawals: withdrawalsOf(paid) })
+  if (paid !== undefined && since(block.fork, 'shanghai'))
+    Object.assign(file.block, { withdrawals: withdrawalsOf(paid) })
   const settings: Partial<ExecuteBlockOptions> = { state, ...whole }
   const sequential = await endingOf(executor, file, { ...settings, sequential: true })
   const kept = await endingOf(executor, file, { ...settings, sequential: true, placeDiffs: true })

@@ -1,7 +1,7 @@
 /**
  * The accounts whose ether the DAO fork moved, and where it went.
  *
- * Source: EIP-779 and the list it refers to; a test compares it with what the accounts of @ethereumjs/vm come to.
+ * Source: EIP-779 and the list it refers to. Mainnet's block 1920000, run whole, ends in the archive node's state (test).
  */
 
 /** Contract that got everything. */

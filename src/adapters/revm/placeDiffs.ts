@@ -68,7 +68,8 @@ export const collectPlaceDiffs = (
 const writesByPlace = (engine: Words, state: Words, chains: readonly number[]): Writes => {
   const locations = new Set<number>()
   for (const head of chains) {
-    for (let entry = head; entry !== 0; entry = engine[entry + Entry.Chain]) locations.add(engine[entry + Entry.Location])
+    for (let entry = head; entry !== 0; entry = engine[entry + Entry.Chain])
+      locations.add(engine[entry + Entry.Location])
   }
   const writes = new Map<number, [number, number][]>()
   for (const location of locations) {

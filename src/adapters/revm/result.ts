@@ -144,7 +144,9 @@ interface Draft {
 const finalValue = (engine: Words, state: Words, location: number, base: number): [Words, number, place: number] => {
   let entry = state[location]
   while (entry !== 0 && engine[entry + Entry.Record] === 0) entry = engine[entry + Entry.Next]
-  return entry === 0 ? [state, base, -1] : [engine, (engine[entry + Entry.Record] >> 1) + 1, engine[entry + Entry.Place]]
+  return entry === 0
+    ? [state, base, -1]
+    : [engine, (engine[entry + Entry.Record] >> 1) + 1, engine[entry + Entry.Place]]
 }
 
 export const EMPTY_HASH: Hex = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
