@@ -26,7 +26,7 @@ import {
   type TransactionResult,
 } from '../adapters/revm/result.ts'
 import type { StateDiff } from '../core/diff.ts'
-import { CapacityError, InvalidInputError } from '../core/errors.ts'
+import { type BlockMismatch, CapacityError, InvalidInputError } from '../core/errors.ts'
 import { hexOf, readHex } from '../core/hex.ts'
 import { Place } from '../core/layout.ts'
 import { Kind, locationOf } from '../core/location.ts'
@@ -129,6 +129,8 @@ export interface PreparedBlock {
   readonly plan: Plan
   /** The work of the block's ends; empty where transactions alone run. */
   readonly ends: BlockEnds
+  /** Roots of its lists that its header has wrong: told when it has run. */
+  readonly mismatches: readonly BlockMismatch[]
 }
 
 /** How often a run may find the state's tables too small. */
@@ -234,13 +236,14 @@ export class Executor {
   ): Promise<PreparedBlock> {
     const { block, chain } = decoded
     checkHeader(block, chain)
-    if (options.only === undefined) {
-      verifyClaims(block, options.chain ?? 'mainnet', chain, {
-        ...options,
-        keccak256: (bytes) => this.#kernel.keccak256(bytes),
-        orderedRoot: (items) => this.#kernel.orderedRoot(items),
-      })
-    }
+    const mismatches =
+      options.only === undefined
+        ? verifyClaims(block, options.chain ?? 'mainnet', chain, {
+            ...options,
+            keccak256: (bytes) => this.#kernel.keccak256(bytes),
+            orderedRoot: (items) => this.#kernel.orderedRoot(items),
+          })
+        : []
     const ends = endsFor(block, chain, options)
     const senders = await this.#senders(block.transactions, chain, options)
     const offsets = new Int32Array(block.transactions.length + 1)
@@ -266,7 +269,7 @@ export class Executor {
       adapterFlags: isFrom(chain, 'spuriousDragon') ? RevmFlag.SpuriousDragon : 0,
       denseLocation: () => locationOf(state.table.account(coinbase, 0), Kind.Balance),
     }
-    return { block, chain, senders, plan, ends }
+    return { block, chain, senders, plan, ends, mismatches }
   }
 
   async #senders(
@@ -378,7 +381,7 @@ export class Executor {
     const roots = wantsRoot ? await this.#stateRoots(executed, options.state, byzantium) : undefined
     const result = this.#assemble(executed, byzantium, roots)
     try {
-      if (options.only === undefined) verifyOutcome(block.header, result, plan.places)
+      if (options.only === undefined) verifyOutcome(block.header, result, prepared.mismatches, plan.places)
     } catch (error) {
       options.state.rollback()
       throw error

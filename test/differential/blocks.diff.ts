@@ -126,8 +126,12 @@ describe.skipIf(!hasBlocks)('whole real blocks (skipped without ../shared/data/b
       sums.set(address, (sums.get(address) ?? 0n) + BigInt(amount) * 10n ** 9n)
     }
     for (const [address, sum] of sums) {
-      const { balance, nonce } = file.post?.[address] as { balance: string; nonce: string }
-      state.putAccount(address, { balance: BigInt(balance) - sum, nonce })
+      const { balance, nonce, code_hash: codeHash } = file.post?.[address] as NonNullable<RealBlock['post']>[string]
+      state.putAccount(address, {
+        balance: BigInt(balance) - sum,
+        nonce,
+        codeHash,
+      })
     }
     return state
   }

@@ -205,6 +205,7 @@ const ORDER = [
   'tangerineWhistle',
   'spuriousDragon',
   'byzantium',
+  'constantinople',
   'petersburg',
   'istanbul',
   'berlin',
