@@ -118,6 +118,8 @@ export class TableMemory implements SharedState {
     w[StateHeader.Next] = w[StateHeader.RunStart]
     w[StateHeader.AccountCount] = this.#counts[0]
     w[StateHeader.SlotCount] = this.#counts[1]
+    // What main interned came from a chunk of the memory given back; the next record must not.
+    this.table.begin()
     this.#busy = false
   }
 
