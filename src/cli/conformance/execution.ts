@@ -9,6 +9,9 @@ import { type BlockResult, type Executor, ParallelExecutionError } from '../../i
 import { type BlockExecution, hexOf } from './importer.ts'
 import type { NetworkRules } from './networks.ts'
 
+/** False while rewards, withdrawals, system calls, header rules and state roots are not part of an execution. */
+export const WHOLE_BLOCKS: boolean = false
+
 /** Makes the execution for the chain of one fixture. */
 export function executionOf(executor: Executor, rules: NetworkRules, signal: AbortSignal): BlockExecution {
   return async (rlp, _parent, state) => {

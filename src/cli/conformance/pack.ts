@@ -51,8 +51,14 @@ export interface Pack {
 const MOST_MEMBERS = 500
 /** Packs of fewer have nothing to overlap. */
 const FEWEST_MEMBERS = 8
-/** Of the joined block; what reads it is left out. */
-const GAS_LIMIT = 1n << 50n
+/** Of the joined block; what reads it is left out of disjoint packs. Some tests' own limits take 56 bits. */
+const GAS_LIMIT = (1n << 63n) - 1n
+/** Overlapping packs are filled up to this by their own tests once more: short blocks end before a second worker wakes. */
+const FILLED = 400
+/** Most gas that a transaction of an overlapping pack may ask for: the limits of a whole block must add up. */
+const MOST_TX_GAS = 1n << 25n
+/** Gas that a test may use to be run more than once. */
+const CHEAP = 2_000_000n
 const STATE_BYTES = 2 ** 28
 
 /** Opcodes that read what joining changes: BLOCKHASH, COINBASE, GASLIMIT. */
@@ -164,7 +170,9 @@ export function memberOf(name: string, fixture: Fixture, kind: PackOptions['pack
   const [tx] = block.transactions
   if (tx === undefined || block.transactions.length !== 1 || (block.withdrawals ?? []).length > 0) return undefined
   const coinbase = hexOf(block.header.coinbase)
-  const member = { name, fixture, rules, block, tx, sender, coinbase, environment: environmentOf(fixture, block) }
+  // What comes out of an overlapping pack is compared with itself, so one environment is as good as another.
+  const environment = kind === 'disjoint' ? environmentOf(fixture, block) : fixture.network
+  const member = { name, fixture, rules, block, tx, sender, coinbase, environment }
   return kind === 'disjoint' ? (isSelfContained(member) ? member : undefined) : mayOverlap(tx) ? member : undefined
 }
 
@@ -237,12 +245,15 @@ function accountsOf({ fixture, tx, sender, coinbase }: PackMember): Hex[] {
 
 const isPrecompile = (address: Hex): boolean => BigInt(address) < 0x200n
 
-/** Cuts the tests into packs, in order, and merges their pre-states. */
+/** Cuts the tests of a fork into packs, in order, and merges their pre-states. */
 export function overlappingPacks(members: readonly PackMember[]): Pack[] {
   const packs: Pack[] = []
   for (let from = 0; from < members.length; from += MOST_MEMBERS) {
     const part = members.slice(from, from + MOST_MEMBERS)
-    packs.push({ members: part, pre: mergedPre(part) })
+    const cheap = part.filter(({ block }) => (block.header.gasUsed ?? 0n) <= CHEAP)
+    const pre = mergedPre(part)
+    for (let at = 0; part.length < FILLED && cheap.length > 0; at++) part.push(cheap[at % cheap.length] as PackMember)
+    packs.push({ members: part, pre })
   }
   return packs
 }
@@ -272,22 +283,33 @@ function mergedPre(members: readonly PackMember[]): Map<Hex, FixtureAccount> {
 }
 
 /** The block of a pack, in the shape of JSON-RPC. */
-function blockOf(pack: Pack): { block: object; senders: Hex[] } {
+function blockOf(pack: Pack, overlapping: boolean): { block: object; senders: Hex[] } {
   const { header } = (pack.members[0] as PackMember).block
+  // Every test pays its own base fee, so each pays the lowest.
+  let { baseFeePerGas } = header
+  for (const { block } of pack.members) {
+    const fee = block.header.baseFeePerGas
+    if (fee !== undefined && baseFeePerGas !== undefined && fee < baseFeePerGas) baseFeePerGas = fee
+  }
+  const baseFee = baseFeePerGas === undefined ? {} : { baseFeePerGas }
   const nonces = new Map<Hex, bigint>()
   const transactions = pack.members.map(({ tx, sender }) => {
     const nonce = nonces.get(sender) ?? pack.pre.get(sender)?.nonce ?? 0n
     nonces.set(sender, nonce + 1n)
     const { signature: _, maxFeePerGas, ...rest } = tx
-    return { ...rest, nonce, ...(tx.type < 2 ? { gasPrice: maxFeePerGas } : { maxFeePerGas }) }
+    const gasLimit = overlapping && tx.gasLimit > MOST_TX_GAS ? MOST_TX_GAS : tx.gasLimit
+    return { ...rest, nonce, gasLimit, ...(tx.type < 2 ? { gasPrice: maxFeePerGas } : { maxFeePerGas }) }
   })
-  return { block: { ...header, gasLimit: GAS_LIMIT, transactions }, senders: pack.members.map(({ sender }) => sender) }
+  return {
+    block: { ...header, ...baseFee, gasLimit: GAS_LIMIT, transactions },
+    senders: pack.members.map(({ sender }) => sender),
+  }
 }
 
 async function runOne(executor: Executor, pack: Pack, options: PackOptions): Promise<PackReport> {
   const first = pack.members[0] as PackMember
   const state = stateOf(pack, executor)
-  const { block, senders } = blockOf(pack)
+  const { block, senders } = blockOf(pack, options.pack === 'overlapping')
   const run = { state, chain: first.rules.chain, senders, signal: options.signal }
   try {
     const parallel = await executor.executeBlock(block, { ...run, speculation: 'always' })
@@ -315,11 +337,19 @@ async function runOne(executor: Executor, pack: Pack, options: PackOptions): Pro
   }
 }
 
-function stateOf({ pre }: Pack, executor: Executor): MemoryState {
+/** Blocks that BLOCKHASH reaches back. */
+const MOST_HASHES = 256n
+
+/** The state before the pack. Hashes of earlier blocks are made up: tests that read them are not compared with fixtures. */
+function stateOf({ pre, members }: Pack, executor: Executor): MemoryState {
   const state = createMemoryState({ maxBytes: STATE_BYTES, keccak256: (bytes) => executor.keccak256(bytes) })
   for (const [address, { balance, nonce, code, storage }] of pre) {
     state.putAccount(address, { balance, nonce, ...(code.length > 0 ? { code } : {}) })
     for (const [key, value] of storage) state.putStorage(address, key, value)
+  }
+  const { number } = (members[0] as PackMember).block.header
+  for (let back = 1n; back <= MOST_HASHES && back <= number; back++) {
+    state.putBlockHash(number - back, `0x${(number - back + 1n).toString(16).padStart(64, '7')}`)
   }
   return state
 }

@@ -148,7 +148,7 @@ async function* chunksOf(source: string): AsyncGenerator<Buffer> {
       for (let next = await bytes.next(); next.done !== true; next = await bytes.next()) yield next.value
       return
     }
-    yield* unpack(first.value, bytes)
+    yield* unpack(source, first.value, bytes)
   } catch (cause) {
     if (cause instanceof FixtureError) throw cause
     throw new FixtureError([source], cause instanceof Error ? cause.message : String(cause), cause)
@@ -157,7 +157,7 @@ async function* chunksOf(source: string): AsyncGenerator<Buffer> {
   }
 }
 
-async function* unpack(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+async function* unpack(source: string, first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: 1 << 18 })
   const feed = async (): Promise<void> => {
     for (let piece = first; ; ) {
@@ -179,7 +179,7 @@ async function* unpack(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerat
     for await (const piece of gunzip) yield piece as Buffer
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new FixtureError([], `the gzip file cannot be unpacked: ${reason}`, cause)
+    throw new FixtureError([source], `the gzip file cannot be unpacked: ${reason}`, cause)
   } finally {
     gunzip.destroy()
     await fed
