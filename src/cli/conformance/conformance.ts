@@ -43,6 +43,37 @@ export interface ConformanceOptions {
 const CASES_A_STATE = 400
 const STATE_BYTES = 2 ** 28
 
+/**
+ * Cases at once, each on a pool of its own: most blocks have one transaction, which keeps one worker busy and main waiting.
+ */
+const LANES = 2
+
+/** Hands on what is finished in the order in which it was begun, so that two runs print the same. */
+class InOrder<Value> {
+  readonly #use: (value: Value) => void
+  readonly #waiting = new Map<number, Value>()
+  #taken = 0
+  #used = 0
+
+  constructor(use: (value: Value) => void) {
+    this.#use = use
+  }
+
+  /** Takes the next place. */
+  take(): number {
+    return this.#taken++
+  }
+
+  put(place: number, value: Value): void {
+    this.#waiting.set(place, value)
+    for (; this.#waiting.has(this.#used); this.#used++) {
+      const next = this.#waiting.get(this.#used) as Value
+      this.#waiting.delete(this.#used)
+      this.#use(next)
+    }
+  }
+}
+
 /** @returns the exit code; `Exit.Interrupted` as soon as the signal is aborted */
 export async function runConformance(paths: readonly string[], options: ConformanceOptions): Promise<Exit> {
   const began = performance.now()
@@ -53,27 +84,42 @@ export async function runConformance(paths: readonly string[], options: Conforma
     tallies.addUnusable()
     process.stderr.write(`blockloom: ${errorLine(error)}\n`)
   }
-  let executor: Executor | undefined
+  const executors: Executor[] = []
+  const newExecutor = async (): Promise<Executor> => {
+    const executor = await createExecutor(workers === undefined ? { adapter } : { adapter, workers })
+    executors.push(executor)
+    return executor
+  }
   const progress = showProgress(!options.json, 'cases', 0)
+  const tell = (told: ToldCase | undefined): void => {
+    if (told === undefined) return
+    tallies.add(told)
+    progress.step()
+    if (told.status === 'passed') return
+    if (options.docs !== undefined) others.push(told)
+    if (options.json) print(jsonCase(told))
+    else if (told.status === 'failed') print(`failed  ${printable(`${told.network}  ${told.name}: ${told.reason}`)}`)
+  }
   try {
     const files = await listFiles(paths)
-    executor = await createExecutor(workers === undefined ? { adapter } : { adapter, workers })
-    if (options.pack !== undefined) return await runPack(executor, files, { ...options, pack: options.pack }, unusable)
-    const pool = new CasePool(executor, signal)
-    for await (const raw of sampled(files, options.every, unusable)) {
-      if (signal.aborted) return Exit.Interrupted
-      const told = await pool.run(raw, unusable)
-      if (signal.aborted) return Exit.Interrupted
-      if (told === undefined) continue
-      tallies.add(told)
-      progress.step()
-      if (told.status === 'passed') continue
-      if (options.docs !== undefined) others.push(told)
-      if (options.json) print(jsonCase(told))
-      else if (told.status === 'failed') print(`failed  ${printable(`${told.network}  ${told.name}: ${told.reason}`)}`)
+    if (options.pack !== undefined) {
+      return await runPack(await newExecutor(), files, { ...options, pack: options.pack }, unusable)
     }
+    const cases = sampled(files, options.every, unusable)
+    const inOrder = new InOrder(tell)
+    const lane = async (): Promise<void> => {
+      const pool = new CasePool(await newExecutor(), signal)
+      for (;;) {
+        const next = await cases.next()
+        if (next.done === true || signal.aborted) return
+        const place = inOrder.take()
+        inOrder.put(place, await pool.run(next.value, unusable))
+      }
+    }
+    await Promise.all(Array.from({ length: LANES }, lane))
+    if (signal.aborted) return Exit.Interrupted
     progress.stop()
-    const summary = tallies.summary(executor.workers, Math.round(performance.now() - began))
+    const summary = tallies.summary(executors[0]?.workers ?? 0, Math.round(performance.now() - began))
     print(options.json ? jsonSummary(summary) : table(summary))
     if (options.docs !== undefined) await writeFile(options.docs, page(summary, others, 'npm run conformance'))
   } catch (error) {
@@ -82,7 +128,7 @@ export async function runConformance(paths: readonly string[], options: Conforma
     unusable(error)
   } finally {
     progress.stop()
-    await executor?.close()
+    await Promise.all(executors.map((executor) => executor.close()))
   }
   return tallies.unusable > 0 ? Exit.Unusable : tallies.failed > 0 ? Exit.Wrong : Exit.Right
 }
