@@ -35,6 +35,10 @@ describe('json', () => {
     ['a duplicate key that is escaped', '{"a":1,"\\u0061":2}', /column 8: a is given twice/],
     ['a key after a string that ends in a backslash', '{"a":"\\\\","a":1}', /a is given twice/],
     ['deep nesting', '['.repeat(65) + ']'.repeat(65), /nested deeper than 64/],
+    ['brackets without end', '['.repeat(5_000_000), /column 65: is nested deeper than 64/],
+    ['millions of values', `[${'1,'.repeat(4_000_000)}1]`, /has more than 4000000 values/],
+    ['a string without end', '{"a":"', /is not JSON/],
+    ['an escape that is none', '{"\\q":1}', /is not JSON/],
     ['no JSON', '{"a":', /is not JSON/],
     ['nothing', '', /is not JSON/],
   ])('%s is an error with its place', (_, text, message) => {

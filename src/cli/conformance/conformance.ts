@@ -82,7 +82,7 @@ export async function runConformance(paths: readonly string[], options: Conforma
   const { adapter, workers, signal } = options
   const unusable = (error: FixtureError): void => {
     tallies.addUnusable()
-    process.stderr.write(`blockloom: ${errorLine(error)}\n`)
+    process.stderr.write(`blockloom: ${printable(error.message)}\n`)
   }
   const executors: Executor[] = []
   const newExecutor = async (): Promise<Executor> => {

@@ -24,6 +24,9 @@ export class FixtureError extends Error {
 /** Deepest nesting that is read: fixtures need nine. Readers of deeper ones would run out of stack. */
 const MOST_DEPTH = 64
 
+/** Most values of one document: what takes a byte of text may take a hundred of memory. */
+const MOST_VALUES = 4_000_000
+
 /** Longest piece of the input that a message repeats. */
 const MOST_SHOWN = 80
 
@@ -43,16 +46,15 @@ const BACKSLASH = 0x5c
  * @throws {FixtureError} where it is not JSON, where an object has a key twice, or where it is nested too deep
  */
 export function parseJson(text: string, place: readonly string[]): unknown {
-  let value: unknown
+  // First, since JSON.parse takes gigabytes for a hundred megabytes of brackets.
+  const fault = findFault(text)
+  if (fault !== undefined) throw new FixtureError([...place, `${lineAndColumn(text, fault.at)}`], fault.problem)
   try {
-    value = JSON.parse(text)
+    return JSON.parse(text)
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new FixtureError(place, `is not JSON: ${shown(message)}`, cause)
   }
-  const fault = findFault(text)
-  if (fault !== undefined) throw new FixtureError([...place, `${lineAndColumn(text, fault.at)}`], fault.problem)
-  return value
 }
 
 /** Text from the input, short enough for one line of a message. */
@@ -67,10 +69,11 @@ interface Frame {
   at: string | number
 }
 
-/** Looks through text that is JSON for what `JSON.parse` lets pass. */
+/** Looks through text for what `JSON.parse` lets pass. Where the text is not JSON, nothing need be found. */
 function findFault(text: string): { readonly at: number; readonly problem: string } | undefined {
   const frames: Frame[] = []
   let expectsKey = false
+  let values = 0
   for (let i = 0; i < text.length; i++) {
     switch (text.charCodeAt(i)) {
       case OPEN_OBJECT:
@@ -87,6 +90,7 @@ function findFault(text: string): { readonly at: number; readonly problem: strin
         expectsKey = false
         break
       case COMMA: {
+        if (++values === MOST_VALUES) return { at: i, problem: `has more than ${MOST_VALUES} values` }
         const frame = frames.at(-1)
         expectsKey = frame?.keys !== undefined
         if (frame !== undefined && typeof frame.at === 'number') frame.at++
@@ -94,10 +98,12 @@ function findFault(text: string): { readonly at: number; readonly problem: strin
       }
       case QUOTE: {
         const end = endOfString(text, i)
+        if (end < 0) return undefined
         const frame = frames.at(-1)
         if (expectsKey && frame?.keys !== undefined) {
           const raw = text.slice(i, end + 1)
-          const key = raw.includes('\\') ? String(JSON.parse(raw)) : raw.slice(1, -1)
+          const key = raw.includes('\\') ? unescaped(raw) : raw.slice(1, -1)
+          if (key === undefined) return undefined
           frame.at = key
           if (frame.keys.has(key)) return { at: i, problem: `${pathOf(frames)} is given twice` }
           frame.keys.add(key)
@@ -111,11 +117,20 @@ function findFault(text: string): { readonly at: number; readonly problem: strin
   return undefined
 }
 
-/** Index of the quote that ends the string which begins at `from`. */
+/** Index of the quote that ends the string which begins at `from`; -1 where none does. */
 function endOfString(text: string, from: number): number {
   let end = text.indexOf('"', from + 1)
-  while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  while (end >= 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1)
   return end
+}
+
+/** The string that a JSON string stands for; undefined where it is not one. */
+function unescaped(raw: string): string | undefined {
+  try {
+    return String(JSON.parse(raw))
+  } catch {
+    return undefined
+  }
 }
 
 function isEscaped(text: string, at: number): boolean {

@@ -164,8 +164,13 @@ async function* unpack(source: string, first: Buffer, rest: AsyncIterator<Buffer
       if (gunzip.destroyed) return
       // A full buffer is waited for: else a file that unpacks a thousandfold would be unpacked into memory.
       if (!gunzip.write(piece)) {
+        if (gunzip.destroyed) return
         await new Promise<void>((resolve) => {
-          gunzip.once('drain', resolve).once('close', resolve)
+          const goOn = (): void => {
+            gunzip.off('drain', goOn).off('close', goOn)
+            resolve()
+          }
+          gunzip.on('drain', goOn).on('close', goOn)
         })
       }
       const next = await rest.next()
