@@ -2,14 +2,16 @@
 /**
  * The command `blockloom`: options, signals and exit codes.
  *
- * Exit codes: 0 everything is right; 1 a block is not valid or does not match its header, or parallel and sequential differ; 2 a file
- * or an option cannot be used; 130 interrupted. What the commands do is in run.ts and chain.ts.
+ * Exit codes: 0 everything is right; 1 a block or fixture is not valid or does not match, or parallel and sequential
+ * differ; 2 a file or an option cannot be used; 130 interrupted. What the commands do is in run.ts, chain.ts and
+ * conformance/.
  */
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { MAX_WORKERS } from '../core/layout.ts'
 import { type BlockFile, readBlockFile } from './blockFile.ts'
 import { importChain } from './chain.ts'
+import { runConformance } from './conformance/conformance.ts'
 import { Exit, runSources, type Source } from './run.ts'
 import { errorLine } from './text.ts'
 import { demoBlock } from './workloads.ts'
@@ -23,6 +25,16 @@ interface Flags {
   readonly repeat: number
   readonly trustSenders?: boolean
   readonly json?: boolean
+}
+
+/** What commander makes of the options of `conformance`. */
+interface ConformanceFlags {
+  readonly adapter: 'revm'
+  readonly workers?: number
+  readonly json?: boolean
+  readonly pack?: 'disjoint' | 'overlapping'
+  readonly every: number
+  readonly docs?: string
 }
 
 /** More runs than this are a mistyped number: a block of a millisecond would take three minutes. */
@@ -41,7 +53,7 @@ function wholeNumber(most: number): (text: string) => number {
   }
 }
 
-/** What all commands can be told of the pool. */
+/** What every command takes. */
 function addPoolOptions(command: Command): Command {
   return command
     .addOption(new Option('--adapter <name>', 'the EVM that runs the transactions').choices(['revm']).default('revm'))
@@ -50,17 +62,18 @@ function addPoolOptions(command: Command): Command {
         wholeNumber(MAX_WORKERS),
       ),
     )
-    .addOption(
-      new Option('--speculation <mode>', 'auto leaves what does not gain to the sequential path; always never does')
-        .choices(['auto', 'always'])
-        .default('auto'),
-    )
 }
+
+const speculationOption = (): Option =>
+  new Option('--speculation <mode>', 'auto leaves what does not gain to the sequential path; always never does')
+    .choices(['auto', 'always'])
+    .default('auto')
 
 /** `run` and `demo` take the same options; only how often a path is timed differs. */
 function addOptions(command: Command, repeat: number): Command {
   return addPoolOptions(command)
     .option('--sequential', 'run the sequential path only')
+    .addOption(speculationOption())
     .addOption(
       new Option('--repeat <r>', 'timed runs of each path; the medians are told')
         .argParser(wholeNumber(MOST_REPEATS))
@@ -138,15 +151,47 @@ function makeProgram(): Command {
       .argument('<genesis>', 'genesis file as go-ethereum reads it, JSON')
       .argument('<blocks>', 'consecutive blocks from number 1 on, RLP, as `geth export` writes them'),
   )
+    .addOption(speculationOption())
     .option('--json', 'print one line of JSON at the end')
     .action(async (genesis: string, blocks: string, { adapter, workers, speculation, json = false }: Flags) => {
       const { signal } = interruption
       process.exitCode = await importChain(genesis, blocks, { adapter, workers, speculation, json, signal })
     })
 
+  addPoolOptions(
+    program
+      .command('conformance')
+      .description('run BlockchainTest fixtures, every block through the pool, and compare with what they say')
+      .argument('<path...>', 'official JSON files, folders of them, or .jsonl of { file, name, test }; plain or gzip'),
+  )
+    .option('--json', 'print one line of JSON for each case that did not pass, and a last one of counts')
+    .addOption(
+      new Option(
+        '--pack <kind>',
+        'join many tests in one block, and check their own or compare with sequential',
+      ).choices(['disjoint', 'overlapping']),
+    )
+    .addOption(
+      new Option('--every <k>', 'run a sample: of each fork of each file the first case and each k-th after it')
+        .argParser(wholeNumber(MOST_REPEATS))
+        .default(1),
+    )
+    .option('--docs <file>', 'write a page of Markdown about what passed and what did not')
+    .action(async (paths: string[], flags: ConformanceFlags) => {
+      process.exitCode = await runConformance(paths, {
+        adapter: flags.adapter,
+        workers: flags.workers,
+        json: flags.json ?? false,
+        pack: flags.pack,
+        every: flags.every,
+        docs: flags.docs,
+        signal: interruption.signal,
+      })
+    })
+
   program.addHelpText(
     'after',
-    '\nExit codes: 0 right, 1 a block does not match or parallel and sequential differ, 2 unusable input, 130 interrupted.',
+    '\nExit codes: 0 right, 1 a block or fixture does not match or parallel and sequential differ, 2 unusable input, 130 interrupted.',
   )
   return program
 }

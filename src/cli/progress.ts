@@ -10,15 +10,16 @@ export interface Progress {
 }
 
 /**
- * Shows a bar for one file.
+ * Shows a bar for one file, or a count where nobody knows how much there is.
  *
+ * @param steps - 0 where it is not known
  * @param wanted - false shows nothing; neither is anything shown where stderr is no terminal
  */
 export function showProgress(wanted: boolean, label: string, steps: number, unit = 'steps'): Progress {
   if (!wanted || !process.stderr.isTTY) return { step: () => undefined, stop: () => undefined }
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,
-    format: `{label} [{bar}] {value}/{total} ${unit}`,
+    format: steps > 0 ? `{label} [{bar}] {value}/{total} ${unit}` : `{value} ${unit} {label}`,
     barCompleteChar: '#',
     barIncompleteChar: '-',
     clearOnComplete: true,

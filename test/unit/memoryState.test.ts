@@ -1,6 +1,6 @@
 /** The state of accounts in memory: what is put is read back, differences are applied whole, and growth is unseen. */
 import { describe, expect, test } from 'vitest'
-import { LocationTable } from '../../src/core/table.ts'
+import { LocationTable, StateHeader } from '../../src/core/table.ts'
 import { type AccountDiff, createMemoryState, type Hex, type StateDiff } from '../../src/index.ts'
 import { address, hashOf, keccak256, word } from '../support/evm.ts'
 
@@ -178,3 +178,29 @@ describe('memoryState: growth', () => {
     }).toThrow(expect.objectContaining({ code: 'CAPACITY', fields: expect.objectContaining({ limit: MIB }) }))
   })
 })
+
+describe('memoryState: between runs', () => {
+  test('a record put after a run does not lie in memory that the next run takes', () => {
+    const state = create()
+    state.putAccount(address(1), { balance: 5n })
+    // What a run does: main interns the fee recipient, which is taken back at the end.
+    state.open(4)
+    state.table.account(new Int32Array(5).fill(7), 0)
+    state.close([state.table.inserted])
+    state.putAccount(address(2), { balance: 6n, storage: { '1': 2n } })
+    state.open(4)
+    expect(state.words[StateHeader.Next]).toBeGreaterThan(recordOf(state, address(2)))
+    state.table.account(new Int32Array(5).fill(9), 0)
+    state.close([state.table.inserted])
+    expect(state.getAccount(address(2))).toEqual({ balance: 6n, nonce: 0n, codeHash: undefined })
+    expect(state.getStorage(address(2), 1)).toBe(2n)
+  })
+})
+
+/** Offset of an account's record: its address is unique in a memory this small. */
+function recordOf(state: ReturnType<typeof create>, of: Hex): number {
+  const key = new Int32Array(Uint8Array.from(Buffer.from(of.slice(2), 'hex')).buffer)
+  return state.words.findIndex(
+    (_, at) => at % 32 === 0 && state.words[at] === 1 && key.every((w, k) => state.words[at + 1 + k] === w),
+  )
+}

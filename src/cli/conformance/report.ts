@@ -1,0 +1,156 @@
+/** How a run of fixtures is told: a table by suite and fork, lines of JSON, and the page docs/conformance.md. */
+
+import { shown } from './json.ts'
+import type { CaseResult } from './runCase.ts'
+
+/** One case and what came of it. */
+export interface ToldCase extends CaseResult {
+  readonly source: string
+  readonly file: string
+  readonly name: string
+  readonly network: string
+}
+
+/** Counts of cases that belong together. */
+export interface Counts {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+/** What a whole run came to. */
+export interface Summary extends Counts {
+  readonly blocks: number
+  readonly transactions: number
+  readonly aborts: number
+  /** Files, lines and cases that could not be read. */
+  readonly unusable: number
+  readonly workers: number
+  readonly ms: number
+  readonly suites: Readonly<Record<string, Readonly<Record<string, Counts>>>>
+  /** Skipped cases by reason. */
+  readonly reasons: Readonly<Record<string, number>>
+}
+
+/** Collects cases; holds counts only, however many there are. */
+export class Tallies {
+  readonly #suites = new Map<string, Map<string, Counts>>()
+  readonly #reasons = new Map<string, number>()
+  readonly #total = { passed: 0, failed: 0, skipped: 0, blocks: 0, transactions: 0, aborts: 0 }
+  #unusable = 0
+
+  add(told: ToldCase): void {
+    const forks = this.#suites.get(suiteOf(told.source)) ?? new Map<string, Counts>()
+    this.#suites.set(suiteOf(told.source), forks)
+    const counts = forks.get(told.network) ?? { passed: 0, failed: 0, skipped: 0 }
+    forks.set(told.network, counts)
+    counts[told.status]++
+    this.#total[told.status]++
+    this.#total.blocks += told.blocks
+    this.#total.transactions += told.transactions
+    this.#total.aborts += told.aborts
+    if (told.status === 'skipped') this.#reasons.set(told.reason, (this.#reasons.get(told.reason) ?? 0) + 1)
+  }
+
+  addUnusable(): void {
+    this.#unusable++
+  }
+
+  get failed(): number {
+    return this.#total.failed
+  }
+
+  get unusable(): number {
+    return this.#unusable
+  }
+
+  get cases(): number {
+    return this.#total.passed + this.#total.failed + this.#total.skipped
+  }
+
+  summary(workers: number, ms: number): Summary {
+    const suites = Object.fromEntries([...this.#suites].map(([suite, forks]) => [suite, Object.fromEntries(forks)]))
+    return { ...this.#total, unusable: this.#unusable, workers, ms, suites, reasons: Object.fromEntries(this.#reasons) }
+  }
+}
+
+/** A suite is the file or folder that it lies in, without its path and endings. */
+function suiteOf(source: string): string {
+  const name = source.slice(source.lastIndexOf('/') + 1)
+  return name.replace(/\.jsonl?(?:\.gz)?$/, '')
+}
+
+/** One line of JSON for a case that did not pass. */
+export function jsonCase({ source, file, name, network, status, reason }: ToldCase): string {
+  return JSON.stringify({ status, source, file, name, fork: network, reason })
+}
+
+export function jsonSummary(summary: Summary): string {
+  return JSON.stringify({ summary })
+}
+
+const HEAD = ['suite', 'fork', 'passed', 'failed', 'skipped']
+
+/** The table by suite and fork, and a last line for all. */
+export function table(summary: Summary): string {
+  const rows = rowsOf(summary)
+  const widths = HEAD.map((head, column) => Math.max(head.length, ...rows.map((row) => (row[column] ?? '').length)))
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ')
+  const reasons = Object.entries(summary.reasons).map(([reason, count]) => `skipped ${count}: ${reason}`)
+  const { passed, failed, skipped, unusable, blocks, transactions, workers, ms } = summary
+  const total = [
+    `${passed} passed, ${failed} failed, ${skipped} skipped`,
+    ...(unusable > 0 ? [`${unusable} unusable`] : []),
+    `${blocks} blocks, ${transactions} transactions, ${workers} workers, ${(ms / 1000).toFixed(1)} s`,
+  ]
+  return [line(HEAD), ...rows.map(line), ...reasons, total.join('; ')].join('\n')
+}
+
+function rowsOf({ suites }: Summary): string[][] {
+  return Object.entries(suites).flatMap(([suite, forks]) =>
+    Object.entries(forks).map(([fork, { passed, failed, skipped }]) => {
+      return [suite, fork, `${passed}`, `${failed}`, `${skipped}`]
+    }),
+  )
+}
+
+/**
+ * The page docs/conformance.md: what passes, what does not, and why.
+ *
+ * @param command - the command that was run
+ * @param others - cases that did not pass
+ */
+export function page(summary: Summary, others: readonly ToldCase[], command: string): string {
+  const cell = (text: string): string => shown(text).replaceAll('|', '\\|')
+  const rows = rowsOf(summary).map((row) => `| ${row.map(cell).join(' | ')} |`)
+  const byReason = new Map<string, number>()
+  for (const { status, reason } of others) {
+    // Without the numbers of one case, cases that fail for one reason are one row.
+    const key = `${status} | ${cell(reason.replace(/0x[0-9a-f]+/g, '…').replace(/\b\d+\b/g, 'n'))}`
+    byReason.set(key, (byReason.get(key) ?? 0) + 1)
+  }
+  const reasons = [...byReason].sort((a, b) => b[1] - a[1]).map(([key, count]) => `| ${count} | ${key} |`)
+  const failures = others
+    .filter(({ status }) => status === 'failed')
+    .map(({ network, name }) => `- ${network}: \`${name}\``)
+  return [
+    '# Conformance',
+    '',
+    `Written by \`${command}\`: every block through the pool with \`speculation: 'always'\`, ${summary.workers} workers.`,
+    '',
+    `${summary.passed} passed, ${summary.failed} failed, ${summary.skipped} skipped; ${summary.blocks} blocks with ${summary.transactions} transactions.`,
+    '',
+    '| suite | fork | passed | failed | skipped |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+    '## What does not pass, and why',
+    '',
+    ...(reasons.length === 0 ? ['Everything passes.'] : ['| cases | what | why |', '|---|---|---|', ...reasons]),
+    ...(failures.length === 0 ? [] : ['', '## Cases that fail', '', ...failures]),
+    '',
+  ].join('\n')
+}

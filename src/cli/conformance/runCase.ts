@@ -1,0 +1,171 @@
+/**
+ * Runs one fixture and says what came of it: passed, failed with the first difference, or skipped with the reason.
+ */
+import { decodeBlock, resolveChain } from '../../evm.ts'
+import { type Hex, InvalidInputError } from '../../index.ts'
+import { allowedBy, mayBeAnUncles, reasonsOf } from './exceptions.ts'
+import type { Alloc, Fixture, FixtureAccount, FixtureBlock } from './fixture.ts'
+import { BlockTree, type ImporterOptions } from './importer.ts'
+import type { NetworkRules } from './networks.ts'
+
+/** What came of a fixture, and what it cost. */
+export interface CaseResult {
+  readonly status: 'passed' | 'failed' | 'skipped'
+  /** Why it failed or was skipped; empty where it passed. */
+  readonly reason: string
+  /** Blocks that were imported, transactions in them, and incarnations that were thrown away. */
+  readonly blocks: number
+  readonly transactions: number
+  readonly aborts: number
+}
+
+/** Ends a case as failed. */
+class Difference extends Error {
+  override readonly name = 'Blockloom.Difference'
+}
+
+/** Counts of one case. */
+interface Tally {
+  blocks: number
+  transactions: number
+  aborts: number
+  /** Blocks that are wrong in what an uncle says, which is not checked. */
+  unclesNotChecked: number
+}
+
+/**
+ * Runs a fixture.
+ *
+ * @param rules - of its chain; undefined where the chain's name is not known
+ * @throws where the signal was aborted, and what is no verdict on the fixture: a full memory, a lost worker
+ */
+export async function runCase(
+  fixture: Fixture,
+  rules: NetworkRules | undefined,
+  options: ImporterOptions,
+): Promise<CaseResult> {
+  const tally: Tally = { blocks: 0, transactions: 0, aborts: 0, unclesNotChecked: 0 }
+  const end = (status: CaseResult['status'], reason: string): CaseResult => {
+    const { blocks, transactions, aborts } = tally
+    return { status, reason, blocks, transactions, aborts }
+  }
+  if (rules === undefined) return end('failed', `the chain ${fixture.network} is not known`)
+  const missing = missingFork(rules)
+  if (missing !== undefined) return end('skipped', `no rule set for ${missing}`)
+  let tree: BlockTree | undefined
+  try {
+    tree = new BlockTree(fixture, options)
+    same('genesis hash', tree.genesisHash, fixture.genesisHash)
+    for (const [index, block] of fixture.blocks.entries()) await importOne(tree, block, index, tally)
+    same('head', tree.head, fixture.lastBlockHash)
+    if (fixture.postState !== undefined) comparePost(fixture.postState, tree.accountsAfter(tree.head))
+    if (fixture.postStateHash !== undefined) {
+      same('state root', tree.stateRootAfter(tree.head) ?? '0x', fixture.postStateHash)
+    }
+    if (tally.unclesNotChecked === 0) return end('passed', '')
+    return end('skipped', 'what uncles say of themselves is not checked')
+  } catch (error) {
+    if (error instanceof Difference) return end('failed', error.message)
+    throw error
+  } finally {
+    tree?.close()
+  }
+}
+
+/** The first fork of the chain that has no rule set here. */
+export function missingFork({ chain, fork }: NetworkRules): string | undefined {
+  const far = { number: (1n << 64n) - 1n, timestamp: (1n << 64n) - 1n }
+  for (const point of [{ number: 0n, timestamp: 0n }, far]) {
+    try {
+      resolveChain(chain, point)
+    } catch (error) {
+      if (error instanceof InvalidInputError && error.code === 'UNSUPPORTED_FORK')
+        return String(error.fields['fork'] ?? fork)
+      throw error
+    }
+  }
+  return undefined
+}
+
+async function importOne(tree: BlockTree, block: FixtureBlock, index: number, tally: Tally): Promise<void> {
+  const name = `block ${index}`
+  const { expectException: expected } = block
+  const { reasons, unknown } = allowedBy(expected ?? '')
+  if (expected !== undefined && unknown.length > 0) {
+    throw new Difference(`${name}: nothing is known of the exception ${unknown.join(', ')}`)
+  }
+  let imported: Awaited<ReturnType<BlockTree['add']>>
+  try {
+    imported = await tree.add(block.rlp)
+  } catch (error) {
+    const found = reasonsOf(error)
+    if (found === undefined) throw error
+    const said = error instanceof Error ? error.message : String(error)
+    if (expected === undefined) throw new Difference(`${name} is valid, but was rejected: ${said}`)
+    if (![...found].some((reason) => (reasons as ReadonlySet<string>).has(reason))) {
+      throw new Difference(`${name}: expected ${expected}, but it was rejected for another reason: ${said}`)
+    }
+    return
+  }
+  if (expected !== undefined) {
+    if (hasUncles(block) && mayBeAnUncles(reasons)) {
+      tally.unclesNotChecked++
+      tree.drop(imported.hash)
+      return
+    }
+    throw new Difference(`${name}: expected ${expected}, but it was accepted`)
+  }
+  tally.blocks++
+  tally.transactions += imported.transactions
+  tally.aborts += imported.aborts
+  if (imported.fallback > 0) {
+    throw new Difference(`${name}: ${imported.fallback} of ${imported.transactions} transactions took the fallback`)
+  }
+  if (block.hash !== undefined) same(`${name}: hash`, imported.hash, block.hash)
+}
+
+function same(what: string, actual: Hex, expected: Hex): void {
+  if (actual !== expected) throw new Difference(`${what} is ${actual}, should be ${expected}`)
+}
+
+/** Compares every account, field and slot, in the order of addresses. */
+function comparePost(expected: Alloc, actual: Alloc): void {
+  const difference = firstDifference(expected, actual)
+  if (difference !== undefined) throw new Difference(`post-state: ${difference}`)
+}
+
+/**
+ * Finds where two sets of accounts differ.
+ *
+ * @returns the first difference in words; undefined where they are equal
+ */
+export function firstDifference(expected: Alloc, actual: Alloc): string | undefined {
+  for (const address of [...new Set([...expected.keys(), ...actual.keys()])].sort()) {
+    const difference = accountDifference(expected.get(address), actual.get(address))
+    if (difference !== undefined) return `account ${address}: ${difference}`
+  }
+  return undefined
+}
+
+/** The same of one account; undefined stands for an account that does not exist. */
+export function accountDifference(
+  wanted: FixtureAccount | undefined,
+  found: FixtureAccount | undefined,
+): string | undefined {
+  if (wanted === undefined) return found === undefined ? undefined : 'exists, should not'
+  if (found === undefined) return 'does not exist, should'
+  if (found.balance !== wanted.balance) return `balance is ${found.balance}, should be ${wanted.balance}`
+  if (found.nonce !== wanted.nonce) return `nonce is ${found.nonce}, should be ${wanted.nonce}`
+  if (Buffer.compare(found.code, wanted.code) !== 0) {
+    return `code has ${found.code.length} bytes and differs from the ${wanted.code.length} that it should have`
+  }
+  for (const key of new Set([...wanted.storage.keys(), ...found.storage.keys()])) {
+    const [is, should] = [found.storage.get(key) ?? 0n, wanted.storage.get(key) ?? 0n]
+    if (is !== should) return `slot 0x${key.toString(16)} is 0x${is.toString(16)}, should be 0x${should.toString(16)}`
+  }
+  return undefined
+}
+
+function hasUncles({ rlp }: FixtureBlock): boolean {
+  return (decodeBlock(rlp).uncles ?? []).length > 0
+}
