@@ -5,14 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { WHOLE_BLOCKS } from '../../src/cli/conformance/execution.ts'
 import { type Json, smallTest, spoiled } from '../support/fixtures.ts'
 import { blockloom, linesOf } from './command.ts'
 
 const CONSENSUS = fileURLToPath(new URL('../../../shared/data/consensus', import.meta.url))
 const haveConsensus = existsSync(CONSENSUS)
 if (!haveConsensus) process.stderr.write(`skipped: the consensus tests of ${CONSENSUS} are not here\n`)
-if (!WHOLE_BLOCKS) process.stderr.write('skipped: the sample of all suites, until whole blocks are executed\n')
 
 let folder = ''
 beforeAll(async () => {
@@ -121,7 +119,6 @@ describe('conformance: packs', () => {
 })
 
 describe('conformance: the sample', () => {
-  test.runIf(haveConsensus && WHOLE_BLOCKS)(
     'of each fork of each suite the first case and every 40th',
     async () => {
       const { stdout, stderr } = await command(CONSENSUS, '--every', '40', '--json')

@@ -126,7 +126,9 @@ describe.skipIf(!hasBlocks)('whole real blocks (skipped without ../shared/data/b
       sums.set(address, (sums.get(address) ?? 0n) + BigInt(amount) * 10n ** 9n)
     }
     for (const [address, sum] of sums) {
-      const { balance, nonce, code_hash: codeHash } = file.post?.[address] as NonNullable<RealBlock['post']>[string]
+      const after = file.post?.[address]
+      if (after === undefined) throw new Error(`the file says nothing of ${address}`)
+      const { balance, nonce, code_hash: codeHash } = after
       state.putAccount(address, {
         balance: BigInt(balance) - sum,
         nonce,

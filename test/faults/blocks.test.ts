@@ -218,9 +218,6 @@ describe('blocks and chains that cannot be used', () => {
   })
 
   test('forks without rules, and names that are none', async () => {
-    expect(await attempt(file.block, { chain: chainAtFork('constantinople') })).toMatchObject({
-      code: 'UNSUPPORTED_FORK',
-    })
     expect(await attempt(file.block, { chain: chainAtFork('amsterdam') })).toMatchObject({ code: 'UNSUPPORTED_FORK' })
     expect(await attempt(file.block, { chain: chainAtFork('utopia' as never) })).toMatchObject({ code: 'UNKNOWN_FORK' })
     expect(await attempt(file.block, { chain: { chainId: 1, forks: { london: { block: 1e9 } } } })).toMatchObject({

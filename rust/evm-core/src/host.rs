@@ -40,6 +40,8 @@ const ANSWER_FLAGS: usize = 35;
 const FLAG_EXACT: u32 = 1;
 /// The account exists in the sense of the rules before EIP-161.
 const FLAG_EXISTS: u32 = 2;
+/// The account has no code and yet storage.
+const FLAG_STORED: u32 = 4;
 
 #[repr(C, align(64))]
 pub struct Words<const N: usize>([u32; N]);
@@ -170,6 +172,7 @@ impl Database for HostDb {
             flags: 0,
             exact: flags & FLAG_EXACT != 0,
             existed: flags & FLAG_EXISTS != 0,
+            stored: flags & FLAG_STORED != 0,
             balance,
             slack: U256::MAX,
             nonce,

@@ -37,6 +37,8 @@ pub struct Observed {
     /// `balance` is folded from all entries below, not a guess.
     pub exact: bool,
     pub existed: bool,
+    /// It has no code and yet storage, so no contract can be created there (EIP-7610).
+    pub stored: bool,
     pub balance: U256,
     /// By how much the balance at the start could be lower with every check passed as it was.
     pub slack: U256,

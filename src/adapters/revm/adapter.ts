@@ -50,6 +50,14 @@ const hex = (words: Words, at: number, count: number): string => {
   return `0x${Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')}`
 }
 
+/** Whether the base state has a slot of the account. Without code, no place of a block can have written one. */
+const hasStorage = (state: Words, account: number): boolean => {
+  for (let s = state[account + AccountRecord.FirstSlot]; s !== 0; s = state[s + SlotRecord.NextSlot]) {
+    if (!isZero8(state, s + SlotRecord.Value)) return true
+  }
+  return false
+}
+
 export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   let memory: TaskMemory
   let spuriousDragon = true
@@ -126,6 +134,9 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
         return 1
       }
       copy8(m, request + Request.CodeHash, EMPTY_HASH, 0)
+      if (state[r + AccountRecord.FirstSlot] !== 0 && generation === 0 && hasStorage(state, r)) {
+        m[request + Request.Flags] |= RequestFlag.Stored
+      }
       if (exists !== 0) return 1
       if (!spuriousDragon) return 0
       const nonceIsZero = (m[request + Request.Nonce] | m[request + Request.Nonce + 1]) === 0

@@ -32,7 +32,7 @@ interface KernelExports {
 
 /** Offsets in the request block. */
 export const Request = { Answer: 16, Nonce: 24, CodeHash: 26, Id: 34, Flags: 35 } as const
-export const RequestFlag = { Exact: 1, Exists: 2 } as const
+export const RequestFlag = { Exact: 1, Exists: 2, Stored: 4 } as const
 
 /** Offsets in the output block, rust/evm-core/src/output.rs. */
 export const Output = {

