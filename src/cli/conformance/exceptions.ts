@@ -77,7 +77,7 @@ export type Reason =
   | 'tx.authorizations'
 
 /** What each expected value allows. A value that is not here is told as such, and its case fails. */
-export const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
+const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
   // ---- transactions, execution-spec-tests ----
   'TransactionException.INTRINSIC_GAS_TOO_LOW': ['tx.intrinsicGas', 'tx.floorGas'],
   'TransactionException.INTRINSIC_GAS_BELOW_FLOOR_GAS_COST': ['tx.floorGas'],

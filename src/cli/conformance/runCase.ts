@@ -139,7 +139,7 @@ function comparePost(expected: Alloc, actual: Alloc): void {
  *
  * @returns the first difference in words; undefined where they are equal
  */
-export function firstDifference(expected: Alloc, actual: Alloc): string | undefined {
+function firstDifference(expected: Alloc, actual: Alloc): string | undefined {
   for (const address of [...new Set([...expected.keys(), ...actual.keys()])].sort()) {
     const difference = accountDifference(expected.get(address), actual.get(address))
     if (difference !== undefined) return `account ${address}: ${difference}`
