@@ -101,7 +101,8 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
   'TransactionException.TYPE_3_TX_ZERO_BLOBS': ['tx.zeroBlobs'],
   'TransactionException.TYPE_3_TX_CONTRACT_CREATION': ['tx.creation'],
   'TransactionException.TYPE_3_TX_INVALID_BLOB_VERSIONED_HASH': ['tx.blobVersion'],
-  'TransactionException.TYPE_3_TX_MAX_BLOB_GAS_ALLOWANCE_EXCEEDED': ['tx.blobCount'],
+  // The header's sum is compared before any transaction is.
+  'TransactionException.TYPE_3_TX_MAX_BLOB_GAS_ALLOWANCE_EXCEEDED': ['tx.blobCount', 'header.blobGasUsed'],
   'TransactionException.TYPE_3_TX_BLOB_COUNT_EXCEEDED': ['tx.blobCount'],
   'TransactionException.INSUFFICIENT_MAX_FEE_PER_BLOB_GAS': ['tx.blobFee'],
   // A transaction in its network form is a list in the place of its first field.
@@ -257,6 +258,11 @@ const BODY_REASONS: Readonly<Record<string, Reason>> = {
   blockAccessList: 'blockAccessList',
 }
 
+function reasonOfField(field: string): string {
+  // A field of one uncle: uncles[0].number.
+  return field.startsWith('uncles[') ? 'uncles.validity' : (BODY_REASONS[field] ?? `header.${field}`)
+}
+
 /** The block's parent is not known, or is not valid itself. */
 export class UnknownParentError extends Error {
   override readonly name = 'Blockloom.UnknownParentError'
@@ -273,9 +279,7 @@ export function reasonsOf(error: unknown): ReadonlySet<string> | undefined {
   if (!(error instanceof ParallelExecutionError)) return undefined
   const { fields } = error
   if (Array.isArray(fields['mismatches'])) {
-    return new Set(
-      (fields['mismatches'] as readonly Mismatch[]).map(({ field }) => BODY_REASONS[field] ?? `header.${field}`),
-    )
+    return new Set((fields['mismatches'] as readonly Mismatch[]).map(({ field }) => reasonOfField(field)))
   }
   if (!(error instanceof InvalidInputError)) return undefined
   const reason = typeof fields['reason'] === 'string' ? fields['reason'] : ''

@@ -54,6 +54,9 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   Petersburg: 'ConstantinopleFix',
 }
 
+/** Where every fixture has its deposit contract: mainnet's address (EIP-6110). */
+const DEPOSIT_CONTRACT = '0x00000000219ab540356cbb839cbe05303d7705fa'
+
 const TRANSITION = /^(\w+?)To(\w+?)At(?:(Time)(\d+)(k?)|(Diff)([0-9a-fA-F]+)|(\d+))$/
 
 const DAO = FORKS.findIndex(([name]) => name === 'Dao')
@@ -111,7 +114,7 @@ function rules(
   )
   const merge = terminalTotalDifficulty === undefined ? {} : { terminalTotalDifficulty }
   return {
-    chain: { chainId: fixture.chainId, forks, blobSchedule, ...merge },
+    chain: { chainId: fixture.chainId, forks, blobSchedule, depositContract: DEPOSIT_CONTRACT, ...merge },
     terminalTotalDifficulty,
     fork: FORKS[last]?.[1] as ForkName,
   }
