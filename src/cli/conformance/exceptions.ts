@@ -103,7 +103,7 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
   'TransactionException.TYPE_3_TX_INVALID_BLOB_VERSIONED_HASH': ['tx.blobVersion'],
   // The header's sum is compared before any transaction is.
   'TransactionException.TYPE_3_TX_MAX_BLOB_GAS_ALLOWANCE_EXCEEDED': ['tx.blobCount', 'header.blobGasUsed'],
-  'TransactionException.TYPE_3_TX_BLOB_COUNT_EXCEEDED': ['tx.blobCount'],
+  'TransactionException.TYPE_3_TX_BLOB_COUNT_EXCEEDED': ['tx.blobCount', 'header.blobGasUsed'],
   'TransactionException.INSUFFICIENT_MAX_FEE_PER_BLOB_GAS': ['tx.blobFee'],
   // A transaction in its network form is a list in the place of its first field.
   'TransactionException.TYPE_3_TX_WITH_FULL_BLOBS': ['form.transaction'],
@@ -212,7 +212,8 @@ export function allowedBy(expected: string): { readonly reasons: ReadonlySet<Rea
 
 /** True where a block that has uncles may be wrong in nothing but one of them. */
 export function mayBeAnUncles(reasons: ReadonlySet<Reason>): boolean {
-  return [...reasons].every((reason) => !OF_THE_BLOCK.has(reason) && !reason.startsWith('tx.'))
+  const all = [...reasons]
+  return all.some((reason) => !reason.startsWith('tx.')) && !all.some((reason) => OF_THE_BLOCK.has(reason))
 }
 
 /** Classes by the text of revm's InvalidTransaction (revm-context-interface 43.0.2), and of this library's own checks. */

@@ -74,8 +74,12 @@ export async function runCase(
 
 /** The first fork of the chain that has no rule set here. */
 export function missingFork({ chain, fork }: NetworkRules): string | undefined {
-  const far = { number: (1n << 64n) - 1n, timestamp: (1n << 64n) - 1n }
-  for (const point of [{ number: 0n, timestamp: 0n }, far]) {
+  const most = (1n << 64n) - 1n
+  const merge = { difficulty: 0n, parentTotalDifficulty: 0n }
+  for (const point of [
+    { number: 0n, timestamp: 0n, ...merge },
+    { number: most, timestamp: most, ...merge },
+  ]) {
     try {
       resolveChain(chain, point)
     } catch (error) {
@@ -100,6 +104,7 @@ async function importOne(tree: BlockTree, block: FixtureBlock, index: number, ta
   } catch (error) {
     const found = reasonsOf(error)
     if (found === undefined) throw error
+    if (lacksTransactions(block) && found.has('header.transactionsRoot')) return
     const said = error instanceof Error ? error.message : String(error)
     if (expected === undefined) throw new Difference(`${name} is valid, but was rejected: ${said}`)
     if (![...found].some((reason) => (reasons as ReadonlySet<string>).has(reason))) {
@@ -169,6 +174,16 @@ export function accountDifference(
     if (is !== should) return `slot 0x${key.toString(16)} is 0x${is.toString(16)}, should be 0x${should.toString(16)}`
   }
   return undefined
+}
+
+/** True where a transaction that is not valid was left out of the block's RLP: its root cannot be right then. */
+function lacksTransactions({ rlp, committed, expectException }: FixtureBlock): boolean {
+  if (committed === undefined || expectException === undefined) return false
+  try {
+    return decodeBlock(rlp).transactions.length < committed
+  } catch {
+    return false
+  }
 }
 
 /** True where the block has uncles, and what is expected of it may be wrong in one of them alone. */
