@@ -119,6 +119,7 @@ describe('conformance: packs', () => {
 })
 
 describe('conformance: the sample', () => {
+  test.runIf(haveConsensus)(
     'of each fork of each suite the first case and every 40th',
     async () => {
       const { stdout, stderr } = await command(CONSENSUS, '--every', '40', '--json')

@@ -137,7 +137,7 @@ export async function runConformance(paths: readonly string[], options: Conforma
  * The cases to run, in order. The sample is by a rule, so that it is the same everywhere: of each fork of each file the
  * first case and every `every`-th after it.
  */
-export async function* sampled(
+async function* sampled(
   files: readonly string[],
   every: number,
   unusable: (error: FixtureError) => void,

@@ -77,7 +77,7 @@ export type Reason =
   | 'tx.authorizations'
 
 /** What each expected value allows. A value that is not here is told as such, and its case fails. */
-export const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
+const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
   // ---- transactions, execution-spec-tests ----
   'TransactionException.INTRINSIC_GAS_TOO_LOW': ['tx.intrinsicGas', 'tx.floorGas'],
   'TransactionException.INTRINSIC_GAS_BELOW_FLOOR_GAS_COST': ['tx.floorGas'],
@@ -101,8 +101,9 @@ export const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
   'TransactionException.TYPE_3_TX_ZERO_BLOBS': ['tx.zeroBlobs'],
   'TransactionException.TYPE_3_TX_CONTRACT_CREATION': ['tx.creation'],
   'TransactionException.TYPE_3_TX_INVALID_BLOB_VERSIONED_HASH': ['tx.blobVersion'],
-  'TransactionException.TYPE_3_TX_MAX_BLOB_GAS_ALLOWANCE_EXCEEDED': ['tx.blobCount'],
-  'TransactionException.TYPE_3_TX_BLOB_COUNT_EXCEEDED': ['tx.blobCount'],
+  // The header's sum is compared before any transaction is.
+  'TransactionException.TYPE_3_TX_MAX_BLOB_GAS_ALLOWANCE_EXCEEDED': ['tx.blobCount', 'header.blobGasUsed'],
+  'TransactionException.TYPE_3_TX_BLOB_COUNT_EXCEEDED': ['tx.blobCount', 'header.blobGasUsed'],
   'TransactionException.INSUFFICIENT_MAX_FEE_PER_BLOB_GAS': ['tx.blobFee'],
   // A transaction in its network form is a list in the place of its first field.
   'TransactionException.TYPE_3_TX_WITH_FULL_BLOBS': ['form.transaction'],
@@ -211,7 +212,8 @@ export function allowedBy(expected: string): { readonly reasons: ReadonlySet<Rea
 
 /** True where a block that has uncles may be wrong in nothing but one of them. */
 export function mayBeAnUncles(reasons: ReadonlySet<Reason>): boolean {
-  return [...reasons].every((reason) => !OF_THE_BLOCK.has(reason) && !reason.startsWith('tx.'))
+  const all = [...reasons]
+  return all.some((reason) => !reason.startsWith('tx.')) && !all.some((reason) => OF_THE_BLOCK.has(reason))
 }
 
 /** Classes by the text of revm's InvalidTransaction (revm-context-interface 43.0.2), and of this library's own checks. */
@@ -258,6 +260,11 @@ const BODY_REASONS: Readonly<Record<string, Reason>> = {
   blockAccessList: 'blockAccessList',
 }
 
+function reasonOfField(field: string): string {
+  // A field of one uncle: uncles[0].number.
+  return field.startsWith('uncles[') ? 'uncles.validity' : (BODY_REASONS[field] ?? `header.${field}`)
+}
+
 /** The block's parent is not known, or is not valid itself. */
 export class UnknownParentError extends Error {
   override readonly name = 'Blockloom.UnknownParentError'
@@ -274,9 +281,7 @@ export function reasonsOf(error: unknown): ReadonlySet<string> | undefined {
   if (!(error instanceof ParallelExecutionError)) return undefined
   const { fields } = error
   if (Array.isArray(fields['mismatches'])) {
-    return new Set(
-      (fields['mismatches'] as readonly Mismatch[]).map(({ field }) => BODY_REASONS[field] ?? `header.${field}`),
-    )
+    return new Set((fields['mismatches'] as readonly Mismatch[]).map(({ field }) => reasonOfField(field)))
   }
   if (!(error instanceof InvalidInputError)) return undefined
   const reason = typeof fields['reason'] === 'string' ? fields['reason'] : ''
@@ -287,6 +292,8 @@ export function reasonsOf(error: unknown): ReadonlySet<string> | undefined {
       return new Set(['tx.type', 'form.transaction'])
     case 'INVALID_TRANSACTION':
       return new Set(TRANSACTION_TEXTS.filter(([text]) => text.test(reason)).map(([, found]) => found))
+    case 'SYSTEM_CALL_FAILED':
+      return new Set(['requests'])
     case 'UNDECODABLE_BLOCK':
       return formReasons(fields, reason)
     default:

@@ -32,6 +32,8 @@ export interface FixtureBlock {
   readonly hash: Hex | undefined
   /** Senders by transaction as the fixture tells them; undefined where it does not. */
   readonly senders: readonly (Hex | undefined)[]
+  /** Transactions that the header commits to, where the fixture lists them apart: the RLP may lack one that is not valid. */
+  readonly committed: number | undefined
 }
 
 /** Blob parameters of a fork, by the fixture's name of it. */
@@ -134,6 +136,7 @@ function readBlock(block: Reader): FixtureBlock {
     senders: block.has('transactions')
       ? block.list('transactions').map((tx) => (tx.has('sender') ? tx.address('sender') : undefined))
       : [],
+    committed: block.has('transactionSequence') ? block.list('transactionSequence').length : undefined,
   }
 }
 

@@ -54,7 +54,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   Petersburg: 'ConstantinopleFix',
 }
 
-/** Of mainnet, which fixtures put the contract at. */
+/** Where every fixture has its deposit contract: mainnet's address (EIP-6110). */
 const DEPOSIT_CONTRACT = '0x00000000219ab540356cbb839cbe05303d7705fa'
 
 const TRANSITION = /^(\w+?)To(\w+?)At(?:(Time)(\d+)(k?)|(Diff)([0-9a-fA-F]+)|(\d+))$/

@@ -28,7 +28,7 @@ export interface PackOptions {
 }
 
 /** A test that can be joined with others. */
-export interface PackMember {
+interface PackMember {
   readonly name: string
   readonly fixture: Fixture
   readonly rules: NetworkRules
@@ -41,7 +41,7 @@ export interface PackMember {
 }
 
 /** One block of many tests. */
-export interface Pack {
+interface Pack {
   readonly members: readonly PackMember[]
   /** Accounts before the block. */
   readonly pre: ReadonlyMap<Hex, FixtureAccount>
@@ -159,7 +159,7 @@ function tell(pack: Pack, report: PackReport, json: boolean): void {
  *
  * @returns undefined where it cannot be one
  */
-export function memberOf(name: string, fixture: Fixture, kind: PackOptions['pack']): PackMember | undefined {
+function memberOf(name: string, fixture: Fixture, kind: PackOptions['pack']): PackMember | undefined {
   const [only] = fixture.blocks
   if (only === undefined || fixture.blocks.length !== 1 || only.expectException !== undefined) return undefined
   if (fixture.postState === undefined) return undefined
@@ -209,7 +209,7 @@ function readsBlock(code: Uint8Array): boolean {
 }
 
 /** Puts each test into the first pack that has none of its accounts. */
-export function disjointPacks(members: readonly PackMember[]): Pack[] {
+function disjointPacks(members: readonly PackMember[]): Pack[] {
   const packs: { members: PackMember[]; pre: Map<Hex, FixtureAccount>; taken: Set<Hex>; blobs: number }[] = []
   for (const member of members) {
     const mine = accountsOf(member)
@@ -246,7 +246,7 @@ function accountsOf({ fixture, tx, sender, coinbase }: PackMember): Hex[] {
 const isPrecompile = (address: Hex): boolean => BigInt(address) < 0x200n
 
 /** Cuts the tests of a fork into packs, in order, and merges their pre-states. */
-export function overlappingPacks(members: readonly PackMember[]): Pack[] {
+function overlappingPacks(members: readonly PackMember[]): Pack[] {
   const packs: Pack[] = []
   for (let from = 0; from < members.length; from += MOST_MEMBERS) {
     const part = members.slice(from, from + MOST_MEMBERS)
@@ -310,7 +310,7 @@ async function runOne(executor: Executor, pack: Pack, options: PackOptions): Pro
   const first = pack.members[0] as PackMember
   const state = stateOf(pack, executor)
   const { block, senders } = blockOf(pack, options.pack === 'overlapping')
-  const run = { state, chain: first.rules.chain, senders, signal: options.signal }
+  const run = { state, chain: first.rules.chain, senders, signal: options.signal, only: 'transactions' as const }
   try {
     const parallel = await executor.executeBlock(block, { ...run, speculation: 'always' })
     const { executions, aborts, fallback } = parallel.run

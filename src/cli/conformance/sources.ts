@@ -23,7 +23,7 @@ export interface RawCase {
 }
 
 /** Longest document, a file or a line, in bytes. Its objects take about three times this. */
-export const MOST_DOCUMENT = 128 * 2 ** 20
+const MOST_DOCUMENT = 128 * 2 ** 20
 
 const FIXTURE_FILE = /\.(?:json|jsonl)(?:\.gz)?$/
 
