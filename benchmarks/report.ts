@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import type { RootRow } from './roots.ts'
+import type { WholeRow } from './whole.ts'
 
 /** Median and extremes of the runs. */
 export interface Spread {
@@ -104,6 +105,8 @@ export interface Results {
   readonly hashes?: readonly HashRow[]
   /** Absent where it was not measured. */
   readonly roots?: readonly RootRow[]
+  /** Absent where it was not measured. */
+  readonly whole?: readonly WholeRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }

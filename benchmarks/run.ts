@@ -28,6 +28,7 @@ import {
   round,
 } from './report.ts'
 import { measureRoots, type RootRow, rootTable } from './roots.ts'
+import { type WholeRow, wholeTable } from './whole.ts'
 import { makeWorkload, WORKLOAD_NAMES, type WorkloadName } from './workloads.ts'
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
@@ -43,7 +44,7 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders', 'hash', 'root'] as const
+const COSTS = ['startup', 'senders', 'hash', 'root', 'whole'] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -58,7 +59,8 @@ const OUTSIDER_RUNS = 3
 const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
-                        real (all real blocks), the number of a real block, startup, senders, hash, root
+                        real (all real blocks), the number of a real block, startup, senders, hash,
+                        root, whole
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -241,6 +243,14 @@ async function measureAll(settings: Settings): Promise<Results> {
     hashes = await measureHashes(runs)
     if (!hashes.some(({ name }) => name.startsWith('hash-wasm'))) skipped.push('hash-wasm: not installed')
   }
+  let whole: readonly WholeRow[] | undefined
+  if (wants('whole')) {
+    const { measureWhole } = await import('./whole.ts')
+    say('bench: whole')
+    whole = await measureWhole(runs)
+    if (whole.some(({ edr }) => edr === undefined))
+      skipped.push('@nomicfoundation/edr: not installed (benchmarks/edr.ts)')
+  }
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
   if (!settings.ethereumjs) skipped.push('@ethereumjs/vm: --no-ethereumjs')
   return {
@@ -252,6 +262,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     costs,
     ...(hashes !== undefined && { hashes }),
     ...(roots.length === 0 ? {} : { roots }),
+    ...(whole !== undefined && { whole }),
     skipped,
   }
 }
@@ -304,6 +315,7 @@ function print(results: Results): void {
   if (results.rows.some((row) => row.ethereumjs !== undefined)) console.log(`${outsiderTable(results.rows)}\n`)
   if (results.costs.length > 0) console.log(`${costTable(results.costs)}\n`)
   if (results.roots !== undefined) console.log(`${rootTable(results.roots)}\n`)
+  if (results.whole !== undefined) console.log(`${wholeTable(results.whole)}\n`)
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)

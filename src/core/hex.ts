@@ -11,6 +11,12 @@ export const hexOf = (bytes: Uint8Array): Hex => {
   return text as Hex
 }
 
+/** Eight digits of a word, highest byte first. */
+export const hexOfWord = (word: number): string =>
+  word === 0
+    ? '00000000'
+    : DIGITS[word >>> 24] + DIGITS[(word >>> 16) & 255] + DIGITS[(word >>> 8) & 255] + DIGITS[word & 255]
+
 /**
  * Bytes of `value`, which may be bytes already.
  *

@@ -401,7 +401,7 @@ export class Executor {
     const spuriousDragon = isFrom(chain, 'spuriousDragon')
     const receipts = decoded.map((d) => d.receipt)
     const logsBloom = emptyBloom()
-    for (const receipt of receipts) orBloom(logsBloom, receipt.bitvector)
+    for (const { logs, bitvector } of receipts) if (logs.length > 0) orBloom(logsBloom, bitvector)
     const epilogue = words[placeTable + (plan.places + 1) * Place.Size + Place.Result] + Output.Body
     const requests =
       chain.spec < SPEC_PRAGUE || ends.epilogue.length === 0

@@ -4,7 +4,7 @@
  * Copies everything, so that the next run may reuse the memory. Main thread, outside every measured time.
  */
 import type { AccountDiff, Hex, StateDiff } from '../../core/diff.ts'
-import { hexOf } from '../../core/hex.ts'
+import { hexOf, hexOfWord } from '../../core/hex.ts'
 import { Entry, Place } from '../../core/layout.ts'
 import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, recordOf, SlotRecord, Tag } from '../../core/location.ts'
 import { equal, isZero8, toBigInt } from '../../core/words.ts'
@@ -52,8 +52,16 @@ export interface TransactionResult {
   readonly createdAddress?: Uint8Array
 }
 
-export const bytesAt = (words: Words, at: number, length: number): Uint8Array =>
-  new Uint8Array(words.slice(at, at + ((length + 3) >> 2)).buffer, 0, length).slice()
+/** Longer runs of bytes are copied through a view, which costs an object more. */
+const SHORT = 64
+
+/** A copy of `length` bytes that begin at the word `at`. */
+export const bytesAt = (words: Words, at: number, length: number): Uint8Array => {
+  if (length > SHORT) return new Uint8Array(words.buffer, words.byteOffset + 4 * at, length).slice()
+  const bytes = new Uint8Array(length)
+  for (let k = 0; k < length; k++) bytes[k] = words[at + (k >> 2)] >>> (8 * (k & 3))
+  return bytes
+}
 
 /** Logs that begin at `at`; returns them and where they end. */
 const decodeLogs = (words: Words, start: number, count: number): [Log[], number] => {
@@ -152,7 +160,11 @@ const finalValue = (engine: Words, state: Words, location: number, base: number)
 export const EMPTY_HASH: Hex = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
 
 /** Key and value words are little-endian limbs; text is big-endian. */
-export const wordHex = (words: Words, at: number): Hex => `0x${toBigInt(words, at).toString(16).padStart(64, '0')}`
+export const wordHex = (words: Words, at: number): Hex => {
+  let text = '0x'
+  for (let k = 7; k >= 0; k--) text += hexOfWord(words[at + k])
+  return text as Hex
+}
 
 /**
  * What the block changed, from the chains of locations written. `spuriousDragon` decides whether an empty
