@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 /** @typedef {import('../benchmarks/report.ts').Results} Results */
 /** @typedef {import('../benchmarks/report.ts').BlockRow} BlockRow */
 /** @typedef {import('../benchmarks/report.ts').ParallelRow} ParallelRow */
+/** @typedef {import('../benchmarks/report.ts').Spread} Spread */
 
 export const BEGIN = '<!-- bench:begin -->'
 export const END = '<!-- bench:end -->'
@@ -121,6 +122,44 @@ function chosen(rows) {
 }
 
 /**
+ * What is not execution alone, beside the library that one would take else; empty where nothing of it was measured.
+ *
+ * @param {Results} results
+ * @returns {string[]} lines of Markdown
+ */
+function others({ hashes = [], roots = [], whole = [] }) {
+  /** @type {string[]} */
+  const lines = []
+  /**
+   * @param {string} name
+   * @param {Spread} own
+   * @param {string} unit
+   * @param {string} other
+   * @param {Spread | undefined} theirs
+   */
+  const add = (name, own, unit, other, theirs) => {
+    const [text, gain] =
+      theirs === undefined
+        ? ['n/a', 'n/a']
+        : [`${time(theirs.median)} ${unit}, ${other}`, `${time(theirs.median / own.median)}x`]
+    lines.push(`| ${name} | ${time(own.median)} ${unit} | ${text} | ${gain} |`)
+  }
+  const noble = hashes.find(({ name, bytes }) => name.startsWith('@noble/hashes') && bytes === 32)
+  const batch = hashes.find(({ name, bytes }) => name === DIGEST_ROW && bytes === 32)
+  if (batch !== undefined) add('Keccak-256 of 32 bytes, in batches', batch.ns, 'ns', '@noble/hashes', noble?.ns)
+  for (const { accounts, changed, stage, ethereumjs } of roots) {
+    const name = `state root, ${accounts.toLocaleString('en')} accounts, ${changed} changes`
+    add(name, stage, 'us', '@ethereumjs/mpt', ethereumjs)
+  }
+  for (const { name, transactions, ms, edr } of whole) {
+    const block = `whole block of ${transactions.toLocaleString('en')} \`${name}\`, two workers`
+    add(block, ms, 'ms', '@nomicfoundation/edr `evm_mine`', edr)
+  }
+  if (lines.length === 0) return []
+  return ['', '| what | here | the other | times faster |', '|---|---:|---:|---:|', ...lines]
+}
+
+/**
  * @param {Results} results
  * @param {string} link - where the results file is, from README.md
  * @returns {string} Markdown, without the marks around it
@@ -160,6 +199,7 @@ export function render(results, link = 'benchmarks/results/latest.json') {
     'Speed-up is the sequential path of this engine over the parallel one, and in brackets its extremes over pairs of runs.',
     'By fallback: transactions that the sequential path ran, since speculation did not gain. `@ethereumjs/vm` is `runTx` with',
     'MerkleStateManager and caches, on shorter synthetic blocks and on whole real ones.',
+    ...others(results),
     '',
     '| goal on two cores | limit | measured | |',
     '|---|---|---|---|',

@@ -103,6 +103,33 @@ async function writeBlockFile(cwd: string): Promise<void> {
   await writeFile(join(cwd, 'block.json'), JSON.stringify(file))
 }
 
+/** A genesis and the one block after it, which is empty. */
+async function writeChainFiles(cwd: string): Promise<void> {
+  const { decodeBlock, encodeBlock, hashHeader, nextBaseFee, ommersHash, parseGenesis } = await import(
+    '../../src/evm.ts'
+  )
+  const { createMemoryState, stateRootOf } = await import('../../src/index.ts')
+  const forks = ['homestead', 'eip150', 'eip155', 'eip158', 'byzantium', 'constantinople', 'petersburg', 'istanbul']
+  const config = Object.fromEntries([...forks, 'berlin', 'london'].map((name) => [`${name}Block`, 0]))
+  const text = JSON.stringify({
+    config: { chainId: 1, ...config, terminalTotalDifficulty: 0 },
+    alloc: { '00000000000000000000000000000000000000a1': { balance: '0x1' } },
+    ...{ difficulty: '0x0', gasLimit: '0x1c9c380', baseFeePerGas: '0x7', timestamp: '0x0' },
+  })
+  const { accounts, header } = parseGenesis(text)
+  const genesis = { ...header, stateRoot: await stateRootOf(createMemoryState({ accounts })) }
+  const next = { ...genesis, number: 1n, timestamp: 12n, gasUsed: 0n, baseFeePerGas: nextBaseFee(genesis) }
+  const block = {
+    header: { ...next, parentHash: hashHeader(genesis), ommersHash: ommersHash([]) },
+    transactions: [],
+    uncles: [],
+  }
+  const bytes = encodeBlock(block)
+  expect(decodeBlock(bytes).header.number).toBe(1n)
+  await writeFile(join(cwd, 'genesis.json'), text)
+  await writeFile(join(cwd, 'chain.rlp'), bytes)
+}
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'blockloom-docs-'))
   await mkdir(join(folder, 'node_modules'))
@@ -179,6 +206,7 @@ describe('documents: examples', () => {
       expect([npx, name], 'not a command of this project, and not in SKIPPED').toEqual(['npx', 'blockloom'])
       const cwd = await folderOf(document)
       if (args.includes('block.json') && !existsSync(join(cwd, 'block.json'))) await writeBlockFile(cwd)
+      if (args.includes('chain.rlp')) await writeChainFiles(cwd)
       expect(await run([join(root, 'dist/cli.js'), ...args], cwd)).not.toBe('')
     })
   }
