@@ -7,11 +7,15 @@ export type Json = { [name: string]: unknown }
 const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`
 const bytes = (length: number, fill = 0): Uint8Array => new Uint8Array(length).fill(fill)
 
+/** Of the one account below. */
+const STATE_ROOT = '0x5886a01350c82acb5cc8d8fc19d745ee6cc6c5842cd9a391ccdc5bb862af04c4'
+
 /** A Frontier header with everything in it that a test may look at. */
 function header(parentHash: Uint8Array, number: number): Uint8Array[] {
   const small = (value: number): Uint8Array => (value === 0 ? bytes(0) : Uint8Array.of(value))
   return [
-    ...[parentHash, keccak256(RLP.encode([])), bytes(20, 0xc0), bytes(32, 1), bytes(32, 2), bytes(32, 3), bytes(256)],
+    ...[parentHash, keccak256(RLP.encode([])), bytes(20, 0xc0), Buffer.from(STATE_ROOT.slice(2), 'hex')],
+    ...[bytes(32, 2), bytes(32, 3), bytes(256)],
     ...[Uint8Array.of(2, 0, 0), small(number), Uint8Array.of(0x2f, 0xef, 0xd8), bytes(0), small(number * 10)],
     ...[bytes(0), bytes(32, 4), bytes(8)],
   ]
@@ -33,7 +37,7 @@ export function smallTest(): Json {
     pre: accounts,
     postState: structuredClone(accounts),
     genesisRLP: hex(blockOf(genesis)),
-    genesisBlockHeader: { hash: hex(genesisHash), stateRoot: hex(bytes(32, 1)) },
+    genesisBlockHeader: { hash: hex(genesisHash), stateRoot: STATE_ROOT },
     blocks: [{ rlp: hex(blockOf(block)), blockHeader: { hash: hex(keccak256(RLP.encode(block))) }, transactions: [] }],
     lastblockhash: hex(keccak256(RLP.encode(block))),
   }

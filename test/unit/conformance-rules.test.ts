@@ -40,7 +40,9 @@ describe('networks', () => {
   test('a merge by difficulty is no fork at a block', () => {
     const rules = networkOf('ArrowGlacierToParisAtDiffC0000')
     expect(rules?.terminalTotalDifficulty).toBe(0xc0000n)
-    expect(rules && resolveChain(rules.chain, { number: 9n, timestamp: 9n }).fork).toBe('arrowGlacier')
+    const at = (parentTotalDifficulty: bigint) =>
+      rules && resolveChain(rules.chain, { number: 9n, timestamp: 9n, parentTotalDifficulty }).fork
+    expect([at(0xbffffn), at(0xc0000n)]).toEqual(['arrowGlacier', 'paris'])
   })
 
   test.each(['', 'Atlantis', 'LondonToBerlinAt5', 'BerlinToLondonAt', 'BerlinToAtlantisAt5', 'constructor'])(
@@ -151,6 +153,11 @@ describe('runCase', () => {
     const result = await run(test, execute)
     expect(result.status).toBe('failed')
     expect(result.reason).toMatch(reason)
+  })
+
+  test('a genesis whose state has another root is a failure', async () => {
+    const result = await run(spoiled(smallTest(), ['genesisBlockHeader', 'stateRoot'], genesisHash), accepts)
+    expect([result.status, result.reason]).toEqual(['failed', expect.stringMatching(/^genesis state root is 0x/)])
   })
 
   test('a block rejected for the reason that is expected passes, also as one of several', async () => {

@@ -183,6 +183,7 @@ describe('resolveChain: Common objects', () => {
       fork: 'cancun',
       spec: 11,
       blob: { target: 1, max: 2, baseFeeUpdateFraction: 999 },
+      bombDelay: 11_400_000n,
     })
   })
 

@@ -146,7 +146,7 @@ function decodeJsonBlock(input: Readonly<Record<string, unknown>>): DecodedBlock
     header,
     transactions: transactions.map((tx: unknown, txIndex) => decodeTransaction(tx, txIndex)),
     ...(reader.has('withdrawals') ? { withdrawals: readWithdrawals(reader) } : {}),
-    ...(Array.isArray(uncles) && uncles.length === 0 ? { uncles: [] } : {}),
+    ...(uncles === undefined || (Array.isArray(uncles) && uncles.length === 0) ? { uncles: [] } : {}),
   }
 }
 
