@@ -1,10 +1,11 @@
 /**
- * Keccak-256: both builds of the hash core, @noble/hashes and, where it happens to be installed, hash-wasm, side by side.
+ * Keccak-256: both builds of the hash core, @noble/hashes and hash-wasm, side by side.
  *
  * Every run times each of them once, the order reversed from run to run, so that what drifts meets all. The calls into
  * WebAssembly and the copies in and out are in the times.
  */
 import { createHasher, type Hasher } from 'blockloom/wasm'
+import { createKeccak } from 'hash-wasm'
 import { type HashRow, round, spreadOf } from './report.ts'
 
 /** What one of them does for one row: hashes all inputs, leaves the digests where it likes, returns the first. */
@@ -16,22 +17,10 @@ const FEW = 256
 /** A key, an account's leaf, and a branch of sixteen hashes. */
 const LENGTHS = [32, 104, 532] as const
 
-interface HashWasm {
-  createKeccak(bits: number): Promise<{
-    init(): { update(bytes: Uint8Array): { digest(form: 'binary'): Uint8Array } }
-  }>
-}
-
-/** Not a dependency: named by a variable so that nobody looks for it. */
-async function hashWasm(): Promise<((bytes: Uint8Array) => Uint8Array) | undefined> {
-  const name: string = 'hash-wasm'
-  try {
-    const { createKeccak } = (await import(name)) as HashWasm
-    const hasher = await createKeccak(256)
-    return (bytes) => hasher.init().update(bytes).digest('binary')
-  } catch {
-    return undefined
-  }
+/** hash-wasm's hasher is reset and used again, which is its fast way. */
+async function hashWasm(): Promise<(bytes: Uint8Array) => Uint8Array> {
+  const hasher = await createKeccak(256)
+  return (bytes) => hasher.init().update(bytes).digest('binary')
 }
 
 const bytesOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, k) => k * 167 + Math.floor(k / 251))
@@ -80,7 +69,7 @@ export async function measureHashes(runs: number): Promise<HashRow[]> {
       ['scalar, one by one', each(scalar.keccak256, COUNT)],
       ['@noble/hashes, one by one', each(noble.keccak256, FEW)],
     ]
-    if (outsider !== undefined) contenders.push(['hash-wasm, one by one', each(outsider, COUNT)])
+    contenders.push(['hash-wasm, one by one', each(outsider, COUNT)])
     const expected = Buffer.from(noble.keccak256(inputs[0]))
     for (const [name, hashAll] of contenders) {
       if (!expected.equals(hashAll())) throw new Error(`${name}: a wrong digest of ${length} bytes`)

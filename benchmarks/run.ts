@@ -241,7 +241,6 @@ async function measureAll(settings: Settings): Promise<Results> {
     const { measureHashes } = await import('./hash.ts')
     say('bench: hash')
     hashes = await measureHashes(runs)
-    if (!hashes.some(({ name }) => name.startsWith('hash-wasm'))) skipped.push('hash-wasm: not installed')
   }
   let whole: readonly WholeRow[] | undefined
   if (wants('whole')) {

@@ -64,7 +64,7 @@ export const SYSTEM_CONTRACTS = {
 } as const
 
 /** How an operation ended. */
-export const EndStatus = { Revert: 0, Success: 1, Halt: 2, NoCode: 3 } as const
+const EndStatus = { Revert: 0, Success: 1, Halt: 2, NoCode: 3 } as const
 
 const WEI_PER_GWEI = 10n ** 9n
 const NOTHING = new Uint8Array(0)

@@ -148,7 +148,6 @@ export function checkBody(block: DecodedBlock, chain: ChainInput, options: BodyC
 /**
  * `checkHeader` and `checkBody` together: everything about a block that can be known before it is executed.
  *
- * @param size - bytes of the block's RLP, where they are known
  * @returns every field that differs, each once
  */
 export function checkBlock(

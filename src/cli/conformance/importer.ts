@@ -25,7 +25,7 @@ export interface ExecutedBlock {
 }
 
 /** The block that is executed on, as far as rules need it. */
-export interface ParentBlock {
+interface ParentBlock {
   readonly hash: Hex
   readonly header: BlockHeader
   /** Sum of all difficulties up to it. */
