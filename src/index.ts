@@ -23,19 +23,11 @@ export {
   WorkerLostError,
 } from './core/errors.ts'
 export type { StateTrie } from './core/stateRoot.ts'
+export type { BlockResult, CommitBatch, ExecuteBlockOptions, Senders } from './executor/blockTypes.ts'
 export type { EngineOptions, RunReport } from './executor/engine.ts'
-export {
-  type BlockResult,
-  type CommitBatch,
-  createExecutor,
-  type ExecuteBlockOptions,
-  type Executor,
-  type ExecutorOptions,
-  executeBlockParallel,
-  type PreparedBlock,
-  type Senders,
-} from './executor/executeBlock.ts'
+export { createExecutor, type Executor, type ExecutorOptions, executeBlockParallel } from './executor/executeBlock.ts'
 export { type ChainHead, ChainImporter, type ImportOptions, openChain } from './executor/importer.ts'
+export type { PreparedBlock } from './executor/prepare.ts'
 export { type StateRootOptions, stateRootOf } from './executor/stateRoot.ts'
 export type { Ancestry } from './executor/verify.ts'
 export type { WorkerSource } from './platform/threads.ts'

@@ -64,8 +64,8 @@ export interface Plan {
   readonly epilogue?: Words | undefined
   readonly environment: Words
   readonly adapterFlags: number
-  /** Location that collects dense deltas, given the state is open; 0 for none. */
-  readonly denseLocation: () => number
+  /** Location of the state that collects dense deltas, given it is open; 0 for none. */
+  readonly denseLocation: (state: SharedState) => number
   /** Values for adapters whose inputs are no words. */
   readonly values?: readonly unknown[]
 }
@@ -315,7 +315,7 @@ export class Engine {
     words[Control.AdapterFlags] = plan.adapterFlags
     words[Control.Window] = DEFAULT_WINDOW
     words[Control.Speculation] = settings.speculation === 'always' ? 1 : 0
-    words[Control.DenseLocation] = plan.denseLocation()
+    words[Control.DenseLocation] = plan.denseLocation(plan.state)
     words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
     words[Control.ArenaEnd] = words.length
     words[Control.ExecutionIndex] = first

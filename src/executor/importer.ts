@@ -9,7 +9,8 @@ import type { ChainInput } from '../adapters/evm/chain.ts'
 import type { Genesis } from '../adapters/evm/genesis.ts'
 import { hashHeader } from '../adapters/evm/header.ts'
 import { MemoryState } from '../state/memoryState.ts'
-import type { BlockResult, ExecuteBlockOptions, Executor } from './executeBlock.ts'
+import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
+import type { Executor } from './executeBlock.ts'
 import { stateRootOf } from './stateRoot.ts'
 
 /** Where a chain stands. */
@@ -32,6 +33,8 @@ export class ChainImporter {
   readonly state: MemoryState
   readonly #executor: Executor
   #head: ChainHead
+  /** Imports run one after another, each on the head that the one before it left; this is the end of the line. */
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(executor: Executor, chain: ChainInput, state: MemoryState, head: ChainHead) {
     this.#executor = executor
@@ -45,13 +48,21 @@ export class ChainImporter {
   }
 
   /**
-   * Executes the next block, compares everything that its header claims, and makes it the head.
+   * Executes the next block, compares everything that its header claims, and makes it the head. Called again before
+   * it is through, it waits for its turn.
    *
    * @param block - as for `executeBlock`; RLP where it has uncles
    * @throws {BlockMismatchError} BLOCK_MISMATCH with every field that differs; the chain is as it was
    * @throws {InvalidInputError} as `executeBlock`; the chain is as it was
    */
   async import(block: unknown, options: ImportOptions = {}): Promise<BlockResult> {
+    const work = () => this.#import(block, options)
+    const mine = this.#last.then(work, work)
+    this.#last = mine.catch(() => undefined)
+    return mine
+  }
+
+  async #import(block: unknown, options: ImportOptions): Promise<BlockResult> {
     const { header: parent, hash: parentHash, totalDifficulty } = this.#head
     const { header } = decodeBlock(block)
     const { state, chain } = this

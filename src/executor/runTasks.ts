@@ -2,7 +2,7 @@
  * `runTasks`: a list of tasks on every core, with exactly the result of running them one after another.
  */
 
-import { CapacityError, InvalidInputError } from '../core/errors.ts'
+import { InvalidInputError } from '../core/errors.ts'
 import { Entry, Place } from '../core/layout.ts'
 import { BytesRecord, Kind, locationOf, recordOf } from '../core/location.ts'
 import { incarnationOf } from '../core/status.ts'
@@ -14,7 +14,8 @@ import {
   type KeyValueDiff,
   type KeyValueState,
 } from '../state/keyValueState.ts'
-import { Engine, type EngineOptions, type RunReport, StateFull } from './engine.ts'
+import { Engine, type EngineOptions, type RunReport } from './engine.ts'
+import { runOnState } from './runOnState.ts'
 
 type Words = Int32Array
 
@@ -108,22 +109,10 @@ export class TaskExecutor {
       sequential: options.sequential ?? false,
       signal: options.signal,
     }
-    for (let growths = 0; growths < 12; growths++) {
-      state.open(4 * tasks.length + 4096)
-      let succeeded = false
-      try {
-        const run = await this.#engine.run(plan, settings)
-        const result = { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
-        succeeded = true
-        return result
-      } catch (error) {
-        if (!(error instanceof StateFull)) throw error
-      } finally {
-        this.#engine.putBack(state, succeeded)
-      }
-      state.grow()
-    }
-    throw new CapacityError('CAPACITY', 'the state has no room for what the tasks touch')
+    return runOnState(this.#engine, state, tasks.length, async () => {
+      const run = await this.#engine.run(plan, settings)
+      return { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
+    })
   }
 
   #results(count: number): TaskResult[] {

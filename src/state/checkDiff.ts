@@ -28,6 +28,8 @@ export const checkDiff = (diff: StateDiff): void => {
     if (!(code instanceof Uint8Array)) throw malformed('code', 'bytes', code, 'none')
   }
   for (const account of diff.accounts as StateDiff['accounts']) {
+    if (typeof account !== 'object' || account === null)
+      throw malformed('accounts', 'a list of objects', account, 'none')
     const { address, balance, nonce, codeHash, storage } = account
     if (!isHex(address, ADDRESS)) throw malformed('address', '20 bytes of hex', address, address)
     if (balance !== undefined && !isNumber(balance, 256n))

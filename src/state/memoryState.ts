@@ -115,15 +115,23 @@ export class MemoryState extends TableMemory {
    * @throws {CapacityError} CAPACITY when `maxBytes` is full
    */
   putAccount(address: BytesLike, account: AccountInput): void {
+    // All of it is read before the first word changes: half an account would be seen by the next run.
+    const balance = quantity(account.balance, 'balance')
+    const nonce = quantity(account.nonce, 'nonce', 64n)
+    for (const [key, value] of Object.entries(account.storage ?? {})) {
+      quantity(key, 'storage key')
+      quantity(value, 'storage value')
+    }
+    const { code, codeHash } = account
+    const given = codeHash ? hexOf(readHex(codeHash, 32, 'codeHash')) : EMPTY_CODE_HASH
     const r = this.#accountRecord(address)
+    const hash = code === undefined ? given : this.putCode(code)
     const w = this.words
     this.#keeper?.touch(r)
-    fromBigInt(quantity(account.balance, 'balance'), w, r + AccountRecord.Balance)
-    fromBigInt(quantity(account.nonce, 'nonce', 64n), w, r + AccountRecord.Nonce, 2)
+    fromBigInt(balance, w, r + AccountRecord.Balance)
+    fromBigInt(nonce, w, r + AccountRecord.Nonce, 2)
     w[r + AccountRecord.Life + Life.Exists] = 1
-    if (account.code !== undefined) this.#putHash(r, this.putCode(account.code))
-    else if (account.codeHash) this.#putHash(r, hexOf(readHex(account.codeHash, 32, 'codeHash')))
-    else this.#putHash(r, EMPTY_CODE_HASH)
+    this.#putHash(r, hash)
     for (const [key, value] of Object.entries(account.storage ?? {})) this.putStorage(address, key, value)
   }
 
@@ -220,19 +228,16 @@ export class MemoryState extends TableMemory {
    * staged is dropped.
    *
    * @throws {InvalidInputError} STATE_BUSY while a run reads the state; INVALID_OPTION for a malformed difference
-   * @throws {CapacityError} CAPACITY when `maxBytes` is full, or the memory of the trie
+   * @throws {CapacityError} CAPACITY when `maxBytes` is full, or the memory of the trie; the state is as it was
    */
   async apply(diff: StateDiff): Promise<void> {
     this.assertIdle('apply')
     checkDiff(diff)
+    // What can fail for want of room comes first: new records say nothing until they are written.
+    const records = this.#makeRoom(diff)
     this.#keeper?.begin(diff)
-    try {
-      for (const [hash, code] of diff.codes) this.putCode(code, hash)
-      for (const account of diff.accounts) this.#applyAccount(account)
-    } catch (error) {
-      this.#keeper?.invalidate()
-      throw error
-    }
+    let at = 0
+    for (const account of diff.accounts) at = this.#applyAccount(account, records, at)
     this.#keeper?.commit()
   }
 
@@ -309,8 +314,23 @@ export class MemoryState extends TableMemory {
     )
   }
 
-  #applyAccount(account: AccountDiff): void {
-    const r = this.#accountRecord(account.address)
+  /** Takes records and codes for a difference: the record of each account, then those of its slots. */
+  #makeRoom(diff: StateDiff): Int32Array {
+    for (const [hash, code] of diff.codes) this.putCode(code, hash)
+    const records = new Int32Array(diff.accounts.reduce((sum, { storage }) => sum + 1 + storage.size, 0))
+    let at = 0
+    for (const { address, storage } of diff.accounts) {
+      const r = this.#accountRecord(address)
+      records[at++] = r
+      for (const key of storage.keys()) records[at++] = this.#slot(r, key)
+    }
+    return records
+  }
+
+  /** Writes an account's change to its records, the first of which is at `at`; returns where the next account's begin. */
+  #applyAccount(account: AccountDiff, records: Int32Array, at: number): number {
+    const r = records[at]
+    const next = at + 1 + account.storage.size
     const w = this.words
     const life = r + AccountRecord.Life
     // What does not exist has no storage, also where slots were put for it before it came to be.
@@ -320,16 +340,15 @@ export class MemoryState extends TableMemory {
     }
     if (account.deleted) {
       w.fill(0, r + AccountRecord.Balance, r + RECORD_WORDS)
-      return
+      return next
     }
     w[life + Life.Exists] = 1
     if (account.balance !== undefined) fromBigInt(account.balance, w, r + AccountRecord.Balance)
     if (account.nonce !== undefined) fromBigInt(account.nonce, w, r + AccountRecord.Nonce, 2)
     if (account.codeHash !== undefined) this.#putHash(r, account.codeHash)
-    for (const [key, value] of account.storage) {
-      const s = this.#slot(r, key)
-      fromBigInt(BigInt(value), w, s + SlotRecord.Value)
-    }
+    let slot = at + 1
+    for (const value of account.storage.values()) fromBigInt(BigInt(value), w, records[slot++] + SlotRecord.Value)
+    return next
   }
 
   #putHash(r: number, hash: Hex): void {

@@ -20,6 +20,7 @@ use crate::host::Abort;
 use crate::journal::WatchedJournal;
 use crate::observe::{flag, Observed};
 use alloc::vec::Vec;
+use revm::context::journal::Journal;
 use revm::context::result::{ExecutionResult, Output, ResultGas};
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, Log, KECCAK_EMPTY, U256};
@@ -231,18 +232,39 @@ fn halt_code(reason: &revm::context::result::HaltReason) -> u32 {
 }
 
 /// Observations that only the end of the transaction makes: EIP-161 clears what is touched and empty.
+///
+/// Whether an account is so can hang on a guess. One that looks empty is asked for its balance; one that was touched
+/// without a gain and looks funded, by what a place below may yet take back, must turn out to be so.
 pub fn observe_clearing(journal: &mut WatchedJournal, spec: SpecId) -> Result<(), Abort> {
-    let clears = |account: &Account| {
-        account.is_touched() && account.is_empty() && !account.is_loaded_as_not_existing() && !account.is_selfdestructed()
+    // What grew is not empty, whatever it was before.
+    let hangs = |account: &Account, observed: &Observed| {
+        account.is_touched()
+            && !account.is_selfdestructed()
+            && account.info.is_empty_code_hash()
+            && observed.existed
+            && account.info.balance <= observed.balance
+            && account.info.nonce <= observed.nonce
     };
+    let Journal { database, inner, .. } = &journal.inner;
+    let note = |account: &Account| account.info.account_id.and_then(|index| database.accounts.get(index.get()));
     // Almost never anything to do: a pass over the accounts costs no lookup.
-    if !spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) || !journal.inner.inner.state.values().any(clears) {
+    if !spec.is_enabled_in(SpecId::SPURIOUS_DRAGON)
+        || !inner.state.values().any(|account| note(account).is_some_and(|observed| hangs(account, observed)))
+    {
         return Ok(());
     }
     for index in 0..journal.inner.database.accounts.len() {
-        let observed = &journal.inner.database.accounts[index];
-        let address = observed.address;
-        if observed.existed && journal.inner.inner.state.get(&address).is_some_and(clears) {
+        let observed = &mut journal.inner.database.accounts[index];
+        let Some(account) = journal.inner.inner.state.get(&observed.address) else { continue };
+        if !hangs(account, observed) {
+            continue;
+        }
+        if account.info.nonce > 0 {
+            observed.flags |= flag::NONCE_NOT_ZERO;
+        } else if !account.info.balance.is_zero() {
+            observed.at_least(account.info.balance, U256::from(1));
+        } else {
+            let address = observed.address;
             journal.observe_balance(address)?;
             journal.observe_nonce(address);
             journal.inner.database.accounts[index].flags |= flag::EXISTENCE_CLEARED;
@@ -283,7 +305,8 @@ fn write_account(
     strict: bool,
     loaded: bool,
 ) -> bool {
-    let destroyed = account.is_selfdestructed();
+    // An end is several transactions: what one destroyed, a later one may have paid, which makes it an account anew.
+    let destroyed = account.is_selfdestructed() && (account.is_selfdestructed_locally() || account.is_empty());
     let (balance, nonce, code_hash) = if destroyed {
         (U256::ZERO, 0, KECCAK_EMPTY)
     } else {
@@ -305,7 +328,7 @@ fn write_account(
         if code_hash != observed.code_hash {
             flags |= flag::CODE_WRITTEN;
         }
-        if account.is_created() {
+        if account.is_created() || account.is_selfdestructed() {
             flags |= flag::CREATED;
         }
         if !observed.existed && !spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) {

@@ -4,6 +4,7 @@
  * Source: EIP-1559 (base fee), EIP-4844, EIP-7691 and EIP-7840 (excess blob gas by schedule), EIP-7918 (reserve price).
  */
 
+import { InvalidInputError } from '../../core/errors.ts'
 import type { BlockHeader } from './block.ts'
 import type { BlobParams } from './forks.ts'
 
@@ -37,6 +38,8 @@ export function nextBaseFee(parent: Pick<BlockHeader, 'gasLimit' | 'gasUsed' | '
   const target = gasLimit / ELASTICITY
   const distance = gasUsed > target ? gasUsed - target : target - gasUsed
   if (distance === 0n) return baseFeePerGas
+  // No block has so low a limit; one that says so has no target to be measured by.
+  if (target === 0n) return baseFeePerGas
   const change = (baseFeePerGas * distance) / target / BASE_FEE_CHANGE_DENOMINATOR
   return gasUsed > target ? baseFeePerGas + (change > 0n ? change : 1n) : baseFeePerGas - change
 }
@@ -65,17 +68,37 @@ export function nextExcessBlobGas(
   return excess - target
 }
 
+/** Bits of a number, 0 for 0. */
+const bitsOf = (value: bigint): bigint => BigInt(value === 0n ? 0 : value.toString(2).length)
+
+/**
+ * Whether the price of blob gas can be computed, here and in the kernel, whose numbers have 128 bits: the largest term
+ * of the series, `fraction * e^(excess / fraction)`, is multiplied by the excess. With the fractions of mainnet that
+ * is true up to e^48 wei a unit of blob gas, more ether a blob than there is.
+ */
+export function isPriceable(excessBlobGas: bigint, { baseFeeUpdateFraction }: BlobParams): boolean {
+  const fraction = BigInt(baseFeeUpdateFraction)
+  // 3 / 2 is more than the binary logarithm of e.
+  return bitsOf(excessBlobGas) + bitsOf(fraction) + (3n * excessBlobGas) / (2n * fraction) < 127n
+}
+
 /**
  * The price of a unit of blob gas.
  *
- * Cost: grows with `excessBlobGas / baseFeeUpdateFraction`; a header with an excess of 2^64 - 1 costs 2^40 steps, so
- * check the excess by `nextExcessBlobGas` first.
- *
  * @param excessBlobGas - of the block's own header
  * @returns wei a unit of blob gas
+ * @throws {Blockloom.InvalidInputError} INVALID_OPTION for an excess that no block can have reached: the price would be
+ *   more ether than there is, and the time to compute it without bounds
  */
-export function blobBaseFee(excessBlobGas: bigint, { baseFeeUpdateFraction }: BlobParams): bigint {
-  const fraction = BigInt(baseFeeUpdateFraction)
+export function blobBaseFee(excessBlobGas: bigint, blob: BlobParams): bigint {
+  const fraction = BigInt(blob.baseFeeUpdateFraction)
+  if (!isPriceable(excessBlobGas, blob)) {
+    throw new InvalidInputError(
+      'INVALID_OPTION',
+      `an excess of ${excessBlobGas} blob gas has no price with an update fraction of ${fraction}`,
+      { option: 'excessBlobGas', actual: excessBlobGas },
+    )
+  }
   // e^(excess / fraction) by its Taylor series, in integers (EIP-4844, fake_exponential).
   let sum = 0n
   let term = MIN_BLOB_BASE_FEE * fraction

@@ -124,8 +124,9 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
         if (nonce === Seen.Base) copy2(m, request + Request.Nonce, state, r + AccountRecord.Nonce)
         else copy2(m, request + Request.Nonce, engine, nonce)
       }
-      // Before EIP-161 the first fee, be it zero, brings the fee recipient into existence.
-      const paid = !spuriousDragon && r === feeRecipient && memory.place > 1
+      // Before EIP-161 a fee, be it zero, brings its recipient into existence; but the fee of the transaction that
+      // destroyed it, the one right below where its generation is this place, went with it.
+      const paid = !spuriousDragon && r === feeRecipient && memory.place > 1 && generation !== memory.place
       const exists = paid ? 1 : from[at + Life.Exists]
       m[request + Request.Id] = id
       m[request + Request.Flags] = (exact ? RequestFlag.Exact : 0) | (exists !== 0 ? RequestFlag.Exists : 0)
@@ -311,7 +312,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
     }
     // Entries of places before are invisible: storage written before is gone (hazard 7). One more, since 0 is none.
     if ((flags & (Flag.Created | Flag.Destroyed)) !== 0) life[Life.Generation] = memory.place + 1
-    if ((flags & Flag.ExistenceSet) !== 0) life[Life.Exists] = 1
+    if ((flags & (Flag.Created | Flag.ExistenceSet)) !== 0) life[Life.Exists] = 1
     if ((flags & Flag.ExistenceCleared) !== 0) life[Life.Exists] = 0
     if ((flags & Flag.Destroyed) !== 0) {
       zero8(life, Life.CodeHash)

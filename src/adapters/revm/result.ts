@@ -5,7 +5,7 @@
  */
 import type { AccountDiff, Hex, StateDiff } from '../../core/diff.ts'
 import { hexOf, hexOfWord } from '../../core/hex.ts'
-import { Entry, Place } from '../../core/layout.ts'
+import { Control, Entry, Place } from '../../core/layout.ts'
 import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, recordOf, SlotRecord, Tag } from '../../core/location.ts'
 import { equal, isZero8, toBigInt } from '../../core/words.ts'
 import { bloomOf, type Log, type TransactionReceipt } from '../evm/receipt.ts'
@@ -248,8 +248,11 @@ const describeAccount = (
   const existed = state[base + Life.Exists] !== 0
   const empty =
     isZero8(balanceWords, balance) && (nonceWords[nonce] | nonceWords[nonce + 1]) === 0 && isZero8(lifeWords, life)
-  const exists =
-    !empty || (spuriousDragon ? lifePlace < 0 && existed && !paid : paid || lifeWords[life + Life.Exists] !== 0)
+  // A fee recipient that the last transaction destroyed took its fee along (adapter.ts).
+  const last = engine[Control.Places]
+  const burnt = lifePlace === last && lifeWords[life + Life.Generation] === last + 1
+  const alive = lifeWords[life + Life.Exists] !== 0 || (paid && !burnt)
+  const exists = !empty || (spuriousDragon ? lifePlace < 0 && existed && !paid : alive)
   if (!exists) {
     draft.deleted = existed
     return
