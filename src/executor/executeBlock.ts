@@ -235,7 +235,7 @@ export class Executor {
     options: ExecuteBlockOptions,
   ): Promise<PreparedBlock> {
     const { block, chain } = decoded
-    checkHeader(block, chain)
+    // With a parent, a field that is missing is told here, with all that is wrong besides.
     const mismatches =
       options.only === undefined
         ? verifyClaims(block, options.chain ?? 'mainnet', chain, {
@@ -244,6 +244,7 @@ export class Executor {
             orderedRoot: (items) => this.#kernel.orderedRoot(items),
           })
         : []
+    checkHeader(block, chain)
     const ends = endsFor(block, chain, options)
     const senders = await this.#senders(block.transactions, chain, options)
     const offsets = new Int32Array(block.transactions.length + 1)

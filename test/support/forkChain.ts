@@ -185,7 +185,12 @@ class Wallets {
     const authorizationList =
       authority === undefined
         ? []
-        : [eoaCode7702SignAuthorization([bigIntToBytes(BigInt(CHAIN_ID)), hexToBytes(COUNTING), Uint8Array.of()], keyOf(authority))]
+        : [
+            eoaCode7702SignAuthorization(
+              [bigIntToBytes(BigInt(CHAIN_ID)), hexToBytes(COUNTING), Uint8Array.of()],
+              keyOf(authority),
+            ),
+          ]
     const tx = createTx(
       {
         ...{ type, nonce, value, gasLimit: 250_000n, ...fees },
@@ -202,7 +207,7 @@ class Wallets {
 }
 
 const blobHashes = (nonce: number, count: number): Hex[] =>
-  Array.from({ length: count }, (_, k) => `0x01${word(256 * nonce + k).slice(4)}`)
+  Array.from({ length: count }, (_, k) => `0x01${word(256 * nonce + k).slice(4)}` as const)
 
 /** The contract that block `number` creates, and the next two blocks call and destroy. */
 interface Child {
@@ -373,7 +378,10 @@ function headerOf(number: number, parent: BlockHeader, common: Common): HeaderDa
     ...(reached(number, 'paris') ? {} : { nonce: new Uint8Array(8).fill(number) }),
     ...(london && number > firstOf('london') ? { baseFeePerGas: parent.calcNextBaseFee() } : {}),
     ...(reached(number, 'cancun')
-      ? { excessBlobGas: parent.calcNextExcessBlobGas(common), parentBeaconBlockRoot: keccak256(Uint8Array.of(1, number)) }
+      ? {
+          excessBlobGas: parent.calcNextExcessBlobGas(common),
+          parentBeaconBlockRoot: keccak256(Uint8Array.of(1, number)),
+        }
       : {}),
   }
 }
@@ -447,7 +455,8 @@ async function nextBlock(
   const parent = headers[number - 1] as BlockHeader
   const transactions: TypedTransaction[] = []
   for (const draft of draftsOf(number, children)) {
-    if (draft.to === undefined) children.push({ number, address: createdBy(SENDERS[draft.from] as Hex, wallets.nonce(draft.from)) })
+    if (draft.to === undefined)
+      children.push({ number, address: createdBy(SENDERS[draft.from] as Hex, wallets.nonce(draft.from)) })
     transactions.push(wallets.sign(draft, common))
   }
   const uncleHeaders = unclesOf(number, headers, common)
@@ -480,7 +489,10 @@ async function nextBlock(
     transactionsTrie: await open.genTxTrie(),
     ...(ran.requestsHash === undefined ? {} : { requestsHash: ran.requestsHash }),
   }
-  const block = createBlock({ header, ...body, uncleHeaders }, { common, skipConsensusFormatValidation: true, setHardfork: true })
+  const block = createBlock(
+    { header, ...body, uncleHeaders },
+    { common, skipConsensusFormatValidation: true, setHardfork: true },
+  )
   await block.validateData(false, false)
   return { block, requests: ran.requests?.filter(({ data }) => data.length > 0).length ?? 0 }
 }
