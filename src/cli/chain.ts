@@ -4,8 +4,10 @@
  * Stops at the first block that is not valid, and says which fields differ. Memory: the state, one block, and one piece
  * of the file.
  */
-import { createReadStream } from 'node:fs'
+import { createReadStream, open, type Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import { promisify } from 'node:util'
 import { parseGenesis, readChain } from '../evm.ts'
 import {
   BlockMismatchError,
@@ -81,14 +83,15 @@ export async function importChain(genesisPath: string, chainPath: string, option
 
 async function importFile(chain: ChainImporter, path: string, options: ChainOptions): Promise<Summary> {
   const { speculation, signal, json } = options
-  const { size } = await stat(path)
-  const progress = showProgress(!json, 'chain', size, 'bytes')
+  const info = await stat(path)
+  const source = await openChainFile(path, info, signal)
+  const progress = showProgress(!json, 'chain', info.size, 'bytes')
   const began = performance.now()
   let blocks = 0
   let txs = 0
   let failed: BadBlock | undefined
   try {
-    for await (const { bytes } of readChain(createReadStream(path))) {
+    for await (const { bytes } of readChain(source)) {
       if (signal.aborted) break
       failed = await chain.import(bytes, { speculation, signal }).then(
         ({ receipts }) => {
@@ -113,6 +116,15 @@ async function importFile(chain: ChainImporter, path: string, options: ChainOpti
     ms: Math.round(performance.now() - began),
     ...(failed === undefined ? {} : { failed }),
   }
+}
+
+/**
+ * Opens the blocks; the signal ends the stream with an error. A pipe is read as a socket: a read of node:fs that waits
+ * for a writer cannot be taken back, and holds even `process.exit`.
+ */
+async function openChainFile(path: string, info: Stats, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  if (!info.isFIFO()) return createReadStream(path, { signal })
+  return new Socket({ fd: await promisify(open)(path, 'r'), readable: true, writable: false, signal })
 }
 
 /** What is wrong with the block that comes next. */

@@ -181,7 +181,8 @@ export function blockMismatch(
 ): BlockMismatchError {
   const list = mismatches.map(({ field, expected, actual, reason }) => {
     const because = reason === undefined ? '' : ` (${reason})`
-    return `${field} is ${shown(actual)}, should be ${shown(expected)}${because}`
+    const from = firstShown(expected, actual)
+    return `${field} is ${shown(actual, from)}, should be ${shown(expected, from)}${because}`
   })
   const name = number === undefined ? 'block' : `block ${number}`
   return new BlockMismatchError(
@@ -192,12 +193,20 @@ export function blockMismatch(
   )
 }
 
-function shown(value: MismatchValue): string {
+/** Where to begin with values of which a part is shown, so that what differs is in it. */
+function firstShown(a: MismatchValue, b: MismatchValue): number {
+  if (!(a instanceof Uint8Array && b instanceof Uint8Array) || a.length !== b.length) return 0
+  const differing = a.findIndex((byte, k) => byte !== b[k])
+  return Math.max(0, differing - (differing % SHOWN_BYTES))
+}
+
+function shown(value: MismatchValue, from: number): string {
   if (value === undefined) return 'absent'
   if (!(value instanceof Uint8Array)) return String(value)
-  let text = '0x'
-  for (const byte of value.subarray(0, SHOWN_BYTES)) text += byte.toString(16).padStart(2, '0')
-  return value.length > SHOWN_BYTES ? `${text}... (${value.length} bytes)` : text
+  let text = from > 0 ? '0x...' : '0x'
+  for (const byte of value.subarray(from, from + SHOWN_BYTES)) text += byte.toString(16).padStart(2, '0')
+  if (value.length <= SHOWN_BYTES) return text
+  return `${text}... (${value.length} bytes${from > 0 ? `, these from ${from} on` : ''})`
 }
 
 const FAMILIES = {

@@ -45,7 +45,7 @@ export const checkOptions = (options: ExecuteBlockOptions): void => {
     const given = value === null ? 'null' : typeof value
     throw new InvalidInputError('INVALID_OPTION', `${option} is ${wanted}, not ${given}`, { option })
   }
-  if (typeof options !== 'object' || options === null) return refuse('options', 'an object with a state', options)
+  if (typeof options !== 'object' || options === null) refuse('options', 'an object with a state', options)
   const { state, signal, onCommit, parent, parentTotalDifficulty } = options as Partial<ExecuteBlockOptions>
   if (!(state?.words instanceof Int32Array)) refuse('state', 'made by createMemoryState', state)
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') refuse('signal', 'an AbortSignal', signal)
@@ -79,7 +79,7 @@ export const prepareBlock = async (
   { block, chain }: Decoded,
   options: ExecuteBlockOptions,
 ): Promise<PreparedBlock> => {
-  checkHeader(block, chain)
+  // With a parent, a field that is missing is told here, with all that is wrong besides.
   const mismatches =
     options.only === undefined
       ? verifyClaims(block, options.chain ?? 'mainnet', chain, {
@@ -88,6 +88,7 @@ export const prepareBlock = async (
           orderedRoot: (items) => kernel.orderedRoot(items),
         })
       : []
+  checkHeader(block, chain)
   const { excessBlobGas } = block.header
   if (chain.blob !== undefined && excessBlobGas !== undefined && !isPriceable(excessBlobGas, chain.blob)) {
     throw new InvalidInputError('UNDECODABLE_BLOCK', `an excess of ${excessBlobGas} blob gas has no price`, {

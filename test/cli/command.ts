@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
 
-const CLI = path('../../dist/cli.js')
+export const CLI = path('../../dist/cli.js')
 const BLOCKS = path('../../../shared/data/blocks')
 
 export const haveBlocks = existsSync(BLOCKS)

@@ -83,6 +83,16 @@ describe('blockMismatch', () => {
     expect(blockMismatch(undefined, []).message).toBe('block is not valid: ')
   })
 
+  test('of a long value the part with the first difference is shown', () => {
+    const [expected, actual] = [new Uint8Array(256), new Uint8Array(256)]
+    actual[255] = 1
+    actual[71] = 2
+    expect(blockMismatch(7n, [{ field: 'logsBloom', expected, actual }]).message).toBe(
+      `block 7 is not valid: logsBloom is 0x...${'00'.repeat(7)}02${'00'.repeat(24)}... (256 bytes, these from 64 on), ` +
+        `should be 0x...${'00'.repeat(32)}... (256 bytes, these from 64 on)`,
+    )
+  })
+
   test('class, code and all fields cross a thread', () => {
     const got = acrossThreads(toWire(blockMismatch(7n, mismatches, { committedPrefix: 2 })))
     expect(got).toBeInstanceOf(BlockMismatchError)
