@@ -47,7 +47,7 @@ let chain: ForkChain
 const standing = new Map<number, ChainImporter>()
 
 /** A chain whose next block is block `number`. */
-async function importerAt(number: number): Promise<ChainImporter> {
+async function standAt(number: number): Promise<ChainImporter> {
   const importer = await openChain(executor, parseGenesis(chain.genesis))
   for (const { bytes } of chain.blocks.slice(0, number - 1)) await importer.import(bytes)
   // As the importer itself will, before it runs the next block.
@@ -58,12 +58,12 @@ async function importerAt(number: number): Promise<ChainImporter> {
 beforeAll(async () => {
   executor = await createExecutor({ workers: 2, memoryLimit: 128 * 2 ** 20 })
   chain = await makeForkChain()
-  for (const number of NUMBERS) standing.set(number, await importerAt(number))
+  for (const number of NUMBERS) standing.set(number, await standAt(number))
 })
 afterAll(() => executor.close())
 
 const blockAt = (number: number): ForkBlock => chain.blocks[number - 1] as ForkBlock
-const standingBefore = (number: number): ChainImporter => standing.get(number) as ChainImporter
+const importerAt = (number: number): ChainImporter => standing.get(number) as ChainImporter
 
 /** The block with some items of its header replaced. */
 function altered(bytes: Uint8Array, change: (header: Header) => Partial<Header>): Uint8Array {
@@ -122,7 +122,7 @@ describe('one field of the header is another', () => {
   test('it is told, with both values, and nothing else is; the right block still comes out', async () => {
     await fc.assert(
       fc.asyncProperty(change, async ({ number, field, at, mask, delta }) => {
-        const importer = standingBefore(number)
+        const importer = importerAt(number)
         const { bytes } = blockAt(number)
         const right = decodeBlock(bytes).header[field]
         fc.pre(right !== undefined)
@@ -156,7 +156,7 @@ describe('one field of the header is another', () => {
   })
 
   test.each(NUMBERS)('every field of block %i in turn: not one can be wrong unseen', async (number) => {
-    const importer = standingBefore(number)
+    const importer = importerAt(number)
     const { bytes } = blockAt(number)
     for (const field of HEADER_FIELDS) {
       const right = decodeBlock(bytes).header[field]
@@ -185,7 +185,7 @@ describe('more than one field', () => {
       baseFeePerGas: bytesOf(integerOf(header.baseFeePerGas) + 1n),
       excessBlobGas: bytesOf(integerOf(header.excessBlobGas) + 1n),
     }))
-    expect(fieldsOf(await refusal(tried(standingBefore(PRAGUE), wrong)))).toEqual([
+    expect(fieldsOf(await refusal(tried(importerAt(PRAGUE), wrong)))).toEqual([
       ...['parentHash', 'ommersHash', 'difficulty', 'number', 'gasLimit', 'extraData', 'nonce'],
       ...['baseFeePerGas', 'excessBlobGas'],
     ])
@@ -203,7 +203,7 @@ describe('more than one field', () => {
       transactionsRoot: flipped(header.transactionsRoot, 0, 1),
       withdrawalsRoot: flipped(header.withdrawalsRoot, 0, 1),
     }))
-    const error = (await errorOf(tried(standingBefore(PRAGUE), wrong))) as BlockMismatchError
+    const error = (await errorOf(tried(importerAt(PRAGUE), wrong))) as BlockMismatchError
     expect(fieldsOf(error.mismatches)).toEqual(['transactionsRoot', 'withdrawalsRoot', ...fields])
     const right = decodeBlock(bytes).header
     for (const field of fields) {
@@ -219,7 +219,7 @@ describe('more than one field', () => {
 
   test('a header without a field that its fork has is not complete', async () => {
     const [items, ...body] = RLP.decode(blockAt(PRAGUE).bytes) as unknown as [Uint8Array[], ...Uint8Array[]]
-    const mismatches = await refusal(tried(standingBefore(PRAGUE), RLP.encode([items.slice(0, -1), ...body])))
+    const mismatches = await refusal(tried(importerAt(PRAGUE), RLP.encode([items.slice(0, -1), ...body])))
     expect(mismatches).toMatchObject([{ field: 'requestsHash', actual: undefined }])
   })
 })
@@ -239,7 +239,7 @@ describe('what a refused block leaves behind', () => {
   }
 
   test.each([FRONTIER, 35, PRAGUE])('block %i with a wrong root: nothing is staged', async (number) => {
-    const importer = await importerAt(number)
+    const importer = await standAt(number)
     const { bytes } = blockAt(number)
     const head = importer.head
     const wrong = altered(bytes, (header) => ({ stateRoot: flipped(header.stateRoot, 9, 1) }))
@@ -258,7 +258,7 @@ describe('what a refused block leaves behind', () => {
   })
 
   test('after any number of refusals the chain goes on', async () => {
-    const importer = await importerAt(55)
+    const importer = await standAt(55)
     for (const { bytes, stateRoot } of chain.blocks.slice(54, 60)) {
       for (const field of ['parentHash', 'stateRoot', 'requestsHash'] as const) {
         const wrong = altered(bytes, (header) => ({ [field]: flipped(header[field], 30, 128) }))
@@ -282,14 +282,14 @@ describe('what is compared, by the options', () => {
     }))
 
   test.each([FRONTIER, PRAGUE])('block %i, only: transactions: nothing', async (number) => {
-    const result = await tried(standingBefore(number), allWrong(number), { only: 'transactions' })
+    const result = await tried(importerAt(number), allWrong(number), { only: 'transactions' })
     expect([result.stateRoot, result.requests, result.requestsHash]).toEqual([undefined, undefined, undefined])
     expect(result.gasUsed).toBe(decodeBlock(blockAt(number).bytes).header.gasUsed)
   })
 
   test('stateRoot: false: all but the root of the state', async () => {
     const { bytes } = blockAt(PRAGUE)
-    const importer = standingBefore(PRAGUE)
+    const importer = importerAt(PRAGUE)
     const noRoot = altered(bytes, (header) => ({ stateRoot: flipped(header.stateRoot, 0, 1) }))
     const result = await tried(importer, noRoot, { stateRoot: false })
     expect(result.stateRoot).toBe(undefined)
@@ -300,7 +300,7 @@ describe('what is compared, by the options', () => {
 
   test('before Byzantium receipts hold roots: compared with them, left out without them', async () => {
     const { bytes } = blockAt(FRONTIER)
-    const importer = standingBefore(FRONTIER)
+    const importer = importerAt(FRONTIER)
     const right = decodeBlock(bytes).header
     const wrong = altered(bytes, (header) => ({ receiptsRoot: flipped(header.receiptsRoot, 0, 1) }))
     expect(await refusal(tried(importer, wrong))).toMatchObject([
@@ -328,7 +328,7 @@ describe('JSON blocks', () => {
   })
 
   test('uncles by hash, without rewards: it says what to give; with them it runs', async () => {
-    const importer = standingBefore(FRONTIER)
+    const importer = importerAt(FRONTIER)
     const { state, chain: rules } = importer
     const decoded = decodeBlock(blockAt(FRONTIER).bytes)
     expect(decoded.uncles).toHaveLength(2)
