@@ -45,7 +45,7 @@ export const checkOptions = (options: ExecuteBlockOptions): void => {
     const given = value === null ? 'null' : typeof value
     throw new InvalidInputError('INVALID_OPTION', `${option} is ${wanted}, not ${given}`, { option })
   }
-  if (typeof options !== 'object' || options === null) return refuse('options', 'an object with a state', options)
+  if (typeof options !== 'object' || options === null) refuse('options', 'an object with a state', options)
   const { state, signal, onCommit, parent, parentTotalDifficulty } = options as Partial<ExecuteBlockOptions>
   if (!(state?.words instanceof Int32Array)) refuse('state', 'made by createMemoryState', state)
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') refuse('signal', 'an AbortSignal', signal)

@@ -35,7 +35,9 @@ const GATE = address(0x60)
 
 test('an empty account that only a credit withdrawn later funded is cleared by a touch without value', async () => {
   // Forwards its value to the empty account unless the transaction before has shut the gate.
-  const gate = asm(`CALLDATASIZE @shut JUMPI 0 SLOAD @end JUMPI 0 0 0 0 1 ${EMPTY} GAS CALL POP end: STOP shut: 1 0 SSTORE`)
+  const gate = asm(
+    `CALLDATASIZE @shut JUMPI 0 SLOAD @end JUMPI 0 0 0 0 1 ${EMPTY} GAS CALL POP end: STOP shut: 1 0 SSTORE`,
+  )
   const busy = asm('3000 loop: 1 SWAP1 SUB DUP1 @loop JUMPI 1 0 SSTORE')
   const [SLOW, CAROL] = [address(0x61), address(3)]
   const accounts = {
