@@ -84,6 +84,10 @@ export class WorkerPool {
     for (const member of this.#living()) member.handle.ref()
     try {
       await this.#instruct(state, missing, inputs)
+    } catch (error) {
+      // A worker that is gone since is spoken to in vain.
+      this.#assertOpen()
+      throw error
     } finally {
       for (const member of this.#living()) member.handle.unref()
     }
