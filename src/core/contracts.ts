@@ -65,7 +65,8 @@ export interface TaskMemory {
 
   /**
    * Newest value of `location`, noted as read. `floor` is a storage generation, one more than the place that emptied
-   * the storage: what places before it wrote, and the base, are invisible; 0 hides nothing. Returns the value's offset in the engine memory, or a `Seen` value.
+   * the storage: what places before it wrote, and the base, are invisible; 0 hides nothing. Returns the value's offset
+   * in the engine memory, or a `Seen` value.
    */
   read(location: number, kind: Kind, floor: number): number
 

@@ -135,12 +135,18 @@ export class Engine {
   #closed = false
 
   constructor(options: EngineOptions, spec: AdapterSpec) {
+    const { worker } = options
+    if (worker !== undefined && typeof worker !== 'function' && !(worker instanceof URL)) {
+      throw new InvalidInputError('INVALID_OPTION', `worker is a URL or a function, not ${typeof worker}`, {
+        option: 'worker',
+      })
+    }
     this.workers = wholeNumber(options.workers, 'workers', 1, MAX_WORKERS, Math.min(coreCount(), MAX_WORKERS))
     const bytes = wholeNumber(options.memoryLimit, 'memoryLimit', 16 * MIB, 4096 * MIB, DEFAULT_MEMORY)
     this.#stallTimeout = wholeNumber(options.stallTimeout, 'stallTimeout', 1, 2 ** 31 - 1, DEFAULT_STALL)
     const memory = reserveShared(bytes)
     this.words = new Int32Array(memory.buffer)
-    this.#pool = new WorkerPool(memory, this.workers, options.worker ?? defaultWorker(), spec)
+    this.#pool = new WorkerPool(memory, this.workers, worker ?? defaultWorker(), spec)
   }
 
   /** Runs a plan on an open state. The results lie in `words` until the next run. */

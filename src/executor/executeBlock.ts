@@ -266,6 +266,11 @@ export class Executor {
  * @throws {InvalidInputError} INVALID_OPTION for counts out of range, MODULE_NOT_LOADED where the kernel cannot be read
  */
 export const createExecutor = async (options: ExecutorOptions = {}): Promise<Executor> => {
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidInputError('INVALID_OPTION', `options are an object, not ${String(options)}`, {
+      option: 'options',
+    })
+  }
   if (options.adapter !== undefined && options.adapter !== 'revm') {
     throw new InvalidInputError('INVALID_OPTION', `adapter is 'revm', not ${String(options.adapter)}`, {
       option: 'adapter',

@@ -55,6 +55,7 @@ export class WorkerPool {
   readonly #size: number
   readonly #members: (Member | undefined)[] = []
   #epoch = 0
+  #closed = false
   readonly #ending: Promise<void>[] = []
   #state = 0
 
@@ -83,6 +84,10 @@ export class WorkerPool {
     for (const member of this.#living()) member.handle.ref()
     try {
       await this.#instruct(state, missing, inputs)
+    } catch (error) {
+      // A worker that is gone since is spoken to in vain.
+      this.#assertOpen()
+      throw error
     } finally {
       for (const member of this.#living()) member.handle.unref()
     }
@@ -90,6 +95,7 @@ export class WorkerPool {
 
   async #instruct(state: SharedState, missing: readonly number[], inputs?: readonly unknown[]): Promise<void> {
     await this.#unpark()
+    this.#assertOpen()
     await Promise.all(missing.map(async (k) => this.#spawn(k)))
     this.#state = state.id
     for (const member of this.#living()) {
@@ -104,7 +110,13 @@ export class WorkerPool {
       }
       if (inputs !== undefined) await this.#hand(member, inputs)
     }
+    // Closed meanwhile, there is nobody to serve a run, and nobody who would end it.
+    this.#assertOpen()
     for (const member of this.#living()) member.parked = this.#park(member, state.id)
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ParallelExecutionError('CLOSED', 'the executor was closed before the run began')
   }
 
   /**
@@ -148,6 +160,7 @@ export class WorkerPool {
 
   /** Ends every worker. The pool cannot be used afterwards. */
   async close(): Promise<void> {
+    this.#closed = true
     this.#halt(Halt.Signal)
     await Promise.all(
       this.#members.map(async (member, k) => {
@@ -208,6 +221,7 @@ export class WorkerPool {
       failed = await Promise.race([member.api.init(index, this.#memory, this.#spec), ended])
     } catch (cause) {
       this.#members[index] = undefined
+      this.#assertOpen()
       throw new ParallelExecutionError(
         'MODULE_NOT_LOADED',
         'a worker could not be started; give its address as `worker`',

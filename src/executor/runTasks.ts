@@ -129,6 +129,11 @@ export class TaskExecutor {
 
 /** Makes an executor for the tasks of a module. */
 export const createTaskExecutor = async (options: TaskExecutorOptions): Promise<TaskExecutor> => {
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidInputError('INVALID_OPTION', `options are an object, not ${String(options)}`, {
+      option: 'options',
+    })
+  }
   const module = typeof options.module === 'string' ? options.module : options.module?.href
   if (typeof module !== 'string' || module === '') {
     throw new InvalidInputError('INVALID_OPTION', 'module is the URL of a module whose exports are the tasks', {

@@ -3,8 +3,9 @@
  *
  * A worker executes places against it through `TaskMemory`; the holder of the commit lock validates and
  * folds. Entries are linked in descending place order and never unlinked while anybody reads, so a reader needs
- * no lock: it walks to the first entry below its place. A record is immutable once published; an entry's one mutable word says
- * which record counts, or none.
+ * no lock: it walks to the first entry below its place. A record is immutable once published, but that the holder of
+ * the lock folds a delta into the words of its bound, which nobody else reads; an entry's one mutable word says which
+ * record counts, or none.
  *
  * Source: Gelashvili et al., Block-STM, arXiv:2203.06871, Algorithms 2 and 3; deltas after Aptos aggregators.
  * Deviations: docs/algorithm.md (D1 validation at the commit cursor, D2 value predicates, D3 bounded deltas).
@@ -239,8 +240,8 @@ export class MVMemory implements TaskMemory {
   // ---- the end of an incarnation ----
 
   /**
-   * Publishes the incarnation's writes and keeps its read set. An earlier incarnation's are estimates by now. The caller then sets the place's status, which
-   * is the atomic store that lets a validation see all of it.
+   * Publishes the incarnation's writes and keeps its read set. An earlier incarnation's are estimates by now. The
+   * caller then sets the place's status, which is the atomic store that lets a validation see all of it.
    *
    * Concurrency: the place's worker, or the holder of the commit lock after it marked estimates.
    */

@@ -3,6 +3,7 @@
  * parallel and the sequential path, and an executor that goes on.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { nextBaseFee, nextExcessBlobGas } from '../../src/evm.ts'
 import {
   chainAtFork,
   createExecutor,
@@ -281,6 +282,7 @@ describe('blocks and chains that cannot be used', () => {
         const error = await errorOf(executor.executeBlock(spoil(change), { state: own, only: 'transactions' }))
         expect(error).toMatchObject({ code: 'INVALID_SIGNATURE', fields: { txIndex: 4 } })
       }
+      // The file has not the accounts of the block's ends.
       const result = await executor.executeBlock(real.block, { state: own, only: 'transactions' })
       expect(result.gasUsed).toBe(BigInt(real.block.gasUsed))
     },
@@ -323,6 +325,73 @@ describe('abort, results and state', () => {
       expect((await run(other, file, { state })).receipts).toHaveLength(20)
     } finally {
       await other.close()
+    }
+  })
+
+  test.each([0, 1, 2, 4, 8, 16, 32])('closed %i ms after the call: CLOSED, never silence', async (delay) => {
+    for (const warm of [false, true]) {
+      const other = await createExecutor({ workers: 2, memoryLimit: 16 * MIB })
+      if (warm) await run(other, good)
+      const block = withTransactions(
+        ...Array.from({ length: 400 }, (_, k) => good.transactions[k % 20] as TestTransaction),
+      )
+      const file = fileOf(block)
+      const ending = endingOf(other, file, { state: stateOf(file), speculation: 'always' })
+      await new Promise((resolve) => setTimeout(resolve, delay))
+      await other.close()
+      expect([undefined, 'CLOSED']).toContain(((await ending) as { code?: string }).code)
+      expect(await endingOf(other, file)).toMatchObject({ code: 'CLOSED' })
+    }
+  })
+
+  test('options of another kind: INVALID_OPTION with their name', async () => {
+    const file = fileOf(good)
+    const options = { state: stateOf(file), chain: chainAtFork('london'), senders: 'trust' }
+    for (const name of ['state', 'signal', 'onCommit', 'parent', 'parentTotalDifficulty']) {
+      for (const value of [null, 5, 'x', Symbol('x')]) {
+        const wrong = executor.executeBlock(file.block, { ...options, [name]: value } as never)
+        const { code, fields } = await errorOf(wrong)
+        expect([code, fields['option']]).toEqual(['INVALID_OPTION', name])
+      }
+    }
+    expect((await errorOf(executor.executeBlock(file.block, undefined as never))).code).toBe('INVALID_OPTION')
+    for (const wrong of [null, { worker: 5 }, { workers: '2' }, { wasm: 5 }]) {
+      expect((await errorOf(createExecutor(wrong as never))).code).toMatch(/INVALID_OPTION|MODULE_NOT_LOADED/)
+    }
+    await expectGoesOn()
+  })
+
+  test('an excess of blob gas that no block can have reached is refused at once, in a block and in a parent', async () => {
+    const file = fileOf({ ...good, fork: 'osaka', gasLimit: 60_000_000n, transactions: [] })
+    const options = { state: stateOf(file), chain: chainAtFork('osaka'), senders: 'trust' } as const
+    const began = performance.now()
+    const excessBlobGas = '0xffffffffffffffff'
+    // Every block without a parent to compare it with; one with a parent is told what it must say.
+    const only = 'transactions'
+    const alone = executor.executeBlock({ ...file.block, excessBlobGas }, { ...options, only })
+    expect((await errorOf(alone)).fields['field']).toBe('excessBlobGas')
+    expect(() =>
+      nextExcessBlobGas(
+        { excessBlobGas: 2n ** 64n - 1n },
+        { target: 6, max: 9, baseFeeUpdateFraction: 5_007_716 },
+        true,
+      ),
+    ).toThrow(/excess/)
+    expect(performance.now() - began).toBeLessThan(5000)
+    // A gas limit without a target.
+    expect(nextBaseFee({ gasLimit: 1n, gasUsed: 1n, baseFeePerGas: 7n })).toBe(7n)
+  })
+
+  test('a callback that throws ends its block alone', async () => {
+    const mine = new Error('mine')
+    const file = fileOf(good)
+    const options = { state: stateOf(file), chain: chainAtFork('london'), senders: 'trust' } as const
+    for (const sequential of [true, false]) {
+      const onCommit = () => {
+        throw mine
+      }
+      expect(await errorOf(executor.executeBlock(file.block, { ...options, sequential, onCommit }))).toBe(mine)
+      expect((await executor.executeBlock(file.block, options)).receipts).toHaveLength(20)
     }
   })
 

@@ -336,8 +336,8 @@ impl JournalTr for WatchedJournal {
         balance: U256,
         spec_id: SpecId,
     ) -> Result<JournalCheckpoint, TransferError> {
-        // The collision test looks at nonce and code of the target, and here at its storage (EIP-7610). The caller's balance was observed
-        // by the handler before the frame began.
+        // The collision test looks at nonce and code of the target, and here at its storage (EIP-7610). The caller's
+        // balance was observed by the handler before the frame began.
         self.observe_nonce(address);
         if self.observed(address).is_some_and(|observed| observed.stored) {
             return Err(TransferError::CreateCollision);

@@ -1,7 +1,8 @@
 /**
  * Blocks as they come: JSON-RPC with full transactions, RLP bytes, or an @ethereumjs/block `Block`; one shape out.
  *
- * Owns which fields a header has and in which order. Does not own their truth: no hash, root or seal is checked here (header.ts, body.ts, headerRules.ts).
+ * Owns which fields a header has and in which order. Does not own their truth: no hash, root or
+ * seal is checked here (headerRules.ts).
  *
  * Source: yellow paper, 4.3; fields added by EIP-1559, EIP-4895, EIP-4844, EIP-4788, EIP-7685, EIP-7928, EIP-7843.
  */
