@@ -22,7 +22,7 @@ if (kind === 'block') {
     transactions: [],
   }
   const state = createMemoryState({ maxBytes: 2 ** 20 })
-  await own.executeBlock(block, { state, chain: chainAtFork('berlin'), speculation: 'always' })
+  await own.executeBlock(block, { state, only: 'transactions', chain: chainAtFork('berlin'), speculation: 'always' })
 } else {
   const own = await createTaskExecutor({ module, workers: 2, memoryLimit: 16 * 2 ** 20 })
   executor = own

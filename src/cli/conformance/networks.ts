@@ -60,6 +60,8 @@ const DEPOSIT_CONTRACT = '0x00000000219ab540356cbb839cbe05303d7705fa'
 const TRANSITION = /^(\w+?)To(\w+?)At(?:(Time)(\d+)(k?)|(Diff)([0-9a-fA-F]+)|(\d+))$/
 
 const DAO = FORKS.findIndex(([name]) => name === 'Dao')
+/** The last of these forks whose parameters are known without a fixture. */
+const BPO2 = FORKS.findIndex(([name]) => name === 'BPO2')
 const PARIS = FORKS.findIndex(([name]) => name === 'Paris')
 
 /** Where a transition happens. */
@@ -98,9 +100,13 @@ function rules(
   transition: { readonly before: number; readonly at: Point } | undefined,
 ): NetworkRules {
   const forks: (ForkActivation & { readonly name: ForkName })[] = []
+  const given = new Set([...fixture.blobSchedule.keys()].map((name) => FORKS[indexOf(name)]?.[1]))
   let terminalTotalDifficulty: bigint | undefined = last >= PARIS ? 0n : undefined
   FORKS.slice(0, last + 1).forEach(([, name], index) => {
     if (index === DAO && last !== DAO) return
+    // Such a fork is nothing but its parameters: where the fixture has none, its chain has not had it.
+    const isChosen = index === last || index === transition?.before
+    if (index > BPO2 && name.startsWith('bpo') && !isChosen && !given.has(name)) return
     const isLater = transition !== undefined && index > transition.before
     if (!isLater) forks.push({ name, block: 0 })
     else if ('totalDifficulty' in transition.at) terminalTotalDifficulty = transition.at.totalDifficulty
