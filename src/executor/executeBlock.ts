@@ -125,7 +125,7 @@ export class Executor {
   // ---- runs ----
 
   async #runOpen(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<BlockResult> {
-    const { block, chain, plan } = prepared
+    const { block, chain, isWhole, plan } = prepared
     const byzantium = isFrom(chain, 'byzantium')
     const context: ReceiptContext = {
       transactions: block.transactions,
@@ -146,7 +146,7 @@ export class Executor {
       }
     }
     const onProgress = options.onCommit === undefined ? undefined : decodeTo
-    const wantsRoot = options.only === undefined && options.stateRoot !== false
+    const wantsRoot = isWhole && options.stateRoot !== false
     // Before the run: nobody else may change the state between the run and what is staged after it.
     if (wantsRoot) await keepRoot(options.state)
     // Receipts before Byzantium hold the root after each transaction.
@@ -159,7 +159,7 @@ export class Executor {
     const roots = wantsRoot ? this.#stateRoots(executed, options.state, byzantium) : undefined
     const result = this.#assemble(executed, byzantium, roots)
     try {
-      if (options.only === undefined) verifyOutcome(block.header, result, prepared.mismatches, plan.places)
+      if (isWhole) verifyOutcome(block.header, result, prepared.mismatches, plan.places)
     } catch (error) {
       options.state.rollback()
       throw error

@@ -33,6 +33,8 @@ export interface PreparedBlock {
   readonly chain: ResolvedChain
   readonly senders: readonly Uint8Array[]
   readonly plan: Plan
+  /** False where `only: 'transactions'` was asked for. */
+  readonly isWhole: boolean
   /** The work of the block's ends; empty where transactions alone run. */
   readonly ends: BlockEnds
   /** Roots of its lists that its header has wrong: told when it has run. */
@@ -121,7 +123,7 @@ export const prepareBlock = async (
     adapterFlags: isFrom(chain, 'spuriousDragon') ? RevmFlag.SpuriousDragon : 0,
     denseLocation: ({ table }) => locationOf(table.account(coinbase, 0), Kind.Balance),
   }
-  return { block, chain, senders, plan, ends, mismatches }
+  return { block, chain, isWhole: options.only === undefined, senders, plan, ends, mismatches }
 }
 
 export const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon' | 'byzantium' | 'london'): boolean =>
