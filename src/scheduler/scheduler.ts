@@ -177,6 +177,8 @@ export class Scheduler {
   /** Asks every worker to execute nothing more. Holder of the lock. */
   drain(): void {
     atomics.store(this.engine, Control.Mode, Mode.Draining)
+    // Whoever is parked for want of work has to see it too, and would else not for a millisecond.
+    atomics.notify(this.engine, Control.CommitIndex)
   }
 
   get draining(): boolean {
