@@ -23,13 +23,15 @@ import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
 import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
 import { checkOptions, type Decoded, decode, isFrom, type PreparedBlock, prepareBlock } from './prepare.ts'
 import { runOnState } from './runOnState.ts'
-import { keepRoot } from './stateRoot.ts'
+import { keepRoot, type StateRootOptions } from './stateRoot.ts'
 import { verifyOutcome } from './verify.ts'
 
 /** Options of an executor. */
 export interface ExecutorOptions extends EngineOptions {
   /** The EVM kernel: its address, its bytes, or compiled; found beside the library by default. */
   readonly wasm?: WasmSource
+  /** The hash core, which keeps state roots: as `wasm`. A state that has a trie keeps it. */
+  readonly hashCore?: WasmSource
   /** Which EVM runs the transactions. */
   readonly adapter?: 'revm'
 }
@@ -47,12 +49,14 @@ interface Roots {
 export class Executor {
   readonly #engine: Engine
   readonly #kernel: Kernel
+  readonly #roots: StateRootOptions
   /** Blocks run one after another; this is the end of the line. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine, kernel: Kernel) {
+  constructor(engine: Engine, kernel: Kernel, roots: StateRootOptions) {
     this.#engine = engine
     this.#kernel = kernel
+    this.#roots = roots
   }
 
   /** Threads that serve a block. */
@@ -148,7 +152,7 @@ export class Executor {
     const onProgress = options.onCommit === undefined ? undefined : decodeTo
     const wantsRoot = isWhole && options.stateRoot !== false
     // Before the run: nobody else may change the state between the run and what is staged after it.
-    if (wantsRoot) await keepRoot(options.state)
+    if (wantsRoot) await keepRoot(options.state, this.#roots)
     // Receipts before Byzantium hold the root after each transaction.
     const keepVersions = options.placeDiffs === true || (wantsRoot && !byzantium)
     const executed = await this.#withRun(prepared, { ...options, placeDiffs: keepVersions }, onProgress, (run) => {
@@ -277,7 +281,8 @@ export const createExecutor = async (options: ExecutorOptions = {}): Promise<Exe
     })
   }
   const module = await loadKernel(options.wasm, readBytes)
-  return new Executor(new Engine(options, { kind: 'revm', module }), createHashKernel(module))
+  const roots = options.hashCore === undefined ? {} : { wasm: options.hashCore }
+  return new Executor(new Engine(options, { kind: 'revm', module }), createHashKernel(module), roots)
 }
 
 /**
