@@ -12,10 +12,17 @@ export const hexOf = (bytes: Uint8Array): Hex => {
 }
 
 /** Eight digits of a word, highest byte first. */
-export const hexOfWord = (word: number): string =>
+const hexOfWord = (word: number): string =>
   word === 0
     ? '00000000'
     : DIGITS[word >>> 24] + DIGITS[(word >>> 16) & 255] + DIGITS[(word >>> 8) & 255] + DIGITS[word & 255]
+
+/** 32 bytes of hex from eight words: limbs are little-endian, text is big-endian. */
+export const wordHex = (words: Int32Array, at: number): Hex => {
+  let text = '0x'
+  for (let k = 7; k >= 0; k--) text += hexOfWord(words[at + k])
+  return text as Hex
+}
 
 /**
  * Bytes of `value`, which may be bytes already.

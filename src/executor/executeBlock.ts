@@ -5,12 +5,10 @@
  * resolves. The state is as it was: apply the result's difference to advance it.
  */
 
-import type { DecodedBlock } from '../adapters/evm/block.ts'
-import type { ResolvedChain } from '../adapters/evm/chain.ts'
-import { requestsOf } from '../adapters/evm/ends.ts'
+import { requestDataOf } from '../adapters/evm/ends.ts'
 import { SPEC_PRAGUE } from '../adapters/evm/forks.ts'
 import { emptyBloom, encodeReceipt, orBloom, type TransactionReceipt } from '../adapters/evm/receipt.ts'
-import { depositRequests, requestsHash } from '../adapters/evm/requests.ts'
+import { depositRequests, RequestType, requestsHash, requestsOf } from '../adapters/evm/requests.ts'
 import { createHashKernel, type Kernel, Output } from '../adapters/revm/kernel.ts'
 import { collectPlaceDiffs } from '../adapters/revm/placeDiffs.ts'
 import { collectDiff, type DecodedResult, decodeResult, type ReceiptContext } from '../adapters/revm/result.ts'
@@ -173,22 +171,20 @@ export class Executor {
 
   /** Copies out of the shared memories all that the result needs. */
   #collect(
-    { block, chain, senders, ends, plan }: PreparedBlock,
+    prepared: PreparedBlock,
     decoded: readonly DecodedResult[],
     run: RunReport,
     state: MemoryState,
     keepVersions: boolean,
   ): Executed {
+    const { chain, senders, plan } = prepared
     const { words, denseRecord, placeTable } = this.#engine
     const spuriousDragon = isFrom(chain, 'spuriousDragon')
     const receipts = decoded.map((d) => d.receipt)
     const logsBloom = emptyBloom()
     for (const { logs, bitvector } of receipts) if (logs.length > 0) orBloom(logsBloom, bitvector)
     const epilogue = words[placeTable + (plan.places + 1) * Place.Size + Place.Result] + Output.Body
-    const requests =
-      chain.spec < SPEC_PRAGUE || ends.epilogue.length === 0
-        ? undefined
-        : [...depositsOf(receipts, block, chain), ...requestsOf(ends.epilogue, words, epilogue)]
+    const requests = requestsAfter(prepared, receipts, words, epilogue)
     return {
       results: decoded.map((d) => d.result),
       receipts,
@@ -305,19 +301,20 @@ export const executeBlockParallel = async (
   }
 }
 
-/** The deposits among the logs, as one request; none where there are none. */
-const depositsOf = (
+/** The requests of a whole block from Prague on: deposits among the logs, and what the epilogue's calls returned. */
+const requestsAfter = (
+  { block, chain, ends }: PreparedBlock,
   receipts: readonly TransactionReceipt[],
-  { header }: DecodedBlock,
-  { depositContract }: ResolvedChain,
-): Uint8Array[] => {
-  if (depositContract === undefined) return []
-  const logs = receipts.flatMap((receipt) => receipt.logs)
-  const deposits = depositRequests(logs, depositContract, header.number)
-  if (deposits.length === 0) return []
-  const request = new Uint8Array(1 + deposits.length)
-  request.set(deposits, 1)
-  return [request]
+  words: Int32Array,
+  epilogue: number,
+): Uint8Array[] | undefined => {
+  if (chain.spec < SPEC_PRAGUE || ends.epilogue.length === 0) return undefined
+  const data = requestDataOf(ends.epilogue, words, epilogue)
+  if (chain.depositContract !== undefined) {
+    const logs = receipts.flatMap((receipt) => receipt.logs)
+    data[RequestType.deposit] = depositRequests(logs, chain.depositContract, block.header.number)
+  }
+  return requestsOf(data)
 }
 
 /** Each transaction's gas limit must fit into what the block has left, counted with final gas alone (hazard 11). */

@@ -4,7 +4,7 @@
  * Owns what is between blocks: the head, the sum of difficulties, the hashes that BLOCKHASH asks for. A block that is
  * refused changes nothing, so that another one may be tried.
  */
-import { type BlockHeader, decodeBlock } from '../adapters/evm/block.ts'
+import type { BlockHeader } from '../adapters/evm/block.ts'
 import type { ChainInput } from '../adapters/evm/chain.ts'
 import type { Genesis } from '../adapters/evm/genesis.ts'
 import { hashHeader } from '../adapters/evm/header.ts'
@@ -64,16 +64,12 @@ export class ChainImporter {
 
   async #import(block: unknown, options: ImportOptions): Promise<BlockResult> {
     const { header: parent, hash: parentHash, totalDifficulty } = this.#head
-    const { header } = decodeBlock(block)
     const { state, chain } = this
     state.putBlockHash(parent.number, parentHash)
-    const result = await this.#executor.executeBlock(block, {
-      ...options,
-      state,
-      chain,
-      parent,
-      parentTotalDifficulty: totalDifficulty,
-    })
+    const whole = { ...options, state, chain, parent, parentTotalDifficulty: totalDifficulty }
+    const prepared = await this.#executor.prepareBlock(block, whole)
+    const result = await this.#executor.runPrepared(prepared, whole)
+    const { header } = prepared.block
     await state.apply(result.stateDiff)
     this.#head = {
       header,

@@ -25,6 +25,8 @@ import { verifyClaims } from './verify.ts'
 export interface Decoded {
   readonly block: DecodedBlock
   readonly chain: ResolvedChain
+  /** Bytes of the block's RLP, where it came so. */
+  readonly size?: number
 }
 
 /** A block decoded, its senders known, encoded for the kernel: what remains is to run it. */
@@ -66,7 +68,8 @@ export const decode = (
   const decoded = decodeBlock(block)
   const { parentTotalDifficulty } = options
   const point = { ...decoded.header, ...(parentTotalDifficulty === undefined ? {} : { parentTotalDifficulty }) }
-  return { block: decoded, chain: resolveChain(options.chain ?? 'mainnet', point) }
+  const size = block instanceof Uint8Array ? { size: block.length } : {}
+  return { block: decoded, chain: resolveChain(options.chain ?? 'mainnet', point), ...size }
 }
 
 /**
@@ -78,7 +81,7 @@ export const decode = (
 export const prepareBlock = async (
   engine: Engine,
   kernel: Kernel,
-  { block, chain }: Decoded,
+  { block, chain, size }: Decoded,
   options: ExecuteBlockOptions,
 ): Promise<PreparedBlock> => {
   // With a parent, a field that is missing is told here, with all that is wrong besides.
@@ -86,6 +89,7 @@ export const prepareBlock = async (
     options.only === undefined
       ? verifyClaims(block, options.chain ?? 'mainnet', chain, {
           ...options,
+          ...(size === undefined ? {} : { size }),
           keccak256: (bytes) => kernel.keccak256(bytes),
           orderedRoot: (items) => kernel.orderedRoot(items),
         })

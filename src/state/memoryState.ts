@@ -13,7 +13,7 @@ import { keccak_256 } from '@noble/hashes/sha3.js'
 import { findCode } from '../core/codes.ts'
 import type { AccountDiff, Hex, StateDiff } from '../core/diff.ts'
 import { InvalidInputError } from '../core/errors.ts'
-import { hexOf, readHex } from '../core/hex.ts'
+import { hexOf, readHex, wordHex } from '../core/hex.ts'
 import { AccountRecord, Life, RECORD_SHIFT, RECORD_WORDS, SlotRecord } from '../core/location.ts'
 import type { StateTrie } from '../core/stateRoot.ts'
 import type { LocationTable } from '../core/table.ts'
@@ -373,9 +373,8 @@ export class MemoryState extends TableMemory {
 
   *#slots(account: number): Generator<[key: Hex, value: Hex]> {
     const w = this.words
-    const hex = (at: number) => `0x${toBigInt(w, at).toString(16).padStart(64, '0')}` as Hex
     for (let s = w[account + AccountRecord.FirstSlot]; s !== 0; s = w[s + SlotRecord.NextSlot]) {
-      if (!isZero8(w, s + SlotRecord.Value)) yield [hex(s + SlotRecord.Key), hex(s + SlotRecord.Value)]
+      if (!isZero8(w, s + SlotRecord.Value)) yield [wordHex(w, s + SlotRecord.Key), wordHex(w, s + SlotRecord.Value)]
     }
   }
 

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import type { DecodedBlock } from '../../src/adapters/evm/block.ts'
 import { chainAtFork, resolveChain } from '../../src/adapters/evm/chain.ts'
 import { CHAINS } from '../../src/adapters/evm/chains.ts'
-import { type EndOperation, encodeEnd, endsOf, requestsOf, SYSTEM_CONTRACTS } from '../../src/adapters/evm/ends.ts'
+import { type EndOperation, encodeEnd, endsOf, requestDataOf, SYSTEM_CONTRACTS } from '../../src/adapters/evm/ends.ts'
 import type { ForkAlias } from '../../src/adapters/evm/forks.ts'
+import { requestsOf } from '../../src/adapters/evm/requests.ts'
 
 const bytes = (length: number, value: number) => new Uint8Array(length).fill(value)
 
@@ -82,15 +83,15 @@ describe('words of an end', () => {
     (system): EndOperation => ({ kind: 'call', system, data: bytes(0, 0) }),
   )
 
-  test('requests carry their type; empty ones and calls without requests are left out', () => {
-    expect(requestsOf(calls, Int32Array.of(9, 9, 1, 4, 7, 1, 5, 0x04030201, 5, 1, 0), 2)).toEqual([
-      Uint8Array.of(1, 1, 2, 3, 4, 5),
-    ])
+  test('data of requests stand at their type; empty ones and calls without requests are left out', () => {
+    const data = requestDataOf(calls, Int32Array.of(9, 9, 1, 4, 7, 1, 5, 0x04030201, 5, 1, 0), 2)
+    expect([data[1], data[2]]).toEqual([Uint8Array.of(1, 2, 3, 4, 5), new Uint8Array(0)])
+    expect(requestsOf(data)).toEqual([Uint8Array.of(1, 1, 2, 3, 4, 5)])
   })
 
   test.each([0, 2, 3])('status %i of a call that must succeed refuses the block', (status) => {
     const answer = Int32Array.of(3, 0, 1, 0, status, 0)
-    expect(() => requestsOf(calls, answer, 0)).toThrow(
+    expect(() => requestDataOf(calls, answer, 0)).toThrow(
       expect.objectContaining({ code: 'SYSTEM_CALL_FAILED', fields: expect.objectContaining({ eip: 7251 }) }),
     )
   })

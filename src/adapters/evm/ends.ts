@@ -144,14 +144,15 @@ function wordsOf(operation: EndOperation): number {
 }
 
 /**
- * The requests (EIP-7685) that the calls of an end returned: type byte and data, in order, empty ones left out.
+ * The data of the requests (EIP-7685) that the calls of an end returned, for `requestsOf` of requests.ts.
  *
  * @param answer - words of the answer at `at`, as described above
+ * @returns by type; nothing at a type for which nothing was called
  * @throws {InvalidInputError} SYSTEM_CALL_FAILED where a call failed, or found no code, whose return data the block
  *   needs (EIP-7002, EIP-7251)
  */
-export function requestsOf(operations: readonly EndOperation[], answer: Int32Array, at: number): Uint8Array[] {
-  const requests: Uint8Array[] = []
+export function requestDataOf(operations: readonly EndOperation[], answer: Int32Array, at: number): Uint8Array[] {
+  const data: Uint8Array[] = []
   let next = at
   for (const operation of operations) {
     const status = answer[next]
@@ -159,16 +160,11 @@ export function requestsOf(operations: readonly EndOperation[], answer: Int32Arr
     const words = (length + 3) >> 2
     if (operation.kind === 'call' && operation.system.requestType !== undefined) {
       if (status !== EndStatus.Success) refuse(operation.system, status)
-      if (length > 0) {
-        const request = new Uint8Array(1 + length)
-        request[0] = operation.system.requestType
-        request.set(new Uint8Array(answer.slice(next + 2, next + 2 + words).buffer, 0, length), 1)
-        requests.push(request)
-      }
+      data[operation.system.requestType] = new Uint8Array(answer.slice(next + 2, next + 2 + words).buffer, 0, length)
     }
     next += 2 + words
   }
-  return requests
+  return data
 }
 
 function refuse({ name, eip, address }: SystemContract, status: number | undefined): never {

@@ -5,11 +5,11 @@
  * location before the place at hand. Main thread, after the run, outside every measured time.
  */
 import type { AccountDiff, Hex, StateDiff } from '../../core/diff.ts'
-import { hexOf } from '../../core/hex.ts'
+import { hexOf, wordHex } from '../../core/hex.ts'
 import { Control, Entry, Place } from '../../core/layout.ts'
 import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, recordOf, SlotRecord, Tag } from '../../core/location.ts'
 import { add256, equal, isZero8, toBigInt } from '../../core/words.ts'
-import { bytesAt, EMPTY_HASH, wordHex } from './result.ts'
+import { bytesAt, EMPTY_HASH } from './result.ts'
 
 type Words = Int32Array
 

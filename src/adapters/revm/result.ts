@@ -4,7 +4,7 @@
  * Copies everything, so that the next run may reuse the memory. Main thread, outside every measured time.
  */
 import type { AccountDiff, Hex, StateDiff } from '../../core/diff.ts'
-import { hexOf, hexOfWord } from '../../core/hex.ts'
+import { hexOf, wordHex } from '../../core/hex.ts'
 import { Control, Entry, Place } from '../../core/layout.ts'
 import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, recordOf, SlotRecord, Tag } from '../../core/location.ts'
 import { equal, isZero8, toBigInt } from '../../core/words.ts'
@@ -158,13 +158,6 @@ const finalValue = (engine: Words, state: Words, location: number, base: number)
 }
 
 export const EMPTY_HASH: Hex = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
-
-/** Key and value words are little-endian limbs; text is big-endian. */
-export const wordHex = (words: Words, at: number): Hex => {
-  let text = '0x'
-  for (let k = 7; k >= 0; k--) text += hexOfWord(words[at + k])
-  return text as Hex
-}
 
 /**
  * What the block changed, from the chains of locations written. `spuriousDragon` decides whether an empty

@@ -10,6 +10,7 @@
 import { RLP } from '@ethereumjs/rlp'
 import { type BlockHeader, decodeBlock } from '../../evm.ts'
 import type { AccountDiff, Hex, MemoryState, StateDiff } from '../../index.ts'
+import { toHex } from '../digest.ts'
 import { UnknownParentError } from './exceptions.ts'
 import type { Alloc, Fixture, FixtureAccount } from './fixture.ts'
 
@@ -105,7 +106,7 @@ export class BlockTree {
    */
   async add(rlp: Uint8Array): Promise<ExecutedBlock & { readonly hash: Hex }> {
     const { header } = decodeBlock(rlp)
-    const parent = header.parentHash === undefined ? undefined : this.#blocks.get(hexOf(header.parentHash))
+    const parent = header.parentHash === undefined ? undefined : this.#blocks.get(toHex(header.parentHash))
     if (parent === undefined) throw new UnknownParentError('the parent of the block is not known')
     const hash = blockHash(rlp, this.#options.keccak256)
     await this.#moveTo(parent)
@@ -130,7 +131,7 @@ export class BlockTree {
   /** The state root after a known block; undefined where the execution does not compute it. */
   stateRootAfter(hash: Hex): Hex | undefined {
     const root = this.#blocks.get(hash)?.stateRoot
-    return root === undefined ? undefined : hexOf(root)
+    return root === undefined ? undefined : toHex(root)
   }
 
   /** The accounts after a known block, computed from the differences alone. */
@@ -183,7 +184,7 @@ export function applyDiffs(
 ): Alloc {
   const accounts = new Map<Hex, FixtureAccount>(pre)
   const codes = new Map<Hex, Uint8Array>()
-  for (const account of pre.values()) codes.set(hexOf(keccak256(account.code)), account.code)
+  for (const account of pre.values()) codes.set(toHex(keccak256(account.code)), account.code)
   for (const diff of diffs) {
     for (const [name, code] of diff.codes) codes.set(name, code)
     for (const account of diff.accounts) applyAccount(accounts, account, codes)
@@ -220,7 +221,5 @@ function applyAccount(
 /** Keccak-256 of the header's bytes as they stand in the block. */
 function blockHash(rlp: Uint8Array, keccak256: (bytes: Uint8Array) => Uint8Array): Hex {
   const block = RLP.decode(new Uint8Array(rlp))
-  return hexOf(keccak256(RLP.encode(Array.isArray(block) ? block[0] : block)))
+  return toHex(keccak256(RLP.encode(Array.isArray(block) ? block[0] : block)))
 }
-
-export const hexOf = (bytes: Uint8Array): Hex => `0x${Buffer.from(bytes).toString('hex')}`

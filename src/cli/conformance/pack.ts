@@ -11,11 +11,11 @@
  */
 import { type BlockTransaction, type DecodedBlock, decodeBlock } from '../../evm.ts'
 import { createMemoryState, type Executor, type Hex, type MemoryState } from '../../index.ts'
-import { differencesOf } from '../digest.ts'
+import { differencesOf, toHex } from '../digest.ts'
 import { Exit } from '../run.ts'
 import { errorLine, printable } from '../text.ts'
 import { type Alloc, decodeFixture, type Fixture, type FixtureAccount } from './fixture.ts'
-import { applyDiffs, hexOf } from './importer.ts'
+import { applyDiffs } from './importer.ts'
 import { FixtureError } from './json.ts'
 import { type NetworkRules, rulesOf } from './networks.ts'
 import { accountDifference, missingFork } from './runCase.ts'
@@ -172,7 +172,7 @@ function memberOf(name: string, fixture: Fixture, kind: PackOptions['pack']): Pa
   const block = decodeBlock(only.rlp)
   const [tx] = block.transactions
   if (tx === undefined || block.transactions.length !== 1 || (block.withdrawals ?? []).length > 0) return undefined
-  const coinbase = hexOf(block.header.coinbase)
+  const coinbase = toHex(block.header.coinbase)
   // What comes out of an overlapping pack is compared with itself, so one environment is as good as another.
   const environment = kind === 'disjoint' ? environmentOf(fixture, block) : fixture.network
   const member = { name, fixture, rules, block, tx, sender, coinbase, environment }
@@ -186,7 +186,7 @@ const mayOverlap = ({ type }: BlockTransaction): boolean => type < 3
 function environmentOf({ network, chainId }: Fixture, { header }: DecodedBlock): string {
   const { number, timestamp, difficulty, baseFeePerGas, excessBlobGas } = header
   const numbers = [chainId, number, timestamp, difficulty, baseFeePerGas, excessBlobGas].map(String)
-  return [network, ...numbers, hexOf(header.coinbase), hexOf(header.prevRandao)].join(' ')
+  return [network, ...numbers, toHex(header.coinbase), toHex(header.prevRandao)].join(' ')
 }
 
 /** True where nothing that joining changes can be seen by the test. */
@@ -243,7 +243,7 @@ function blobLimit({ fixture }: PackMember): number {
 /** Every account that the test may touch, but for those that all tests have. */
 function accountsOf({ fixture, tx, sender, coinbase }: PackMember): Hex[] {
   const addresses = new Set<Hex>([...fixture.pre.keys(), ...(fixture.postState ?? new Map()).keys(), sender])
-  if (tx.to !== undefined) addresses.add(hexOf(tx.to))
+  if (tx.to !== undefined) addresses.add(toHex(tx.to))
   return [...addresses].filter((address) => address !== coinbase && !SYSTEM.has(address) && !isPrecompile(address))
 }
 

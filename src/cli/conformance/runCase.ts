@@ -3,9 +3,10 @@
  */
 import { decodeBlock, resolveChain } from '../../evm.ts'
 import { type Hex, InvalidInputError, stateRootOf } from '../../index.ts'
+import { toHex } from '../digest.ts'
 import { allowedBy, mayBeAnUncles, type Reason, reasonsOf } from './exceptions.ts'
 import type { Alloc, Fixture, FixtureAccount, FixtureBlock } from './fixture.ts'
-import { BlockTree, hexOf, type ImporterOptions } from './importer.ts'
+import { BlockTree, type ImporterOptions } from './importer.ts'
 import type { NetworkRules } from './networks.ts'
 
 /** What came of a fixture, and what it cost. */
@@ -56,7 +57,7 @@ export async function runCase(
   try {
     tree = new BlockTree(fixture, options)
     same('genesis hash', tree.genesisHash, fixture.genesisHash)
-    same('genesis state root', hexOf(await stateRootOf(options.state)), fixture.genesisStateRoot)
+    same('genesis state root', toHex(await stateRootOf(options.state)), fixture.genesisStateRoot)
     for (const [index, block] of fixture.blocks.entries()) await importOne(tree, block, index, tally)
     same('head', tree.head, fixture.lastBlockHash)
     if (fixture.postState !== undefined) comparePost(fixture.postState, tree.accountsAfter(tree.head))
