@@ -43,6 +43,17 @@ export function run(command, args, options = {}) {
   })
 }
 
+/**
+ * Runs a TypeScript file of the project. Without the test configuration `blockloom` means the built package there.
+ *
+ * @param {string} file
+ * @param {readonly string[]} args
+ */
+export function runTypeScript(file, args) {
+  const tsx = join(root, 'node_modules', 'tsx', 'dist', 'cli.mjs')
+  return run(process.execPath, [tsx, '--tsconfig', 'benchmarks/tsconfig.json', file, ...args])
+}
+
 /** @param {readonly string[]} args */
 function npm(args) {
   const own = process.env['npm_execpath']

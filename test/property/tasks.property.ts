@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createKeyValueState, createTaskExecutor, type TaskExecutor } from '../../src/tasks.ts'
+import { withoutAgain } from '../support/cases.ts'
 import {
   callsOf,
   contentsOf,
@@ -267,16 +268,5 @@ function expectSame(actual: readonly unknown[], expected: readonly unknown[]): v
     first: -1,
     actual: undefined,
     ...(first < 0 ? {} : { expected: expected[first] }),
-  })
-}
-
-/** The program with each branch on the incarnation replaced by what a first execution takes. */
-function withoutAgain(ops: Program): Program {
-  return ops.flatMap((op): Program => {
-    if (op.op === 'ifAgain') return withoutAgain(op.otherwise)
-    if (op.op === 'catch') return [{ ...op, body: withoutAgain(op.body) }]
-    // biome-ignore lint/suspicious/noThenProperty: nobody awaits an operation
-    if (op.op === 'ifOdd') return [{ ...op, then: withoutAgain(op.then), otherwise: withoutAgain(op.otherwise) }]
-    return [op]
   })
 }

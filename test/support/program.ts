@@ -50,7 +50,7 @@ const plain: fc.Arbitrary<Op> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ op: fc.constant('add' as const), key, amount, atLeast, to: register }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('throwIfOdd' as const), by: register }) },
   // Long enough for the other worker to get in between, now and then.
-  { weight: 1, arbitrary: fc.constant({ op: 'spin' as const, ms: 0.02 }) },
+  { weight: 1, arbitrary: fc.constantFrom(0.005, 0.02, 0.02, 0.1).map((ms) => ({ op: 'spin' as const, ms })) },
 )
 
 /** Programs of up to six steps, nested at most twice. */
