@@ -69,11 +69,7 @@ export class WorkerPool {
 
   /** Spawns what is missing and parks everybody on `state`. */
   async prepare(state: SharedState, workers: number, inputs?: readonly unknown[]): Promise<void> {
-    const missing: number[] = []
-    for (let k = 0; k < Math.min(workers, this.#size); k++) {
-      const member = this.#members[k]
-      if (member === undefined || member.ended) missing.push(k)
-    }
+    const missing = this.#missing(workers)
     const ready =
       missing.length === 0 &&
       this.#state === state.id &&
@@ -84,6 +80,9 @@ export class WorkerPool {
     for (const member of this.#living()) member.handle.ref()
     try {
       await this.#instruct(state, missing, inputs)
+      // A thread that an earlier run left broken may end when it is spoken to: the run is not to suffer for it.
+      const broken = this.#missing(workers)
+      if (broken.length > 0) await this.#instruct(state, broken, inputs)
     } catch (error) {
       // A worker that is gone since is spoken to in vain.
       this.#assertOpen()
@@ -93,10 +92,22 @@ export class WorkerPool {
     }
   }
 
+  /** Workers that a run with so many needs and that are not there. */
+  #missing(workers: number): number[] {
+    const missing: number[] = []
+    for (let k = 0; k < Math.min(workers, this.#size); k++) {
+      const member = this.#members[k]
+      if (member === undefined || member.ended) missing.push(k)
+    }
+    return missing
+  }
+
   async #instruct(state: SharedState, missing: readonly number[], inputs?: readonly unknown[]): Promise<void> {
     await this.#unpark()
     this.#assertOpen()
-    await Promise.all(missing.map(async (k) => this.#spawn(k)))
+    // All of them, though one may fail: one that is still being built would be handed its inputs in vain.
+    const spawned = await Promise.allSettled(missing.map(async (k) => this.#spawn(k)))
+    for (const one of spawned) if (one.status === 'rejected') throw one.reason
     this.#state = state.id
     for (const member of this.#living()) {
       if (!member.attached.has(state.id)) {
@@ -207,7 +218,9 @@ export class WorkerPool {
       fail = reject
     })
     ended.catch(() => undefined)
-    handle.onEnd((cause) => {
+    let threw = false
+    handle.onEnd((cause, failed) => {
+      threw ||= failed
       member.lost ??= cause
       member.ended = true
       leave()
@@ -222,6 +235,7 @@ export class WorkerPool {
     } catch (cause) {
       this.#members[index] = undefined
       this.#assertOpen()
+      if (!threw) throw new WorkerLostError('WORKER_LOST', 'a worker ended while it was being started', {}, { cause })
       throw new ParallelExecutionError(
         'MODULE_NOT_LOADED',
         'a worker could not be started; give its address as `worker`',

@@ -34,8 +34,11 @@ const builtin = <T>(name: string): T => node?.getBuiltinModule?.(`node:${name}`)
 /** A worker as the pool sees it. */
 export interface WorkerHandle {
   readonly endpoint: Endpoint
-  /** Calls back once, when the worker ends or fails for whatever reason. */
-  onEnd(listener: (cause: unknown) => void): void
+  /**
+   * Calls back when the worker ends or fails for whatever reason. `failed`: its own code threw, or could not be
+   * loaded; otherwise it was ended, from outside or by `process.exit`.
+   */
+  onEnd(listener: (cause: unknown, failed: boolean) => void): void
   /** Keeps the process alive while a run is open; an idle worker does not. */
   ref(): void
   unref(): void
@@ -56,8 +59,8 @@ export const spawnWorker = (source: WorkerSource): WorkerHandle => {
     return {
       endpoint: nodeEndpoint(worker as never),
       onEnd(listener) {
-        worker.on('error', listener)
-        worker.on('exit', (code) => listener(new Error(`the worker ended with code ${String(code)}`)))
+        worker.on('error', (cause) => listener(cause, true))
+        worker.on('exit', (code) => listener(new Error(`the worker ended with code ${String(code)}`), false))
       },
       ref: () => worker.ref(),
       unref: () => worker.unref(),
@@ -70,7 +73,7 @@ export const spawnWorker = (source: WorkerSource): WorkerHandle => {
     (made as BrowserWorker | undefined) ?? new BrowserWorkerClass(source as URL, { type: 'module', name: 'blockloom' })
   return {
     endpoint: worker as unknown as Endpoint,
-    onEnd: (listener) => worker.addEventListener('error', listener),
+    onEnd: (listener) => worker.addEventListener('error', (cause) => listener(cause, true)),
     ref: () => undefined,
     unref: () => undefined,
     terminate: async () => worker.terminate(),

@@ -11,6 +11,10 @@
 
 const KEYS = 8
 
+// A thread whose start a test wants to be slow: milliseconds in its own environment.
+const slow = Number(process.env['SLOW_START'] ?? 0)
+if (slow > 0) await new Promise((resolve) => setTimeout(resolve, slow))
+
 /** @param {Uint8Array | undefined} bytes */
 const uintOf = (bytes) => (bytes === undefined ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0))
 
@@ -203,6 +207,19 @@ export function exit(_store, code) {
 
 export function loopForEver() {
   for (;;);
+}
+
+/** Allocates until its thread has no memory left. */
+export function devour() {
+  const kept = []
+  for (;;) kept.push(new Array(10_000).fill(kept.length))
+}
+
+/** Ends well, and leaves an error behind that its thread meets when it comes back to its event loop. */
+export function throwLater() {
+  setTimeout(() => {
+    throw new Error('too late')
+  }, 0)
 }
 
 export async function asynchronous() {
