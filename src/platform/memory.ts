@@ -1,8 +1,7 @@
 /** Memory that every worker sees, at its full length from the start (docs/decisions/0002-reserved-memory.md). */
 
 import { ParallelExecutionError } from '../core/errors.ts'
-
-const PAGE = 65536
+import { reserve } from '../core/reserve.ts'
 
 /** True where threads can share memory: Node, or a browser page that is cross-origin isolated. */
 const canShareMemory = (): boolean => {
@@ -22,6 +21,5 @@ export const reserveShared = (bytes: number): WebAssembly.Memory => {
       'threads cannot share memory here: serve the page with Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy',
     )
   }
-  const pages = Math.ceil(bytes / PAGE)
-  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+  return reserve(bytes, true)
 }

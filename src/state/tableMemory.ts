@@ -16,12 +16,12 @@ import {
   Tag,
   WATCHED,
 } from '../core/location.ts'
+import { reserve } from '../core/reserve.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { chainOf, FULL, hashAddress, hashBytes, hashSlot, LocationTable, StateHeader } from '../core/table.ts'
 
 type Words = Int32Array
 
-const PAGE = 65536
 const DEFAULT_BYTES = 2 ** 30
 /** Entries of an index when a state is made; a power of two. */
 const FIRST_INDEX = 1 << 12
@@ -29,13 +29,6 @@ const FIRST_CODES = 1 << 8
 const MOST_BLOCK_HASHES = 256
 
 let states = 0
-
-const reserveMemory = (bytes: number): WebAssembly.Memory => {
-  const pages = Math.ceil(bytes / PAGE)
-  return typeof SharedArrayBuffer === 'undefined'
-    ? new WebAssembly.Memory({ initial: pages, maximum: pages })
-    : new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
-}
 
 /** Forgets what was written to a record's locations, and that they were watched. */
 const clearHeads = (w: Words, r: number): void => {
@@ -59,7 +52,7 @@ export class TableMemory implements SharedState {
         option: 'maxBytes',
       })
     }
-    this.memory = reserveMemory(maxBytes)
+    this.memory = reserve(maxBytes, typeof SharedArrayBuffer !== 'undefined')
     this.words = new Int32Array(this.memory.buffer)
     this.#layOut()
     this.table = new LocationTable(this.words)

@@ -40,6 +40,7 @@ const once = (url: URL, read: ReadBytes, what: string): Promise<WebAssembly.Modu
  * @throws {InvalidInputError} MODULE_NOT_LOADED where it cannot be read or is no WebAssembly
  */
 export const loadKernel = async (source: WasmSource | undefined, read: ReadBytes): Promise<WebAssembly.Module> => {
+  assertWebAssembly('the EVM kernel')
   if (source instanceof WebAssembly.Module) return source
   return source === undefined ? once(EVM(), read, 'the EVM kernel') : compile(source, read, 'the EVM kernel')
 }
@@ -47,14 +48,16 @@ export const loadKernel = async (source: WasmSource | undefined, read: ReadBytes
 /**
  * Compiles `source`, or the library's own hash core, with SIMD where the engine has it.
  *
- * @param build - which of the own ones, for who wants to choose
+ * @param given - which of the own ones, for who wants to choose
  * @throws {InvalidInputError} MODULE_NOT_LOADED where it cannot be read, is no WebAssembly, or may not be compiled
  */
 export const loadHashCore = async (
   source: WasmSource | undefined,
   read: ReadBytes,
-  build: HashBuild = hasSimd() ? 'simd' : 'scalar',
+  given?: HashBuild,
 ): Promise<WebAssembly.Module> => {
+  assertWebAssembly('the hash core')
+  const build = given ?? (hasSimd() ? 'simd' : 'scalar')
   if (source instanceof WebAssembly.Module) return source
   return source === undefined ? once(HASH[build](), read, 'the hash core') : compile(source, read, 'the hash core')
 }
@@ -69,6 +72,13 @@ const SIMD_PROBE = Uint8Array.of(
 
 /** Whether WebAssembly has 128-bit SIMD here. */
 const hasSimd = (): boolean => WebAssembly.validate(SIMD_PROBE)
+
+/** Without it no kernel can run: `node --jitless`, or a page that forbids it. */
+const assertWebAssembly = (what: string): void => {
+  if (typeof WebAssembly === 'undefined') {
+    throw new InvalidInputError('MODULE_NOT_LOADED', `there is no WebAssembly here, so ${what} cannot be loaded`)
+  }
+}
 
 const compile = async (
   source: URL | ArrayBuffer | Uint8Array,
