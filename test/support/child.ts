@@ -9,11 +9,17 @@ export interface ChildEnding {
   readonly ms: number
 }
 
-export function runChild(script: string, args: readonly string[], timeout = 15_000): Promise<ChildEnding> {
+/** @param flags - for Node itself */
+export function runChild(
+  script: string,
+  args: readonly string[],
+  timeout = 15_000,
+  flags: readonly string[] = [],
+): Promise<ChildEnding> {
   const file = fileURLToPath(new URL(script, import.meta.url))
   const began = performance.now()
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [...flags, file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     child.stdout.on('data', (chunk) => {
       output += String(chunk)
