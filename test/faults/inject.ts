@@ -14,7 +14,7 @@ import { BlockWorld, LOGGER, PEOPLE, programsOf, SCATTER, TaskWorld, type WorldO
 
 const MIB = 2 ** 20
 /** Milliseconds in which a call must have ended, whatever happened to it: stall, grace, and a machine that is busy. */
-const BOUND = 30_000
+const BOUND = 60_000
 
 /** How an injection ended. `ended` is 'result' or the error's code. */
 export interface Injection {

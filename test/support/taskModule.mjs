@@ -100,6 +100,27 @@ export function increment(store, key) {
 }
 
 /**
+ * The counter of `increment`, without changing it.
+ *
+ * @param {TaskStore} store
+ * @param {string} key
+ */
+export function readNumber(store, key) {
+  return uintOf(store.get(key))
+}
+
+/**
+ * Writes one key and then throws if another one is there.
+ *
+ * @param {TaskStore} store
+ * @param {readonly [guard: string, key: string]} input
+ */
+export function writeUnless(store, [guard, key]) {
+  store.set(key, 'written')
+  if (store.has(guard)) throw new RangeError(`${guard} is there`)
+}
+
+/**
  * @param {TaskStore} store
  * @param {readonly [key: string, value: string]} input
  */
