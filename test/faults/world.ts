@@ -59,7 +59,7 @@ export interface WorldOptions {
 }
 
 /** Throws what is different. */
-export const demandSame = (actual: unknown, expected: unknown, what: string): void => {
+const demandSame = (actual: unknown, expected: unknown, what: string): void => {
   const different = differenceOf(actual, expected)
   if (different !== undefined) throw new Error(`${what}: ${different}`)
 }

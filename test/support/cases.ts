@@ -60,7 +60,7 @@ const programCases = (most: number): fc.Arbitrary<TaskCase> =>
   })
 
 /** Cases of all sizes; one in ten is long enough for the committer to lag behind, and for speculation to give way. */
-export const cases: fc.Arbitrary<Case> = fc.oneof(
+const cases: fc.Arbitrary<Case> = fc.oneof(
   { weight: 12, arbitrary: blockCases(50) },
   { weight: 2, arbitrary: blockCases(400) },
   { weight: 4, arbitrary: programCases(60) },
