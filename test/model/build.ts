@@ -6,7 +6,7 @@
  * apply any more would otherwise pass for a bug that nobody found.
  */
 import { readFile } from 'node:fs/promises'
-import { relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'esbuild'
 
@@ -66,9 +66,10 @@ export const limits: readonly Edit[] = [
   { file: 'src/mvmemory/mvmemory.ts', find: 'const PARKS = 20', replace: 'const PARKS = 1' },
   { file: 'src/scheduler/judge.ts', find: 'SAMPLE = 32', replace: 'SAMPLE = 2' },
   { file: 'src/scheduler/judge.ts', find: 'FIRST_STRETCH = 128', replace: 'FIRST_STRETCH = 1' },
-  { file: 'src/executor/blockRun.ts', find: 'const ADVANCE_EVERY = 16', replace: 'const ADVANCE_EVERY = 2' },
-  { file: 'src/executor/blockRun.ts', find: 'const OWN_COMMITS = 4', replace: 'const OWN_COMMITS = 2' },
-  { file: 'src/executor/blockRun.ts', find: 'const CALM_CLAIMS = 32', replace: 'const CALM_CLAIMS = 1' },
+  { file: 'src/executor/runParts.ts', find: 'const ADVANCE_EVERY = 16', replace: 'const ADVANCE_EVERY = 2' },
+  { file: 'src/executor/runParts.ts', find: 'const OWN_COMMITS = 4', replace: 'const OWN_COMMITS = 2' },
+  { file: 'src/executor/runParts.ts', find: 'const CALM_CLAIMS = 32', replace: 'const CALM_CLAIMS = 1' },
+  { file: 'src/executor/asyncRun.ts', find: 'const TURNS = 100', replace: 'const TURNS = 1' },
   { file: 'src/core/layout.ts', find: 'ARENA_CHUNK = 1 << 15', replace: 'ARENA_CHUNK = 1 << 8' },
   { file: 'src/core/table.ts', find: 'RECORDS_A_CHUNK = 32', replace: 'RECORDS_A_CHUNK = 2' },
 ]
@@ -91,5 +92,22 @@ export const bundle = async (edits: readonly Edit[] = []): Promise<string> => {
   })
   const missed = all.filter((edit) => !applied.has(edit))
   if (missed.length > 0) throw new Error(`edits of files that no thread runs: ${missed.map((e) => e.file).join(', ')}`)
+  return outputFiles[0]?.text ?? ''
+}
+
+/** The library's worker file with `edits`, as the text of a module. @throws Error where an edit does not apply */
+export const workerBundle = async (edits: readonly Edit[]): Promise<string> => {
+  const { outputFiles } = await build({
+    entryPoints: [join(root, 'src/worker.ts')],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    target: 'node20',
+    external: ['node:*'],
+    logLevel: 'silent',
+    plugins: [edited(edits, new Set())],
+  })
   return outputFiles[0]?.text ?? ''
 }

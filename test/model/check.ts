@@ -1,6 +1,6 @@
 /** Walks scenarios on the engine as it is, and plants each bug to see whether a walk finds it. */
 import { Controller, type Schedule } from './controller.ts'
-import { exhaust, shrink } from './explore.ts'
+import { exhaust, roll, shrink, type Walk } from './explore.ts'
 import type { Mutation } from './mutations.ts'
 import { scenarios } from './scenarios.ts'
 import type { Scenario } from './subjects/subjects.ts'
@@ -24,19 +24,8 @@ export const scenarioOf = (name: string): Scenario => {
   return found
 }
 
-/** Walks all schedules of a scenario up to a bound. */
-export const walk = (
-  controller: Controller,
-  scenario: Scenario,
-  preemptions: number,
-  onProgress?: (schedules: number) => void,
-): Finding => {
-  const began = performance.now()
-  controller.take(scenario)
-  const { failure, schedule, schedules, stalls } = exhaust(controller, {
-    preemptions: Math.min(preemptions, scenario.preemptions ?? preemptions),
-    ...(onProgress === undefined ? {} : { onProgress }),
-  })
+const finding = (controller: Controller, scenario: Scenario, began: number, found: Walk): Finding => {
+  const { failure, schedule, schedules, stalls } = found
   const small = failure === undefined ? undefined : shrink(controller, schedule)
   return {
     scenario: scenario.name,
@@ -45,6 +34,32 @@ export const walk = (
     schedule: small?.schedule ?? [],
     stalls,
     milliseconds: performance.now() - began,
+  }
+}
+
+/** Walks all schedules of a scenario up to a bound. */
+export const walk = (controller: Controller, scenario: Scenario, preemptions: number): Finding => {
+  const began = performance.now()
+  controller.take(scenario)
+  const bound = Math.min(preemptions, scenario.preemptions ?? preemptions)
+  return finding(controller, scenario, began, exhaust(controller, { preemptions: bound }))
+}
+
+/** Draws schedules of a scenario, with three change points. */
+export const draw = (controller: Controller, scenario: Scenario, schedules: number, seed: number): Finding => {
+  const began = performance.now()
+  controller.take(scenario)
+  return finding(controller, scenario, began, roll(controller, { schedules, seed, depth: 4 }))
+}
+
+/** True where the engine is sound with the smaller limits of a bug, and without the bug. */
+export const control = async (mutation: Mutation, preemptions: number): Promise<boolean> => {
+  if (mutation.setting === undefined) return true
+  const controller = await Controller.make(mutation.setting)
+  try {
+    return mutation.on.every((name) => walk(controller, scenarioOf(name), preemptions).failure === undefined)
+  } finally {
+    await controller.close()
   }
 }
 

@@ -26,9 +26,6 @@ export interface WalkOptions {
   readonly preemptions: number
   /** Plain accesses are watched, and old values seen, on schedules with so many pre-emptions at most. */
   readonly guard?: number
-  readonly onProgress?: (schedules: number) => void
-  /** Schedules after which the walk is given up. */
-  readonly most?: number
 }
 
 /** Who touches which words: two bits of masks a word, by thread. */
@@ -101,7 +98,8 @@ const children = (
     }
     for (let t = 0; t < threads; t++) {
       if (t === chosen || ((runnable | timed) & (1 << t)) === 0) continue
-      const early = (timed & (1 << t)) !== 0 && runnable !== 0
+      // A wait that times out before its turn costs one even where nobody can do better: or one waits for ever.
+      const early = (timed & (1 << t)) !== 0
       const cost = goesOn || early ? 1 : 0
       if (cost <= left) found.push([[s, t], cost])
     }
@@ -117,12 +115,12 @@ interface Node {
 
 /** One walk over all schedules, with what is known of the words. */
 const walkOnce = (controller: Controller, options: WalkOptions, sharing: Sharing, prune: boolean): Walk => {
-  const { preemptions, guard = 1, onProgress, most = Number.POSITIVE_INFINITY } = options
+  const { preemptions, guard = 1 } = options
   const stack: Node[] = [{ schedule: [], spent: 0 }]
   let schedules = 0
   let steps = 0
   let stalls = 0
-  for (let node = stack.pop(); node !== undefined && schedules < most; node = stack.pop()) {
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     const { schedule, spent } = node
     const watch = spent <= guard
     const outcome = controller.run(schedule, watch)
@@ -135,7 +133,6 @@ const walkOnce = (controller: Controller, options: WalkOptions, sharing: Sharing
     for (const [decision, cost] of children(controller, from, preemptions - spent, prune ? sharing : undefined)) {
       stack.push({ schedule: [...schedule, decision], spent: spent + cost })
     }
-    if ((schedules & 1023) === 0) onProgress?.(schedules)
   }
   return { failure: undefined, schedule: [], schedules, steps, stalls }
 }
@@ -173,11 +170,10 @@ export interface RollOptions {
   readonly schedules: number
   readonly seed: number
   readonly depth: number
-  readonly onProgress?: (schedules: number) => void
 }
 
 /** Runs random schedules; every fourth is watched for races too. */
-export const roll = (controller: Controller, { schedules, seed, depth, onProgress }: RollOptions): Walk => {
+export const roll = (controller: Controller, { schedules, seed, depth }: RollOptions): Walk => {
   let steps = controller.run([], true).steps
   let stalls = 0
   for (let k = 0; k < schedules; k++) {
@@ -189,7 +185,6 @@ export const roll = (controller: Controller, { schedules, seed, depth, onProgres
       const schedule = decisionsOf(controller)
       return { failure: outcome.failure, schedule, schedules: k + 1, steps, stalls }
     }
-    if ((k & 1023) === 1023) onProgress?.(k + 1)
   }
   return { failure: undefined, schedule: [], schedules, steps, stalls }
 }

@@ -23,6 +23,7 @@ export interface Mutation {
 const SCHEDULER = 'src/scheduler/scheduler.ts'
 const MEMORY = 'src/mvmemory/mvmemory.ts'
 const RUN = 'src/executor/blockRun.ts'
+const PARTS = 'src/executor/runParts.ts'
 const TABLE = 'src/core/table.ts'
 const JOINING = 'src/scheduler/joining.ts'
 
@@ -35,9 +36,9 @@ export const mutations: readonly Mutation[] = [
     what: 'the cursor passes a place before its second execution, so the block is done while it runs',
     edits: [
       edit(
-        RUN,
-        'scheduler.advance(next)\n        if (scheduler.halted()) break',
-        'scheduler.advance(next + 1)\n        if (scheduler.halted()) break',
+        PARTS,
+        'scheduler.advance(next)\n      this.again = !scheduler.halted()',
+        'scheduler.advance(next + 1)\n      this.again = !scheduler.halted()',
       ),
     ],
     on: ['chain'],
@@ -52,7 +53,7 @@ export const mutations: readonly Mutation[] = [
         'if (atomics.load(engine, Control.Waiting) !== 0) atomics.notify(engine, Control.CommitIndex)',
         '',
       ),
-      edit(RUN, 'if (next > scheduler.last) atomics.notify(this.#engine, Control.CommitIndex)', ''),
+      edit(PARTS, 'atomics.notify(this.engine, Control.CommitIndex)', ''),
     ],
     on: ['chain'],
   },
@@ -189,9 +190,9 @@ export const mutations: readonly Mutation[] = [
     what: 'the commit lock is released between the validation of a place and its commit',
     edits: [
       edit(
-        RUN,
-        'if (this.#memory.validate(next)) {',
-        'if (this.#memory.validate(next)) {\n            scheduler.unlock()',
+        PARTS,
+        'if (this.memory.validate(next)) {',
+        'if (this.memory.validate(next)) {\n          scheduler.unlock()',
       ),
     ],
     on: ['chain'],
@@ -227,9 +228,9 @@ export const mutations: readonly Mutation[] = [
     what: 'a fault in speculation halts the run, though a later incarnation would not fail',
     edits: [
       edit(
-        RUN,
-        'this.#scheduler.defer(place)',
-        'if (outcome === Outcome.Fault) this.#complain(place, outcome)\n      else this.#scheduler.defer(place)',
+        PARTS,
+        'this.scheduler.defer(place)',
+        'if (outcome === Outcome.Fault) this.complain(place, outcome)\n      else this.scheduler.defer(place)',
       ),
     ],
     on: ['fails in one incarnation only'],
@@ -312,13 +313,13 @@ export const mutations: readonly Mutation[] = [
     what: 'a place says that it is executed before its writes and reads are there (M2)',
     edits: [
       edit(
-        RUN,
-        `memory.publish()
-      this.#engine[this.#engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
-      this.#scheduler.executed(place)`,
-        `this.#engine[this.#engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
-      this.#scheduler.executed(place)
-      memory.publish()`,
+        PARTS,
+        `this.memory.publish()
+      this.engine[this.engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
+      this.scheduler.executed(place)`,
+        `this.engine[this.engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
+      this.scheduler.executed(place)
+      this.memory.publish()`,
       ),
     ],
     on: ['chain'],
@@ -362,7 +363,7 @@ export const mutations: readonly Mutation[] = [
     name: 'withdrawn-in-part',
     hazard: 0,
     what: 'a fallback leaves what speculation wrote above it',
-    edits: [edit(RUN, 'if (scheduler.isExecuted(place)) this.#memory.withdraw(place, from)', '')],
+    edits: [edit(PARTS, 'if (scheduler.isExecuted(place)) this.memory.withdraw(place, from)', '')],
     on: ['fallback'],
   },
   {

@@ -5,6 +5,7 @@
  * nothing that a first one leaves behind would show.
  */
 import type { Scenario } from './subjects/subjects.ts'
+import type { Op, Program } from './subjects/tinyTasks.ts'
 
 /** Byte keys of 16 bytes with one hash (test/hazards/engine.test.ts, hazard 17, finds such pairs). */
 const TWINS = ['collision 060603', 'collision 090000'] as const
@@ -83,7 +84,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   { subject: 'joining', name: 'joining', workers: 2 },
-  { subject: 'parking', name: 'parking', workers: 2, runs: 2, items: 1, preemptions: 1 },
+  { subject: 'parking', name: 'parking', workers: 2, runs: 1, items: 1, preemptions: 1 },
   {
     subject: 'block',
     name: 'chain',
@@ -320,4 +321,118 @@ export const scenarios: readonly Scenario[] = [
       ],
     ],
   },
+  {
+    subject: 'block',
+    name: 'promises',
+    workers: 2,
+    initial: [1, 2, 3],
+    promises: true,
+    tasks: [
+      [
+        ['read', 0],
+        ['write', 1, 1],
+      ],
+      [
+        ['read', 1],
+        ['write', 0, 1],
+      ],
+      [['read', 0]],
+    ],
+  },
+  {
+    subject: 'block',
+    name: 'promises, fallback',
+    workers: 2,
+    initial: [1, 2, 3],
+    promises: true,
+    fallback: true,
+    stalls: 'allowed',
+    tasks: [
+      [
+        ['read', 0],
+        ['write', 0, 1],
+      ],
+      [
+        ['read', 0],
+        ['write', 0, 1],
+      ],
+      [
+        ['read', 0],
+        ['write', 0, 1],
+      ],
+      [['read', 0]],
+    ],
+  },
 ]
+
+/** Tasks drawn from a seed: three steps each, over keys 0 to 2 as values and 3 to 4 as numbers. */
+const drawTasks = (seed: number, count: number): Program[] => {
+  let x = Math.imul(seed + 1, 0x9e3779b1) | 1
+  const draw = (below: number) => {
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    return (x >>> 0) % below
+  }
+  const step = (depth: number): Op => {
+    const kind = draw(depth > 0 ? 6 : 8)
+    if (kind < 2) return ['read', draw(3)]
+    if (kind === 2) return ['write', draw(3), draw(9)]
+    if (kind === 3) return ['add', 3 + draw(2), draw(5) - 2, draw(4)]
+    if (kind === 4) return ['number', 3 + draw(2)]
+    if (kind === 5) return ['reach', 3 + draw(2), draw(6)]
+    return [kind === 6 ? 'ifOdd' : 'ifAgain', [step(1), step(1)], [step(1)]]
+  }
+  return Array.from({ length: count }, () => [step(0), step(0), step(0)])
+}
+
+/** Cases with too many schedules to walk all: three and four threads, more tasks. Random schedules are drawn of them. */
+export const largerScenarios = (seed: number): readonly Scenario[] => {
+  const block = { subject: 'block', initial: [1, 2, 3, 4, 5] } as const
+  return [
+    { ...block, name: '3 workers, 6 tasks', workers: 3, tasks: drawTasks(seed, 6) },
+    { ...block, name: '4 workers, 8 tasks', workers: 4, tasks: drawTasks(seed + 1, 8), short: true },
+    {
+      ...block,
+      name: '3 workers, 8 tasks, fallback',
+      workers: 3,
+      tasks: drawTasks(seed + 2, 8),
+      fallback: true,
+      stalls: 'allowed',
+    },
+    { ...block, name: '3 workers, 5 tasks, promises', workers: 3, tasks: drawTasks(seed + 3, 5), promises: true },
+    {
+      ...block,
+      subject: 'memory',
+      name: 'memory, 3 threads',
+      workers: 3,
+      tasks: drawTasks(seed + 4, 7),
+      places: [
+        [1, 4, 7],
+        [2, 5],
+        [3, 6],
+      ],
+    },
+    {
+      subject: 'scheduler',
+      name: 'scheduler, 4 workers',
+      workers: 4,
+      places: 9,
+      fails: [2, 5, 6],
+      defers: [3, 8],
+      chunk: 2,
+    },
+    {
+      subject: 'table',
+      name: 'table, 4 threads',
+      lookups: [
+        ['one', TWINS[0], 'two'],
+        [TWINS[1], 'two', 'one'],
+        ['three', TWINS[0]],
+        ['two', TWINS[1], 'three'],
+      ],
+    },
+    { subject: 'joining', name: 'joining, 3 workers', workers: 3 },
+    { subject: 'parking', name: 'parking, 3 workers, 3 runs', workers: 3, runs: 3, items: 2 },
+  ]
+}

@@ -45,7 +45,7 @@ for (;;) {
   try {
     const views = enter(job.layout)
     mark(Op.Begin)
-    await bodies[job.subject]?.(thread, views, job.scenario)
+    await bodies[job.subject]?.(thread, views, job.scenario as never)
     mark(Op.End)
   } catch (error) {
     if (!(error instanceof Stopped)) {

@@ -23,6 +23,8 @@ export interface BlockScenario {
   readonly arenaWords?: number
   /** Tasks are too short to measure, so claims grow; otherwise they are long, and claimed one by one. */
   readonly short?: boolean
+  /** The adapter answers with promises. */
+  readonly promises?: boolean
   /** A run may stop so, where its limits are small, instead of ending. */
   readonly mayHalt?: 'capacity' | 'incarnation'
 }

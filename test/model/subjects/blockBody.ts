@@ -4,6 +4,7 @@ import * as atomics from '../../../src/core/atomics.ts'
 import type { TaskMemory } from '../../../src/core/contracts.ts'
 import { Control, Halt } from '../../../src/core/layout.ts'
 import { FULL, LocationTable, TableFull } from '../../../src/core/table.ts'
+import { AsyncBlockRun } from '../../../src/executor/asyncRun.ts'
 import { BlockRun } from '../../../src/executor/blockRun.ts'
 import { join, leave } from '../../../src/scheduler/joining.ts'
 import { note, Stopped } from '../door.ts'
@@ -39,7 +40,14 @@ export const blockBody = async (
   if (!join(engine, thread)) return
   try {
     const adapter = tinyAdapter(scenario.tasks, recordOfKey(scenario, records), note)
-    await new BlockRun(engine, thread, new LocationTable(state), adapter).speculative()
+    const table = new LocationTable(state)
+    if (scenario.promises === true) {
+      await new AsyncBlockRun(engine, thread, table, {
+        ...adapter,
+        kind: 'async',
+        execute: async (memory, input, words) => adapter.execute(memory, input, words),
+      }).speculative()
+    } else new BlockRun(engine, thread, table, adapter).speculative()
   } catch (error) {
     // As workerMain does.
     const full = error instanceof ArenaFull || error instanceof TableFull
