@@ -99,9 +99,14 @@ export const depart = (): void => {
   const { control } = machine
   control[block(me) + Thread.State] = State.Ended
   const next = control[Word.Verdict] === Verdict.Sound ? choose(machine) : -1
-  if (next >= 0) return handTo(next)
+  if (next >= 0) {
+    handTo(next)
+    return
+  }
   for (let t = 0; t < control[Word.Threads]; t++) {
-    if (control[block(t) + Thread.State] !== State.Ended) return handTo(t)
+    if (control[block(t) + Thread.State] === State.Ended) continue
+    handTo(t)
+    return
   }
   Atomics.store(control, Word.Done, control[Word.Run])
   Atomics.notify(control, Word.Done)
