@@ -23,6 +23,15 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     subject: 'scheduler',
+    name: 'scheduler, reserved places',
+    workers: 2,
+    places: 4,
+    fails: [2],
+    defers: [4],
+    reserve: 1,
+  },
+  {
+    subject: 'scheduler',
     name: 'scheduler, fallback',
     workers: 2,
     places: 4,
@@ -266,6 +275,33 @@ export const scenarios: readonly Scenario[] = [
       [
         ['read', 0],
         ['write', 1, 1],
+      ],
+    ],
+  },
+  {
+    subject: 'block',
+    name: 'reserved places',
+    workers: 2,
+    initial: [1, 2, 3],
+    fallback: true,
+    short: true,
+    stalls: 'allowed',
+    tasks: [
+      [
+        ['read', 0],
+        ['write', 1, 1],
+      ],
+      [
+        ['read', 1],
+        ['ifOdd', [['write', 0, 1]], [['write', 2, 1]]],
+      ],
+      [
+        ['read', 0],
+        ['write', 1, 4],
+      ],
+      [
+        ['read', 1],
+        ['read', 2],
       ],
     ],
   },

@@ -71,7 +71,7 @@ export const traceBreaks = (machine: Machine, memories: ModelMemories): string |
 }
 
 const names = (status: number): string => {
-  const state = ['Ready', 'Executed', 'Deferred', 'Aborting'][stateOf(status)] ?? '?'
+  const state = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved'][stateOf(status)] ?? '?'
   return `${state}(${incarnationOf(status)})`
 }
 
@@ -166,7 +166,8 @@ const countsBreak = (memories: ModelMemories, scenario: BlockScenario): string |
     for (let w = 0; w < scenario.workers; w++) total += engine[Control.WorkerBlocks + w * WorkerBlock.Size + field]
     return total
   }
-  const committed = sum(WorkerBlock.Speculative) + sum(WorkerBlock.Aborts) + sum(WorkerBlock.Fallback)
+  const committed =
+    sum(WorkerBlock.Speculative) + sum(WorkerBlock.Aborts) + sum(WorkerBlock.Fallback) + sum(WorkerBlock.Direct)
   return committed === scenario.tasks.length
     ? undefined
     : `${committed} places were committed, not ${scenario.tasks.length}`

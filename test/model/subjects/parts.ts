@@ -29,11 +29,13 @@ export interface SchedulerScenario {
   /** After this place speculation gives way; the next place runs alone. */
   readonly fallbackAfter?: number
   readonly chunk?: number
+  /** Places before each claim that are left for the committer. */
+  readonly reserve?: number
 }
 
 /** The loop of `executor/blockRun.ts`, with nothing to execute. */
 export const schedulerBody = (thread: number, [engine]: Memories, scenario: SchedulerScenario): void => {
-  const { fails, defers, fallbackAfter, chunk = 1 } = scenario
+  const { fails, defers, fallbackAfter, chunk = 1, reserve = 0 } = scenario
   if (!join(engine, thread)) return
   const scheduler = new Scheduler(engine)
   scheduler.beginRun()
@@ -66,7 +68,10 @@ export const schedulerBody = (thread: number, [engine]: Memories, scenario: Sche
       if (scheduler.isExecuted(next)) {
         if (fails.includes(next) && incarnationOf(scheduler.status(next)) === 0) again(next)
       } else if (scheduler.isDeferred(next)) again(next)
-      else break
+      else if (scheduler.isReserved(next)) {
+        execute(next)
+        scheduler.executed(next)
+      } else break
       note(Note.Commits, next, thread)
       next++
       scheduler.advance(next)
@@ -82,7 +87,7 @@ export const schedulerBody = (thread: number, [engine]: Memories, scenario: Sche
       scheduler.awaitSpeculation()
       continue
     }
-    const first = scheduler.claim(chunk)
+    const first = scheduler.claim(chunk, reserve)
     const before = fallbacks
     for (let place = first; first >= 0 && place < Math.min(first + chunk, scheduler.last + 1); place++) {
       if (scheduler.pausing || fallbacks !== before) break
