@@ -8,7 +8,7 @@ import { RECORD_WORDS, WATCHED } from '../../src/core/location.ts'
 import { StateHeader } from '../../src/core/table.ts'
 
 /** Memories by number, as the machine names them. */
-export const Memory = { Engine: 0, State: 1 } as const
+const Memory = { Engine: 0, State: 1 } as const
 
 const ATOMIC_CONTROL: ReadonlySet<number> = new Set([
   Control.Finished,

@@ -60,7 +60,7 @@ const swapped: Plugin = {
  * Numbers that only say how patient or how large something is, made small: what happens after a thousand turns, or in
  * the second sample, then happens within the few steps that can all be looked at.
  */
-export const limits: readonly Edit[] = [
+const limits: readonly Edit[] = [
   { file: 'src/scheduler/scheduler.ts', find: 'const SPINS = 400', replace: 'const SPINS = 1' },
   { file: 'src/scheduler/scheduler.ts', find: 'const LEAST_SHARED = 4', replace: 'const LEAST_SHARED = 1' },
   { file: 'src/mvmemory/mvmemory.ts', find: 'const SPINS = 1000', replace: 'const SPINS = 2' },

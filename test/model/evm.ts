@@ -123,12 +123,12 @@ export const evmMutations: readonly EvmMutation[] = [
   {
     name: 'gap-freezes',
     hazard: 15,
-    what: 'a place that is invalid in speculation is left as it is: nobody decides it',
+    what: 'a place that is not valid at its turn is neither committed nor ends the run',
     edits: [
       edit(
         'src/executor/runParts.ts',
-        'this.scheduler.defer(place)',
-        'if (outcome !== Outcome.Invalid) this.scheduler.defer(place)',
+        'protected endAgain(place: number, outcome: Outcome): boolean {',
+        'protected endAgain(place: number, outcome: Outcome): boolean {\n    if (outcome === Outcome.Invalid) return false',
       ),
     ],
     freezes: true,
@@ -136,10 +136,13 @@ export const evmMutations: readonly EvmMutation[] = [
     test: 'hazard 15',
   },
   {
-    name: 'code-by-any-hash',
+    name: 'code-of-earlier-incarnations',
     hazard: 18,
-    what: 'code that was loaded before is given out without a look at its hash',
-    edits: [edit(ADAPTER, 'if (!equal8(memory.engine, at + Life.CodeHash, m, kernel.request)) continue', '')],
+    what: 'code that an earlier incarnation has loaded is kept, and given out whatever hash is asked for',
+    edits: [
+      edit(ADAPTER, 'if (codes.length > 0) codes.length = 0', ''),
+      edit(ADAPTER, 'if (!equal8(memory.engine, at + Life.CodeHash, m, kernel.request)) continue', ''),
+    ],
     file: HAZARDS,
     test: 'hazard (9|18)',
   },

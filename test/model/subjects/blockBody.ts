@@ -12,7 +12,7 @@ import type { BlockScenario } from './block.ts'
 import { tinyAdapter } from './tinyTasks.ts'
 
 /** Records of keys that the state has are known; others are looked up each time, and inserted by the first. */
-export const recordOfKey = (scenario: BlockScenario, records: readonly number[]) => {
+const recordOfKey = (scenario: BlockScenario, records: readonly number[]) => {
   const words = new Int32Array(16)
   return (memory: TaskMemory, key: number): number => {
     if (key < records.length) return records[key]

@@ -11,8 +11,8 @@ import { packBytes, unpackBytes } from '../../../src/core/taskCodec.ts'
 import { KeyValueState } from '../../../src/state/keyValueState.ts'
 import type { Layout } from '../areas.ts'
 
-export const ENGINE_WORDS = 1 << 15
-export const STATE_BYTES = 1 << 20
+const ENGINE_WORDS = 1 << 15
+const STATE_BYTES = 1 << 20
 const POISON = 0x5a5a5a5a
 const ALIGN = 32
 const align = (at: number): number => (at + ALIGN - 1) & ~(ALIGN - 1)
