@@ -160,8 +160,13 @@ export const decisionsOf = (controller: Controller): Schedule => {
     const at = s * Step.Size
     const thread = trace[at + Step.Thread]
     const flags = trace[at + Step.Flags]
+    const runnable = trace[at + Step.Runnable]
+    const last = s === 0 ? -1 : trace[at - Step.Size + Step.Thread]
+    const goesOn = thread === last && (runnable & (1 << thread)) !== 0
+    // Where only spinning or waiting threads are left, the machine chooses by itself.
+    const timedOut = (flags & Flag.TimedOut) !== 0 && (flags & Flag.Stalled) === 0
     if ((flags & Flag.StaleTaken) !== 0) schedule.push([s, thread, 'old'])
-    else if (s === 0 || thread !== trace[at - Step.Size + Step.Thread]) schedule.push([s, thread])
+    else if (timedOut || (runnable !== 0 && !goesOn)) schedule.push([s, thread])
   }
   return schedule
 }

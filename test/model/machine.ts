@@ -118,8 +118,11 @@ export const Step = {
   Flags: 9,
 } as const
 
-/** A plain load could have seen an older value; it did; this step's thread came out of a wait nobody ended. */
-export const Flag = { StalePossible: 1, StaleTaken: 2, TimedOut: 4 } as const
+/**
+ * A plain load could have seen an older value; it did; this step's thread came out of a wait nobody ended; it did so because
+ * nobody else could go on.
+ */
+export const Flag = { StalePossible: 1, StaleTaken: 2, TimedOut: 4, Stalled: 8 } as const
 
 /** A decision in the list: step, thread, 1 for an old value. */
 export const DECISION_WORDS = 3
@@ -286,11 +289,12 @@ export const choose = (machine: Machine): number => {
       chosen = nextInRing(timed, last, threads)
       control[Word.Stalls]++
       control[Word.Quiet] = 0
+      trace[at + Step.Flags] |= Flag.Stalled
     }
   }
   const state = block(chosen) + Thread.State
   if (control[state] === State.WaitingTimed) {
-    trace[at + Step.Flags] = Flag.TimedOut
+    trace[at + Step.Flags] |= Flag.TimedOut
     control[block(chosen) + Thread.TimedOut] = 1
   }
   control[block(chosen) + Thread.QuietSince] =
