@@ -54,7 +54,7 @@ export class AsyncBlockRun extends RunParts {
       }
       const seen = atomics.load(this.engine, Control.CommitIndex)
       if (await this.#commitStage(first < 0 || chunk < OWN_COMMITS)) turn = 0
-      else if (first < 0 && turn++ >= TURNS) await this.#idle(seen)
+      else if (first < 0 && seen <= scheduler.last && turn++ >= TURNS) await this.#idle(seen)
     }
     this.end()
   }

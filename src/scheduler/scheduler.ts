@@ -271,10 +271,10 @@ export class Scheduler {
 
   // ---- idleness ----
 
-  /** Waits a little for the commit cursor to leave `seen`; first by turning, then parked. */
+  /** Waits a little for the commit cursor to leave `seen`; first by turning, then parked. Past the end it never does. */
   idle(seen: number, turn: number): void {
     const engine = this.engine
-    if (turn < SPINS) return
+    if (turn < SPINS || seen > this.#last) return
     atomics.add(engine, Control.Waiting, 1)
     atomics.wait(engine, Control.CommitIndex, seen, 1)
     atomics.add(engine, Control.Waiting, -1)

@@ -1,0 +1,128 @@
+/**
+ * The two memories of a model: laid out once a scenario as `executor/engine.ts` does, and put back before each schedule.
+ *
+ * Fresh words of an arena are not cleared by the engine, so they hold what looks like an offset and is none: whoever reads
+ * what he has not written is found.
+ */
+import { CONTROL_END, Control, Place } from '../../../src/core/layout.ts'
+import { BytesRecord, locationOf, RECORD_SHIFT, recordOf, Tag } from '../../../src/core/location.ts'
+import { StateHeader } from '../../../src/core/table.ts'
+import { packBytes, unpackBytes } from '../../../src/core/taskCodec.ts'
+import { KeyValueState } from '../../../src/state/keyValueState.ts'
+import type { Layout } from '../areas.ts'
+
+const ENGINE_WORDS = 1 << 15
+const STATE_BYTES = 1 << 20
+const POISON = 0x5a5a5a5a
+const ALIGN = 32
+const align = (at: number): number => (at + ALIGN - 1) & ~(ALIGN - 1)
+
+export interface MemoryOptions {
+  readonly places: number
+  readonly workers: number
+  /** First values of keys 0 and up. */
+  readonly initial: readonly number[]
+  readonly window?: number
+  /** Whether speculation may give way to the sequential path. */
+  readonly fallback?: boolean
+  readonly denseKey?: number
+  /** Words that arenas may take. */
+  readonly arenaWords?: number
+}
+
+export class ModelMemories {
+  readonly state = new KeyValueState({ maxBytes: STATE_BYTES })
+  readonly engine = new Int32Array(new SharedArrayBuffer(ENGINE_WORDS * 4))
+  layout: Layout = { placeTable: 0, places: 0, records: 0 }
+  records: readonly number[] = []
+  /** Where arenas begin and end. */
+  arenas = 0
+  arenaEnd = ENGINE_WORDS
+  #options: MemoryOptions = { places: 0, workers: 0, initial: [] }
+  #open = false
+  #image = new Int32Array(0)
+
+  get words(): readonly Int32Array[] {
+    return [this.engine, this.state.words]
+  }
+
+  /** Lays a scenario out. */
+  lay(options: MemoryOptions): void {
+    if (this.#open) this.state.scrub()
+    this.state.clear()
+    const records = this.state.words[StateHeader.Next]
+    this.records = options.initial.map((value, key) => {
+      this.state.setNumber(`key${key}`, BigInt(value))
+      return this.find(`key${key}`)
+    })
+    this.state.open(64)
+    this.#open = true
+    this.#image = this.state.words.slice(0, this.state.words[StateHeader.Next])
+    this.#options = options
+    const table = align(CONTROL_END)
+    this.arenas = align(table + (options.places + 3) * Place.Size + options.places + 3)
+    this.arenaEnd = options.arenaWords === undefined ? ENGINE_WORDS : this.arenas + options.arenaWords
+    this.layout = { placeTable: table, places: options.places, records }
+    this.engine.fill(POISON)
+  }
+
+  /** Record of a key, inserted if need be. */
+  find(name: string): number {
+    const bytes = new TextEncoder().encode(name)
+    const words = new Int32Array((bytes.length + 3) >> 2)
+    packBytes(bytes, words, 0)
+    return this.state.table.bytes(words, 0, bytes.length)
+  }
+
+  /** Records of a name, found in the index itself: more than one breaks T1. */
+  recordsOf(name: string): number[] {
+    const w = this.state.words
+    const found: number[] = []
+    const from = w[StateHeader.SlotIndex]
+    for (let at = from; at <= from + w[StateHeader.SlotMask]; at++) {
+      const r = w[at] << RECORD_SHIFT
+      if (w[at] <= 0 || w[r] !== Tag.Bytes) continue
+      const key = unpackBytes(w, w[r + BytesRecord.KeyOffset], w[r + BytesRecord.KeyLength])
+      if (new TextDecoder().decode(key) === name) found.push(r)
+    }
+    return found
+  }
+
+  /** Puts both memories as they were before the first schedule. */
+  reset(): void {
+    const { engine, layout } = this
+    const state = this.state.words
+    // A chunk is reserved whole and used in part; the rest holds zeros all the same.
+    state.fill(0, this.#image.length, Math.max(this.#image.length, Math.min(state[StateHeader.Next], state.length)))
+    state.set(this.#image)
+    const used = Math.min(Math.max(engine[Control.ArenaNext], this.arenas), ENGINE_WORDS)
+    engine.fill(POISON, this.arenas, used === this.arenas ? ENGINE_WORDS : used)
+    engine.fill(0, 0, this.arenas)
+    const { places, workers, window, fallback, denseKey } = this.#options
+    const offsets = layout.placeTable + (places + 3) * Place.Size
+    engine[Control.Places] = places
+    engine[Control.PlaceTable] = layout.placeTable
+    engine[Control.FirstPlace] = 1
+    engine[Control.LastPlace] = places
+    engine[Control.InputOffsets] = offsets
+    engine[Control.Window] = window ?? 512
+    engine[Control.Speculation] = fallback === true ? 0 : 1
+    engine[Control.DenseLocation] = denseKey === undefined ? 0 : locationOf(this.records[denseKey] as number, 0)
+    engine[Control.Workers] = workers
+    engine[Control.ArenaEnd] = this.arenaEnd
+    engine[Control.ExecutionIndex] = 1
+    engine[Control.CommitIndex] = 1
+    engine[Control.ArenaNext] = this.arenas
+  }
+
+  /** True where nobody has written past the end of the arenas. */
+  get withinArenas(): boolean {
+    for (let at = this.arenaEnd; at < ENGINE_WORDS; at++) if (this.engine[at] !== POISON) return false
+    return true
+  }
+
+  /** Key of a location, for messages. */
+  keyOf(location: number): number {
+    return this.records.indexOf(recordOf(location))
+  }
+}
