@@ -7,6 +7,8 @@
  *     |                                                |  validation failed, or nothing to validate
  *     |   given up: blocked, invalid, failed           v
  *     +------------------------------> Deferred ---> Aborting ---> Executed   (strictly, by the committer)
+ *                                         ^             |
+ *               base value has come       +--- Cold <---+  base value is not here yet
  *     |   left for the committer
  *     +------------------------------> Reserved -----------------> Executed   (strictly, by the committer)
  * ```
