@@ -6,4 +6,5 @@ export {
   type EvmModule,
   type EvmModuleFactory,
 } from './adapters/ethereumjs/module.ts'
+export type { Kzg } from './adapters/ethereumjs/packages.ts'
 export { stateManagerSource } from './adapters/ethereumjs/source.ts'
