@@ -16,6 +16,7 @@ use crate::output::{result_parts, Writer};
 use alloc::boxed::Box;
 use revm::context::result::EVMError;
 use revm::context::{ContextSetters, TxEnv};
+use revm::context_interface::cfg::gas_params::GasId;
 use revm::context_interface::JournalTr;
 use revm::handler::{Handler, SYSTEM_ADDRESS};
 use revm::primitives::hardfork::SpecId;
@@ -26,6 +27,8 @@ const CREDIT: u32 = 1;
 
 /// Gas of a system call; nobody pays for it.
 const CALL_GAS: u64 = 30_000_000;
+/// Slots that a system call may fill besides, where state has gas of its own (EIP-8037).
+const MOST_NEW_SLOTS: u64 = 16;
 /// Status of a call whose target has no code.
 const NO_CODE: u32 = 3;
 
@@ -56,7 +59,6 @@ pub fn run(evm: &mut Box<KernelEvm>, r: &Reader, w: &mut Writer) -> Result<(), K
             }
         }
     }
-    w.end_operations();
     Ok(())
 }
 
@@ -69,7 +71,7 @@ fn call(evm: &mut Box<KernelEvm>, target: Address, data: Bytes) -> Result<(u32, 
     evm.ctx.set_tx(TxEnv {
         caller: SYSTEM_ADDRESS,
         kind: TxKind::Call(target),
-        gas_limit: CALL_GAS,
+        gas_limit: CALL_GAS + MOST_NEW_SLOTS * evm.ctx.cfg.gas_params.get(GasId::sstore_set_state_gas()),
         gas_price: 0,
         data,
         ..Default::default()

@@ -4,6 +4,7 @@
 //! hash would cross to JavaScript and back (8 ns); and Solidity hashes the same 64 bytes again and again.
 //! Constantinople is Petersburg with the net gas metering of EIP-1283, for which revm has no rule set.
 
+use crate::amsterdam::Dialect;
 use crate::handler::KernelContext;
 use crate::keccak::Memo;
 use revm::handler::instructions::EthInstructions;
@@ -16,6 +17,11 @@ use revm::primitives::{KECCAK_EMPTY, U256};
 
 const KECCAK256: u8 = 0x20;
 const SSTORE: u8 = 0x55;
+const EXTCODESIZE: u8 = 0x3b;
+const EXTCODECOPY: u8 = 0x3c;
+
+/// What both cost before EIP-8038, the account being warm.
+const EXTCODE_GAS: u16 = 100;
 
 static mut MEMO: Memo = Memo::new();
 
@@ -29,10 +35,20 @@ pub fn forget() {
     memo().clear();
 }
 
-/// Puts the own instructions into the table; SSTORE only where its gas is metered net.
-pub fn install(instructions: &mut EthInstructions<EthInterpreter, KernelContext>, net_metering: bool) {
+/// Puts the own instructions into the table, and prices of a dialect; SSTORE only where its gas is metered net.
+pub fn install(
+    instructions: &mut EthInstructions<EthInterpreter, KernelContext>,
+    net_metering: bool,
+    dialect: Dialect,
+) {
     let gas = instructions.gas_table()[KECCAK256 as usize];
     instructions.insert_instruction(KECCAK256, Instruction::new(keccak256), gas);
+    if dialect != Dialect::Own {
+        for opcode in [EXTCODESIZE, EXTCODECOPY] {
+            let instruction = instructions.instruction_table()[opcode as usize];
+            instructions.insert_instruction(opcode, instruction, EXTCODE_GAS);
+        }
+    }
     // SAFETY: one thread an instance.
     unsafe { NET_METERING = net_metering };
     if net_metering {

@@ -11,6 +11,7 @@
 //!
 //! A method that cannot return an error leaves it in `pending`; the handler looks after each frame.
 
+use crate::amsterdam::{self, Dialect};
 use crate::host::{Abort, HostDb};
 use crate::observe::{flag, Observed};
 use alloc::vec::Vec;
@@ -30,6 +31,8 @@ pub struct WatchedJournal {
     pub pending: Option<Abort>,
     /// What the fee recipient earns by the running transaction.
     pub fee: U256,
+    /// Constant in a block.
+    pub dialect: Dialect,
 }
 
 type Load<T> = Result<StateLoad<T>, Abort>;
@@ -152,7 +155,7 @@ impl JournalTr for WatchedJournal {
     type JournaledAccount<'a> = JournaledAccount<'a, HostDb, JournalEntry>;
 
     fn new(database: HostDb) -> Self {
-        WatchedJournal { inner: Journal::new(database), pending: None, fee: U256::ZERO }
+        WatchedJournal { inner: Journal::new(database), pending: None, fee: U256::ZERO, dialect: Dialect::Own }
     }
 
     fn db_and_state(&self) -> (&HostDb, &EvmState) {
@@ -206,6 +209,9 @@ impl JournalTr for WatchedJournal {
         self.observe_emptiness(target)?;
         let mut load = self.inner.selfdestruct(address, target, skip)?;
         load.is_cold = cold;
+        if address == target && self.dialect.burns() {
+            amsterdam::burn(self, address);
+        }
         Ok(load)
     }
 

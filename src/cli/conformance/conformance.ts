@@ -17,6 +17,7 @@ import {
 import { showProgress } from '../progress.ts'
 import { Exit } from '../run.ts'
 import { errorLine, printable } from '../text.ts'
+import { dialectOf } from './dialect.ts'
 import { executionOf } from './execution.ts'
 import { decodeFixture } from './fixture.ts'
 import { FixtureError } from './json.ts'
@@ -174,7 +175,7 @@ class CasePool {
     const { source, line, file, name } = raw
     try {
       const fixture = decodeFixture(raw.test, [source, line === undefined ? '' : `line ${line}`, `test ${name}`])
-      const rules = rulesOf(fixture)
+      const rules = rulesOf(fixture, dialectOf(source, file))
       const execute = rules === undefined ? neverCalled : executionOf(this.#executor, rules, this.#signal)
       const keccak256 = (bytes: Uint8Array): Uint8Array => this.#executor.keccak256(bytes)
       const result = await runCase(fixture, rules, { execute, keccak256, state: this.#freshState() })
