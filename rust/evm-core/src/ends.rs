@@ -9,6 +9,7 @@
 //! All operations of an end are one incarnation; between calls the journal begins a new transaction, so that
 //! original values, transient storage and creations are those of one call.
 
+use crate::amsterdam::Dialect;
 use crate::handler::{KernelError, KernelEvm, KernelHandler};
 use crate::input::Reader;
 use crate::journal::WatchedJournal;
@@ -68,10 +69,14 @@ fn call(evm: &mut Box<KernelEvm>, target: Address, data: Bytes) -> Result<(u32, 
     if account.code.as_ref().is_none_or(|code| code.is_empty()) {
         return Ok((NO_CODE, Bytes::new()));
     }
+    let state_gas = match journal.dialect {
+        Dialect::Own => MOST_NEW_SLOTS * evm.ctx.cfg.gas_params.get(GasId::sstore_set_state_gas()),
+        _ => 0,
+    };
     evm.ctx.set_tx(TxEnv {
         caller: SYSTEM_ADDRESS,
         kind: TxKind::Call(target),
-        gas_limit: CALL_GAS + MOST_NEW_SLOTS * evm.ctx.cfg.gas_params.get(GasId::sstore_set_state_gas()),
+        gas_limit: CALL_GAS + state_gas,
         gas_price: 0,
         data,
         ..Default::default()

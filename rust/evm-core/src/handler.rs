@@ -94,6 +94,9 @@ impl KernelHandler {
     fn run_frame(evm: &mut KernelEvm) -> Result<ItemOrResult<FrameInit, FrameResult>, KernelError> {
         let frame = evm.frame_stack.get();
         let action = crate::interpret::run(&mut frame.interpreter, &evm.instruction, &mut evm.ctx);
+        if evm.ctx.journaled_state.dialect == Dialect::BalDevnet4 {
+            evm.ctx.journaled_state.state_gas.pause(frame.interpreter.gas.tracker_mut());
+        }
         let next = frame.process_next_action::<_, ContextError<Abort>>(&mut evm.ctx, action)?;
         if next.is_result() {
             frame.set_finished(true);
@@ -148,8 +151,9 @@ impl Handler for KernelHandler {
         if evm.ctx.journaled_state.dialect != Dialect::BalDevnet4 {
             return Ok(refund);
         }
-        let existing = refund.unwrap_or(0);
-        gas.refill_reservoir(existing * evm.ctx.cfg.gas_params.new_account_state_gas());
+        let returned = refund.unwrap_or(0) * evm.ctx.cfg.gas_params.new_account_state_gas();
+        gas.set_reservoir(gas.reservoir() + returned);
+        evm.ctx.journaled_state.block_gas = returned as i64;
         Ok(Some(0))
     }
 
@@ -224,8 +228,25 @@ impl Handler for KernelHandler {
             return Ok(None);
         };
         evm.ctx.journal_mut().checkpoint_commit();
+        let forwarded = gas.remaining();
         let mut result = self.run_exec_loop(evm, first)?;
+        if evm.ctx.journaled_state.dialect == Dialect::BalDevnet4 {
+            result.gas_mut().set_state_gas_spilled(0);
+            let journal = &mut evm.ctx.journaled_state;
+            journal.block_gas -= journal.state_gas.lost as i64;
+            if result.instruction_result() == InstructionResult::CreateCollision {
+                // The sender pays for what such a transaction burns, and its block does not count it.
+                journal.block_gas -= forwarded as i64;
+            }
+        }
         self.last_frame_result(evm, &mut result, gas)?;
+        if evm.ctx.journaled_state.dialect == Dialect::BalDevnet4 && result.instruction_result().is_ok() {
+            let returned =
+                amsterdam::state_gas_of_destroyed(&evm.ctx.cfg.gas_params, &evm.ctx.journaled_state.inner.inner.state);
+            let gas = result.gas_mut().tracker_mut();
+            gas.set_reservoir(gas.reservoir() + returned);
+            gas.set_state_gas_spent(gas.state_gas_spent() - returned as i64);
+        }
         Ok(Some(result))
     }
 
@@ -236,18 +257,30 @@ impl Handler for KernelHandler {
             Self::settle_pending(evm)?;
             return Ok(result);
         }
+        evm.ctx.journaled_state.state_gas.begin_frame();
         loop {
             Self::settle_pending(evm)?;
             let result = match Self::run_frame(evm)? {
                 ItemOrResult::Item(init) => {
                     Self::observe_payer(evm, &init)?;
                     match evm.frame_init(init)? {
-                        ItemOrResult::Item(_) => continue,
-                        ItemOrResult::Result(result) => result,
+                        ItemOrResult::Item(_) => {
+                            evm.ctx.journaled_state.state_gas.begin_frame();
+                            continue;
+                        }
+                        ItemOrResult::Result(result) => {
+                            evm.ctx.journaled_state.state_gas.begin_frame();
+                            result
+                        }
                     }
                 }
                 ItemOrResult::Result(result) => result,
             };
+            let mut result = result;
+            if evm.ctx.journaled_state.dialect == Dialect::BalDevnet4 {
+                let price = evm.ctx.cfg.gas_params.create_state_gas();
+                evm.ctx.journaled_state.state_gas.settle(&mut result, price);
+            }
             if let Some(result) = evm.frame_return_result(result)? {
                 Self::settle_pending(evm)?;
                 return Ok(result);
@@ -273,7 +306,8 @@ impl Handler for KernelHandler {
         let used = gas.used().saturating_sub(gas.reservoir());
         evm.ctx.journaled_state.fee = U256::from(tip) * U256::from(used);
         if evm.ctx.journaled_state.dialect.burns() {
-            amsterdam::burn_rest(&mut evm.ctx.journaled_state).map_err(EVMError::Database)?;
+            let beneficiary = evm.ctx.block.beneficiary();
+            amsterdam::burn_rest(&mut evm.ctx.journaled_state, beneficiary).map_err(EVMError::Database)?;
         }
         Ok(())
     }

@@ -168,7 +168,7 @@ pub fn block(r: &Reader) -> Option<BlockRules> {
         cfg.gas_params.override_gas(NET_METERING_GAS);
     }
     let dialect = Dialect::from_word(r.word(35));
-    amsterdam::configure(dialect, &mut cfg);
+    amsterdam::configure(dialect, &mut cfg, r.u64(8));
     cfg.blob_base_fee_update_fraction = if fraction > 0 { Some(fraction) } else { None };
     let max_blobs = r.word(40);
     if max_blobs > 0 && spec.is_enabled_in(SpecId::CANCUN) {

@@ -154,7 +154,8 @@ pub unsafe extern "C" fn execute(transaction: *const u32, strict: u32) -> i32 {
         let fee = evm.ctx.journaled_state.fee;
         let gas = output::write_result(&mut k.output, result, &fee);
         if spec.is_enabled_in(SpecId::AMSTERDAM) {
-            output::write_accesses(&mut k.output, &gas, &evm.ctx.journaled_state.inner.inner.state);
+            let journal = &evm.ctx.journaled_state;
+            output::write_accesses(&mut k.output, &gas, journal.block_gas, &journal.inner.inner.state);
         }
         Ok(())
     });
@@ -175,7 +176,7 @@ pub unsafe extern "C" fn execute_end(work: *const u32, strict: u32) -> i32 {
         .and_then(|()| output::observe_clearing(&mut evm.ctx.journaled_state, spec).map_err(EVMError::Database));
     if done.is_ok() && spec.is_enabled_in(SpecId::AMSTERDAM) {
         let state = &evm.ctx.journaled_state.inner.inner.state;
-        output::write_accesses(&mut k.output, &ResultGas::default(), state);
+        output::write_accesses(&mut k.output, &ResultGas::default(), 0, state);
     }
     finish(k, done, strict != 0, true)
 }

@@ -208,9 +208,10 @@ pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) -> Resu
 
 /// What the transaction, or the end of the block, costs the block and what it loaded, be it in vain: revm keeps what a
 /// revert undid as cold, and loads nothing that there was no gas to load.
-pub fn write_accesses(w: &mut Writer, gas: &ResultGas, state: &EvmState) {
+pub fn write_accesses(w: &mut Writer, gas: &ResultGas, correction: i64, state: &EvmState) {
     w.reserve(5);
-    w.u64(gas.block_regular_gas_used());
+    let total = gas.total_gas_spent().saturating_add_signed(correction);
+    w.u64(total.saturating_sub(gas.block_state_gas_used()).max(gas.floor_gas()));
     w.u64(gas.block_state_gas_used());
     w.word(state.len() as u32);
     for (address, account) in state {
