@@ -6,7 +6,7 @@ export {
   encodeAccessList,
   type StorageChange,
 } from './adapters/evm/accessList.ts'
-export type { AmsterdamDialect } from './adapters/evm/amsterdam.ts'
+export { AMSTERDAM_DIALECTS, type AmsterdamDialect } from './adapters/evm/amsterdam.ts'
 export { type BlockHeader, type DecodedBlock, decodeBlock, type Withdrawal } from './adapters/evm/block.ts'
 export {
   type BlockRules,

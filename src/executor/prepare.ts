@@ -9,7 +9,7 @@ import { type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
 import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../adapters/evm/encode.ts'
 import { type BlockEnds, encodeEnd, endsOf } from '../adapters/evm/ends.ts'
 import { isPriceable } from '../adapters/evm/fees.ts'
-import { SPEC_CANCUN, SPEC_PARIS, specOf } from '../adapters/evm/forks.ts'
+import { SPEC_AMSTERDAM, SPEC_CANCUN, SPEC_PARIS, specOf } from '../adapters/evm/forks.ts'
 import { blockRewards, type Reward } from '../adapters/evm/rewards.ts'
 import { RevmFlag } from '../adapters/revm/adapter.ts'
 import type { Kernel } from '../adapters/revm/kernel.ts'
@@ -131,7 +131,7 @@ export const prepareBlock = async (
 }
 
 export const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon' | 'byzantium' | 'london'): boolean =>
-  chain.spec >= (specOf(fork) ?? Number.POSITIVE_INFINITY)
+  chain.spec >= specOf(fork)
 
 /** What the block's ends do, by the option. */
 const endsFor = (block: DecodedBlock, chain: ResolvedChain, { only, rewards }: ExecuteBlockOptions): BlockEnds => {
@@ -179,4 +179,5 @@ const checkHeader = (block: DecodedBlock, chain: ResolvedChain): void => {
     })
   if (isFrom(chain, 'london') && header.baseFeePerGas === undefined) throw missing('baseFeePerGas')
   if (chain.spec >= SPEC_CANCUN && header.excessBlobGas === undefined) throw missing('excessBlobGas')
+  if (chain.spec >= SPEC_AMSTERDAM && header.slotNumber === undefined) throw missing('slotNumber')
 }

@@ -81,6 +81,7 @@ const OPCODES: Readonly<Record<string, number>> = {
   COINBASE: 0x41,
   NUMBER: 0x43,
   SELFBALANCE: 0x47,
+  SLOTNUM: 0x4b,
   POP: 0x50,
   MLOAD: 0x51,
   MSTORE: 0x52,
@@ -323,6 +324,7 @@ const comparable = (result: BlockResult) => ({
   receipts: result.receipts,
   results: result.results,
   stateDiff: result.stateDiff,
+  blockLevelAccessList: result.blockLevelAccessList,
 })
 
 /** Compares field by field, the receipts one by one, so that a failure is short. */

@@ -223,11 +223,13 @@ pub fn intrinsic_state_gas(params: &GasParams, is_create: bool, authorizations: 
 
 /// Who emits the logs of EIP-7708.
 const LOGGER: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
-/// Keccak-256 of `Burn(address,uint256)`.
+/// Keccak-256 of `Burn(address,uint256)`, and of what `BalDevnet2` calls it, `Selfdestruct(address,uint256)`.
 const BURN: B256 = b256!("0xcc16f5dbb4873280815c1ee09dbd06736cffcc184412cf7a71a0fdb75d397ca5");
+const SELFDESTRUCT: B256 = b256!("0x4bfaba3443c1a1836cd362418edc679fc96cae8449cbefccb6457cdf2c943083");
 
 fn log_burn(journal: &mut WatchedJournal, address: Address, amount: U256) {
-    let topics = alloc::vec![BURN, address.into_word()];
+    let event = if journal.dialect == Dialect::BalDevnet2 { SELFDESTRUCT } else { BURN };
+    let topics = alloc::vec![event, address.into_word()];
     let data = Bytes::copy_from_slice(&amount.to_be_bytes::<32>());
     journal.inner.inner.logs.push(Log::new_unchecked(LOGGER, topics, data));
 }

@@ -257,27 +257,27 @@ impl Handler for KernelHandler {
             Self::settle_pending(evm)?;
             return Ok(result);
         }
-        evm.ctx.journaled_state.state_gas.begin_frame();
+        let early = evm.ctx.journaled_state.dialect == Dialect::BalDevnet4;
+        if early {
+            evm.ctx.journaled_state.state_gas.begin_frame();
+        }
         loop {
             Self::settle_pending(evm)?;
             let result = match Self::run_frame(evm)? {
                 ItemOrResult::Item(init) => {
                     Self::observe_payer(evm, &init)?;
+                    if early {
+                        evm.ctx.journaled_state.state_gas.begin_frame();
+                    }
                     match evm.frame_init(init)? {
-                        ItemOrResult::Item(_) => {
-                            evm.ctx.journaled_state.state_gas.begin_frame();
-                            continue;
-                        }
-                        ItemOrResult::Result(result) => {
-                            evm.ctx.journaled_state.state_gas.begin_frame();
-                            result
-                        }
+                        ItemOrResult::Item(_) => continue,
+                        ItemOrResult::Result(result) => result,
                     }
                 }
                 ItemOrResult::Result(result) => result,
             };
             let mut result = result;
-            if evm.ctx.journaled_state.dialect == Dialect::BalDevnet4 {
+            if early {
                 let price = evm.ctx.cfg.gas_params.create_state_gas();
                 evm.ctx.journaled_state.state_gas.settle(&mut result, price);
             }

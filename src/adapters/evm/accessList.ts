@@ -138,7 +138,10 @@ export function encodeAccessList(list: BlockAccessList): Uint8Array {
 
 /** How many accounts and slots a list names. */
 export function accessListItems(list: BlockAccessList): number {
-  return list.reduce((sum, { storageChanges, storageReads }) => sum + 1 + storageChanges.length + storageReads.length, 0)
+  return list.reduce(
+    (sum, { storageChanges, storageReads }) => sum + 1 + storageChanges.length + storageReads.length,
+    0,
+  )
 }
 
 /** The most items that a block with this gas limit may have. */

@@ -28,7 +28,8 @@ export class BlockGas {
 
   /** What the header says was used. */
   get used(): bigint {
-    return this.#regular > this.#state ? this.#regular : this.#state
+    if (this.#regular < this.#state) return this.#state
+    return this.#regular
   }
 
   /** How much the block has left for a transaction with this gas limit, where that is too little. */
