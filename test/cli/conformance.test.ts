@@ -39,7 +39,8 @@ describe('conformance: the command', () => {
   test('help names the options and exit codes', async () => {
     const { code, stdout } = await blockloom(['conformance', '--help'])
     expect(code).toBe(0)
-    for (const option of ['--workers', '--json', '--pack', '--every', '--docs']) expect(stdout).toContain(option)
+    for (const option of ['--workers', '--json', '--pack', '--every', '--amsterdam', '--docs'])
+      expect(stdout).toContain(option)
   })
 
   test.each([

@@ -128,11 +128,13 @@ describe('what is listed', () => {
       const doomed = initOf('0x00', '7 3 SSTORE CALLER SELFDESTRUCT')
       const size = (doomed.length - 2) / 2
       const factory = `${asm(`${size} @code 1 ADD 0 CODECOPY ${size} 0 0 CREATE POP STOP code:`)}${doomed.slice(2)}`
-      const accounts = { [address(0x10)]: { nonce: 1, code: factory } }
+      // What it had before goes to its creator.
+      const accounts = { [address(0x10)]: { nonce: 1, code: factory }, [createdBy(address(0x10), 1)]: { balance: 5n } }
       const transactions = [{ from: ALICE, to: address(0x10), gas: 1_000_000 }]
       const result = await everywhere({ accounts, transactions, dialect }, 3)
       const entry = entryOf(result, createdBy(address(0x10), 1))
       expect(entry).toMatchObject({ storageReads: [word(3)], storageChanges: [], nonceChanges: [], codeChanges: [] })
+      expect(entry?.balanceChanges).toEqual([{ blockAccessIndex: 1, postBalance: 0n }])
     },
   )
 
