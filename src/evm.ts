@@ -1,4 +1,12 @@
 /** Blocks, transactions, chains and receipts as the EVM adapters read and write them, and the rules that blocks obey. */
+export {
+  type AccountAccess,
+  accessListItems,
+  type BlockAccessList,
+  encodeAccessList,
+  type StorageChange,
+} from './adapters/evm/accessList.ts'
+export { AMSTERDAM_DIALECTS, type AmsterdamDialect } from './adapters/evm/amsterdam.ts'
 export { type BlockHeader, type DecodedBlock, decodeBlock, type Withdrawal } from './adapters/evm/block.ts'
 export {
   type BlockRules,

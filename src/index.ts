@@ -1,5 +1,7 @@
 /** blockloom: run an ordered list of transactions on every core, with exactly the sequential result. */
 
+export type { AccountAccess, BlockAccessList, StorageChange } from './adapters/evm/accessList.ts'
+export type { AmsterdamDialect } from './adapters/evm/amsterdam.ts'
 export { type ChainInput, chainAtFork } from './adapters/evm/chain.ts'
 export type { ChainName } from './adapters/evm/chains.ts'
 export type { ChainConfig, CommonLike, ForkActivation, ForkAlias, ForkName } from './adapters/evm/forks.ts'

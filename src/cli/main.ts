@@ -9,6 +9,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { MAX_WORKERS } from '../core/layout.ts'
+import { AMSTERDAM_DIALECTS, type AmsterdamDialect } from '../evm.ts'
 import { type BlockFile, readBlockFile } from './blockFile.ts'
 import { importChain } from './chain.ts'
 import { runConformance } from './conformance/conformance.ts'
@@ -34,6 +35,7 @@ interface ConformanceFlags {
   readonly json?: boolean
   readonly pack?: 'disjoint' | 'overlapping'
   readonly every: number
+  readonly amsterdam?: AmsterdamDialect
   readonly docs?: string
 }
 
@@ -176,6 +178,12 @@ function makeProgram(): Command {
         .argParser(wholeNumber(MOST_REPEATS))
         .default(1),
     )
+    .addOption(
+      new Option(
+        '--amsterdam <dialect>',
+        'whose Amsterdam the fixtures are of (default: told by the release that they are from)',
+      ).choices(AMSTERDAM_DIALECTS),
+    )
     .option('--docs <file>', 'write a page of Markdown about what passed and what did not')
     .action(async (paths: string[], flags: ConformanceFlags) => {
       process.exitCode = await runConformance(paths, {
@@ -184,6 +192,7 @@ function makeProgram(): Command {
         json: flags.json ?? false,
         pack: flags.pack,
         every: flags.every,
+        amsterdam: flags.amsterdam,
         docs: flags.docs,
         signal: interruption.signal,
       })

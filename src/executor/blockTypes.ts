@@ -1,4 +1,5 @@
 /** What a caller gives for a block, and what the block did: the shapes alone. */
+import type { BlockAccessList } from '../adapters/evm/accessList.ts'
 import type { ChainInput } from '../adapters/evm/chain.ts'
 import type { TransactionReceipt } from '../adapters/evm/receipt.ts'
 import type { Reward } from '../adapters/evm/rewards.ts'
@@ -58,6 +59,7 @@ export interface ExecuteBlockOptions extends Ancestry {
 export interface BlockResult {
   readonly results: readonly TransactionResult[]
   readonly receipts: readonly TransactionReceipt[]
+  /** What the header holds: the sum of what was paid for; from Amsterdam on as in `BlockGas`, before refunds. */
   readonly gasUsed: bigint
   /** 256 bytes. */
   readonly logsBloom: Uint8Array
@@ -74,6 +76,10 @@ export interface BlockResult {
   readonly requests: readonly Uint8Array[] | undefined
   /** 32 bytes: the hash of the requests that a header holds (EIP-7685). */
   readonly requestsHash: Uint8Array | undefined
+  /** Every account and slot read, and what changed (EIP-7928). Undefined before Amsterdam, and as `requests`. */
+  readonly blockLevelAccessList: BlockAccessList | undefined
+  /** 32 bytes: the hash of the access list that a header holds. */
+  readonly blockAccessListHash: Uint8Array | undefined
   /** What the block changed, its ends included; `state.apply` takes it. */
   readonly stateDiff: StateDiff
   /** What each place changed, in order, where `placeDiffs` asks for it; applied one by one they give `stateDiff`. */

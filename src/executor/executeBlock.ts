@@ -6,8 +6,9 @@
  */
 
 import { type EthereumjsOptions, moduleSpecOf } from '../adapters/ethereumjs/module.ts'
+import { BlockGas } from '../adapters/evm/blockGas.ts'
 import { requestDataOf } from '../adapters/evm/ends.ts'
-import { SPEC_PRAGUE } from '../adapters/evm/forks.ts'
+import { SPEC_AMSTERDAM, SPEC_PRAGUE } from '../adapters/evm/forks.ts'
 import { emptyBloom, encodeReceipt, orBloom, type TransactionReceipt } from '../adapters/evm/receipt.ts'
 import { depositRequests, RequestType, requestsHash, requestsOf } from '../adapters/evm/requests.ts'
 import { createHashKernel, type Kernel, Output } from '../adapters/revm/kernel.ts'
@@ -18,6 +19,7 @@ import { Place } from '../core/layout.ts'
 import { readBytes } from '../platform/threads.ts'
 import type { MemoryState } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
+import { accessListHash, blockGasOf, checkAccessListSize, collectAccessList } from './accessList.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
 import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
 import {
@@ -168,17 +170,21 @@ export class Executor {
     const wantsRoot = isWhole && options.stateRoot !== false && !options.state.isPartial
     // Before the run: nobody else may change the state between the run and what is staged after it.
     if (wantsRoot) await keepRoot(options.state, this.#roots)
-    // Receipts before Byzantium hold the root after each transaction.
-    const keepVersions = options.placeDiffs === true || (wantsRoot && !byzantium)
+    // Receipts before Byzantium hold the root after each transaction; an access list says what each place changed.
+    const hasAccessList = isWhole && chain.spec >= SPEC_AMSTERDAM
+    const keepVersions = options.placeDiffs === true || (wantsRoot && !byzantium) || hasAccessList
     const executed = await this.#withRun(prepared, { ...options, placeDiffs: keepVersions }, onProgress, (run) => {
       decodeTo(plan.places)
-      checkGas(prepared, decoded)
-      return this.#collect(prepared, decoded, run, options.state, keepVersions)
+      const gasUsed = checkGas(prepared, decoded, this.#engine)
+      return this.#collect(prepared, decoded, gasUsed, run, options.state, keepVersions)
     })
     const roots = wantsRoot ? this.#stateRoots(executed, options.state, byzantium) : undefined
     const result = this.#assemble(executed, byzantium, roots)
     try {
-      if (isWhole) verifyOutcome(block.header, result, prepared.mismatches, plan.places)
+      if (isWhole) {
+        const tooLong = checkAccessListSize(result.blockLevelAccessList, block.header.gasLimit)
+        verifyOutcome(block.header, result, [...prepared.mismatches, ...tooLong], plan.places)
+      }
     } catch (error) {
       options.state.rollback()
       throw error
@@ -190,11 +196,12 @@ export class Executor {
   #collect(
     prepared: PreparedBlock,
     decoded: readonly DecodedResult[],
+    gasUsed: bigint,
     run: RunReport,
     state: MemoryState,
     keepVersions: boolean,
   ): Executed {
-    const { chain, senders, plan } = prepared
+    const { chain, senders, plan, isWhole } = prepared
     const { words, denseRecord, placeTable } = this.#engine
     const spuriousDragon = isFrom(chain, 'spuriousDragon')
     const receipts = decoded.map((d) => d.receipt)
@@ -202,10 +209,17 @@ export class Executor {
     for (const { logs, bitvector } of receipts) if (logs.length > 0) orBloom(logsBloom, bitvector)
     const epilogue = words[placeTable + (plan.places + 1) * Place.Size + Place.Result] + Output.Body
     const requests = requestsAfter(prepared, receipts, words, epilogue)
+    const placeDiffs = keepVersions
+      ? collectPlaceDiffs(words, state.words, this.#engine.written(), spuriousDragon, denseRecord)
+      : undefined
+    const accessList =
+      isWhole && chain.spec >= SPEC_AMSTERDAM && placeDiffs !== undefined
+        ? collectAccessList(this.#engine, prepared, placeDiffs)
+        : undefined
     return {
       results: decoded.map((d) => d.result),
       receipts,
-      gasUsed: receipts.at(-1)?.cumulativeBlockGasUsed ?? 0n,
+      gasUsed,
       logsBloom,
       senders,
       requests,
@@ -217,9 +231,10 @@ export class Executor {
         spuriousDragon,
         plan.places > 0 ? denseRecord : 0,
       ),
-      placeDiffs: keepVersions
-        ? collectPlaceDiffs(words, state.words, this.#engine.written(), spuriousDragon, denseRecord)
-        : undefined,
+      placeDiffs,
+      blockLevelAccessList: accessList,
+      blockAccessListHash:
+        accessList === undefined ? undefined : accessListHash(accessList, (bytes) => this.#kernel.keccak256(bytes)),
       fork: chain.fork,
       run,
     }
@@ -356,13 +371,18 @@ const requestsAfter = (
   return requestsOf(data)
 }
 
-/** Each transaction's gas limit must fit into what the block has left, counted with final gas alone (hazard 11). */
-const checkGas = (prepared: PreparedBlock, decoded: readonly DecodedResult[]): void => {
+/**
+ * Each transaction's gas limit must fit into what the block has left, counted with final gas alone (hazard 11).
+ *
+ * @returns the gas that the block used
+ */
+const checkGas = (prepared: PreparedBlock, decoded: readonly DecodedResult[], engine: Engine): bigint => {
   const { header, transactions } = prepared.block
-  let spent = 0n
+  const isSplit = prepared.chain.spec >= SPEC_AMSTERDAM
+  const gas = new BlockGas(header.gasLimit)
   transactions.forEach((tx, txIndex) => {
-    const left = header.gasLimit - spent
-    if (tx.gasLimit > left) {
+    const left = isSplit ? gas.missingFor(tx.gasLimit) : header.gasLimit - gas.used
+    if (left !== undefined && tx.gasLimit > left) {
       const reason = `its gas limit of ${tx.gasLimit} exceeds the ${left} that the block has left`
       throw new InvalidInputError(
         'INVALID_TRANSACTION',
@@ -371,6 +391,8 @@ const checkGas = (prepared: PreparedBlock, decoded: readonly DecodedResult[]): v
         { committedPrefix: txIndex },
       )
     }
-    spent = (decoded[txIndex] as DecodedResult).receipt.cumulativeBlockGasUsed
+    const { gasUsed } = (decoded[txIndex] as DecodedResult).receipt
+    gas.add(isSplit ? blockGasOf(engine, txIndex) : { regular: gasUsed, state: 0n })
   })
+  return gas.used
 }

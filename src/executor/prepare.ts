@@ -11,7 +11,7 @@ import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } 
 import { type BlockEnds, encodeEnd, endsOf } from '../adapters/evm/ends.ts'
 import { isPriceable } from '../adapters/evm/fees.ts'
 import { EvmFlag } from '../adapters/evm/flags.ts'
-import { SPEC_CANCUN, SPEC_PARIS, specOf } from '../adapters/evm/forks.ts'
+import { SPEC_AMSTERDAM, SPEC_CANCUN, SPEC_PARIS, specOf } from '../adapters/evm/forks.ts'
 import { blockRewards, type Reward } from '../adapters/evm/rewards.ts'
 import type { Kernel } from '../adapters/revm/kernel.ts'
 import { type BlockMismatch, InvalidInputError } from '../core/errors.ts'
@@ -154,7 +154,7 @@ const foreignWordsOf = (
 })
 
 export const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon' | 'byzantium' | 'london'): boolean =>
-  chain.spec >= (specOf(fork) ?? Number.POSITIVE_INFINITY)
+  chain.spec >= specOf(fork)
 
 /** What the block's ends do, by the option. */
 const endsFor = (block: DecodedBlock, chain: ResolvedChain, { only, rewards }: ExecuteBlockOptions): BlockEnds => {
@@ -202,4 +202,5 @@ const checkHeader = (block: DecodedBlock, chain: ResolvedChain): void => {
     })
   if (isFrom(chain, 'london') && header.baseFeePerGas === undefined) throw missing('baseFeePerGas')
   if (chain.spec >= SPEC_CANCUN && header.excessBlobGas === undefined) throw missing('excessBlobGas')
+  if (chain.spec >= SPEC_AMSTERDAM && header.slotNumber === undefined) throw missing('slotNumber')
 }

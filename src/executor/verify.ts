@@ -72,7 +72,14 @@ export const verifyClaims = (
 }
 
 /** What only executing a block tells, and its header claims. */
-const OUTCOME_FIELDS = ['gasUsed', 'logsBloom', 'receiptsRoot', 'stateRoot', 'requestsHash'] as const
+const OUTCOME_FIELDS = [
+  'gasUsed',
+  'logsBloom',
+  'receiptsRoot',
+  'stateRoot',
+  'requestsHash',
+  'blockAccessListHash',
+] as const
 
 /** Values by field; those that are not known are not compared. */
 export type Outcome = Readonly<Record<(typeof OUTCOME_FIELDS)[number], bigint | Uint8Array | undefined>>

@@ -45,6 +45,8 @@ const result: BlockResult = {
   senders: [],
   requests: undefined,
   requestsHash: undefined,
+  blockLevelAccessList: undefined,
+  blockAccessListHash: undefined,
   stateRoot: undefined,
   placeDiffs: undefined,
   stateDiff: { accounts: [account, other], codes: new Map() },

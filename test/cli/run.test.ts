@@ -142,7 +142,7 @@ describe('run: files that are wrong or cannot be used', () => {
       ['code.json', changed((file) => ({ ...file, codes: { '0x12': '0x00' } })), /INVALID_OPTION: code hash is not/],
       ['no-fork.json', changed(({ fork: _, ...file }) => file), /UNKNOWN_FORK/],
       ['fork.json', changed((file) => ({ ...file, fork: 'tomorrow' })), /UNKNOWN_FORK: fork tomorrow is not known/],
-      ['amsterdam.json', changed((file) => ({ ...file, fork: 'amsterdam' })), /UNSUPPORTED_FORK/],
+      ['amsterdam.json', changed((file) => ({ ...file, fork: 'amsterdam' })), /UNDECODABLE_BLOCK: .*slotNumber/],
       [
         'header.json',
         changed((file) => ({ ...file, block: { ...file.block, number: 'x' } })),

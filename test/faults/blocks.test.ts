@@ -218,8 +218,10 @@ describe('blocks and chains that cannot be used', () => {
     await expectEnding(block, { code: 'INVALID_TRANSACTION', txIndex: 0 })
   })
 
-  test('forks without rules, and names that are none', async () => {
-    expect(await attempt(file.block, { chain: chainAtFork('amsterdam') })).toMatchObject({ code: 'UNSUPPORTED_FORK' })
+  test('a fork whose fields the header lacks, and names that are none', async () => {
+    expect(await attempt(file.block, { chain: chainAtFork('amsterdam') })).toMatchObject({ code: 'UNDECODABLE_BLOCK' })
+    const dialect = { ...chainAtFork('amsterdam'), amsterdam: 'devnet-99' as never }
+    expect(await attempt(file.block, { chain: dialect })).toMatchObject({ code: 'INVALID_OPTION' })
     expect(await attempt(file.block, { chain: chainAtFork('utopia' as never) })).toMatchObject({ code: 'UNKNOWN_FORK' })
     expect(await attempt(file.block, { chain: { chainId: 1, forks: { london: { block: 1e9 } } } })).toMatchObject({
       code: 'UNKNOWN_FORK',

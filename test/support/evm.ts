@@ -85,6 +85,7 @@ const OPCODES: Readonly<Record<string, number>> = {
   PREVRANDAO: 0x44,
   SELFBALANCE: 0x47,
   BLOBHASH: 0x49,
+  SLOTNUM: 0x4b,
   POP: 0x50,
   MLOAD: 0x51,
   MSTORE: 0x52,
@@ -330,6 +331,7 @@ const comparable = (result: BlockResult) => ({
   receipts: result.receipts,
   results: result.results,
   stateDiff: result.stateDiff,
+  blockLevelAccessList: result.blockLevelAccessList,
 })
 
 /** Compares field by field, the receipts one by one, so that a failure is short. */

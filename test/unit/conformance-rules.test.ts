@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { dialectOf } from '../../src/cli/conformance/dialect.ts'
 import { allowedBy, reasonsOf, UnknownParentError } from '../../src/cli/conformance/exceptions.ts'
 import { decodeFixture } from '../../src/cli/conformance/fixture.ts'
 import type { BlockExecution } from '../../src/cli/conformance/importer.ts'
@@ -49,6 +50,24 @@ describe('networks', () => {
     '%j is no chain',
     (network) => expect(networkOf(network)).toBeUndefined(),
   )
+})
+
+describe('dialects', () => {
+  test.each([
+    ['data/eest-bal-v5.1.0.jsonl.gz', 'blockchain_tests/amsterdam/a.json', 'bal-devnet-2'],
+    ['data/eest.jsonl.gz', 'blockchain_tests_devnet/amsterdam/a.json', 'bal-devnet-4'],
+    ['fixtures/blockchain_tests_devnet/a.json', 'a.json', 'bal-devnet-4'],
+    ['data/eest.jsonl.gz', 'blockchain_tests/osaka/a.json', undefined],
+  ])('%s, %s: %s', (source, file, dialect) => expect(dialectOf(source, file)).toBe(dialect))
+
+  test('the dialect goes to the chain; where none is told, the library has its own', () => {
+    const fixture = { network: 'Amsterdam', chainId: 1n, blobSchedule: new Map() }
+    const point = { number: 1n, timestamp: 1n }
+    const dialectFrom = (rules: ReturnType<typeof rulesOf>) => rules && resolveChain(rules.chain, point).amsterdam
+    expect(dialectFrom(rulesOf(fixture, 'bal-devnet-2'))).toBe('bal-devnet-2')
+    expect(dialectFrom(rulesOf(fixture))).toBe('glamsterdam-devnet-8')
+    expect(dialectFrom(rulesOf({ ...fixture, network: 'Osaka' }, 'bal-devnet-2'))).toBeUndefined()
+  })
 })
 
 describe('exceptions', () => {

@@ -222,7 +222,7 @@ describe('resolveChain: descriptions', () => {
     expect(resolveChain(chain, at(1e9, 1e12)).fork).toBe('london')
   })
 
-  test.each(FORK_ORDER.filter((fork) => !/amsterdam|bpo[345]/.test(fork)))(
+  test.each(FORK_ORDER.filter((fork) => !/bpo[345]/.test(fork)))(
     'chainAtFork: %s holds for every block, with the rule set of the fork',
     (fork) => {
       const resolved = resolveChain(chainAtFork(fork, 1337), at(0))
@@ -240,7 +240,7 @@ describe('resolveChain: descriptions', () => {
   })
 
   test.each<[string, unknown, string]>([
-    ['Amsterdam', chainAtFork('amsterdam'), 'UNSUPPORTED_FORK'],
+    ['a dialect nobody speaks', { ...chainAtFork('amsterdam'), amsterdam: 'devnet-99' }, 'INVALID_OPTION'],
     ['a fork nobody knows', { chainId: 1, forks: { atlantis: { block: 0 } } }, 'UNKNOWN_FORK'],
     ['a fork called constructor', { chainId: 1, forks: [{ name: 'constructor', block: 0 }] }, 'UNKNOWN_FORK'],
     ['a chain that begins later', { chainId: 1, forks: { london: { block: 5 } } }, 'UNKNOWN_FORK'],

@@ -9,6 +9,7 @@
 //! All operations of an end are one incarnation; between calls the journal begins a new transaction, so that
 //! original values, transient storage and creations are those of one call.
 
+use crate::amsterdam::Dialect;
 use crate::handler::{KernelError, KernelEvm, KernelHandler};
 use crate::input::Reader;
 use crate::journal::WatchedJournal;
@@ -16,6 +17,7 @@ use crate::output::{result_parts, Writer};
 use alloc::boxed::Box;
 use revm::context::result::EVMError;
 use revm::context::{ContextSetters, TxEnv};
+use revm::context_interface::cfg::gas_params::GasId;
 use revm::context_interface::JournalTr;
 use revm::handler::{Handler, SYSTEM_ADDRESS};
 use revm::primitives::hardfork::SpecId;
@@ -26,6 +28,8 @@ const CREDIT: u32 = 1;
 
 /// Gas of a system call; nobody pays for it.
 const CALL_GAS: u64 = 30_000_000;
+/// Slots that a system call may fill besides, where state has gas of its own (EIP-8037).
+const MOST_NEW_SLOTS: u64 = 16;
 /// Status of a call whose target has no code.
 const NO_CODE: u32 = 3;
 
@@ -56,7 +60,6 @@ pub fn run(evm: &mut Box<KernelEvm>, r: &Reader, w: &mut Writer) -> Result<(), K
             }
         }
     }
-    w.end_operations();
     Ok(())
 }
 
@@ -66,10 +69,14 @@ fn call(evm: &mut Box<KernelEvm>, target: Address, data: Bytes) -> Result<(u32, 
     if account.code.as_ref().is_none_or(|code| code.is_empty()) {
         return Ok((NO_CODE, Bytes::new()));
     }
+    let state_gas = match journal.dialect {
+        Dialect::Own => MOST_NEW_SLOTS * evm.ctx.cfg.gas_params.get(GasId::sstore_set_state_gas()),
+        _ => 0,
+    };
     evm.ctx.set_tx(TxEnv {
         caller: SYSTEM_ADDRESS,
         kind: TxKind::Call(target),
-        gas_limit: CALL_GAS,
+        gas_limit: CALL_GAS + state_gas,
         gas_price: 0,
         data,
         ..Default::default()

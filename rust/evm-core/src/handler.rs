@@ -1,6 +1,7 @@
 //! revm's mainnet handler with three steps of its own: the sender is checked by predicate, the fee
 //! recipient is left alone, and each frame's payer is observed before it begins.
 
+use crate::amsterdam::{self, Dialect};
 use crate::host::{Abort, HostDb};
 use crate::journal::WatchedJournal;
 use crate::observe::flag;
@@ -11,13 +12,16 @@ use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
 use revm::context_interface::context::ContextError;
 use revm::context_interface::journaled_state::account::JournaledAccountTr;
 use revm::context_interface::journaled_state::JournalCheckpoint;
-use revm::context_interface::{Block, ContextTr, JournalTr, Transaction};
-use revm::handler::execution::runtime_oog_unwind;
-use revm::handler::pre_execution::{calculate_caller_fee, validate_account_nonce_and_code};
+use revm::context_interface::cfg::gas_params::Eip2780TxInfo;
+use revm::context_interface::{Block, Cfg, ContextTr, JournalTr, LocalContextTr, Transaction};
+use revm::handler::execution::{create_init_frame, runtime_oog_unwind};
+use revm::handler::pre_execution::{apply_eip7702_auth_list, calculate_caller_fee, validate_account_nonce_and_code};
+use revm::handler::validation::validate_initial_tx_gas_with_gas_params;
 use revm::handler::{EvmTr, FrameResult, Handler, ItemOrResult, MainnetEvm};
 use revm::interpreter::interpreter_action::FrameInit;
 use revm::interpreter::{
     CallOutcome, FrameInput, Gas, GasTracker, InitialAndFloorGas, InstructionResult, InterpreterResult,
+    SharedMemory,
 };
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, TxKind, U256};
@@ -47,6 +51,10 @@ impl KernelHandler {
     /// A call of an account without code that is no precompile; nothing where it is anything else.
     fn plain_transfer(evm: &mut KernelEvm, gas: &GasTracker) -> Result<Option<FrameResult>, KernelError> {
         let TxKind::Call(to) = evm.ctx.tx.kind else { return Ok(None) };
+        // There a payment may have to pay for the account of its recipient.
+        if evm.ctx.cfg.enable_amsterdam_eip2780 {
+            return Ok(None);
+        }
         let journal = &mut evm.ctx.journaled_state;
         // Loading is what the first frame's input does too, so a longer way loses nothing.
         let account = &journal.inner.load_account_with_code(to)?.data.info;
@@ -86,6 +94,9 @@ impl KernelHandler {
     fn run_frame(evm: &mut KernelEvm) -> Result<ItemOrResult<FrameInit, FrameResult>, KernelError> {
         let frame = evm.frame_stack.get();
         let action = crate::interpret::run(&mut frame.interpreter, &evm.instruction, &mut evm.ctx);
+        if evm.ctx.journaled_state.dialect == Dialect::BalDevnet4 {
+            evm.ctx.journaled_state.state_gas.pause(frame.interpreter.gas.tracker_mut());
+        }
         let next = frame.process_next_action::<_, ContextError<Abort>>(&mut evm.ctx, action)?;
         if next.is_result() {
             frame.set_finished(true);
@@ -105,6 +116,65 @@ impl Handler for KernelHandler {
     type Evm = KernelEvm;
     type Error = KernelError;
     type HaltReason = HaltReason;
+
+    /// revm's, and for the dialects that have it the state gas paid before the transaction begins.
+    fn validate_initial_tx_gas(&self, evm: &mut KernelEvm) -> Result<InitialAndFloorGas, KernelError> {
+        let (tx, cfg) = (&evm.ctx.tx, &evm.ctx.cfg);
+        let eip2780 = cfg.enable_amsterdam_eip2780.then(|| Eip2780TxInfo {
+            value: tx.value,
+            is_self_transfer: tx.kind.to() == Some(&tx.caller),
+        });
+        let params = &cfg.gas_params;
+        let mut gas = validate_initial_tx_gas_with_gas_params(
+            tx,
+            cfg.spec,
+            params,
+            cfg.is_eip7623_disabled(),
+            cfg.enable_amsterdam_eip8037,
+            cfg.tx_gas_limit_cap(),
+            eip2780,
+        )?;
+        if evm.ctx.journaled_state.dialect == Dialect::BalDevnet4 {
+            let authorizations = tx.authorization_list.len() as u64;
+            gas.set_initial_state_gas(amsterdam::intrinsic_state_gas(params, tx.kind.is_create(), authorizations));
+            let (initial_gas, gas_limit) = (gas.initial_total_gas(), tx.gas_limit);
+            if initial_gas > gas_limit {
+                return Err(InvalidTransaction::CallGasCostMoreThanGasLimit { gas_limit, initial_gas }.into());
+            }
+        }
+        Ok(gas)
+    }
+
+    /// revm's; where authorities were charged as if they had to be created, those that were there give it back.
+    fn apply_eip7702_auth_list(&self, evm: &mut KernelEvm, gas: &mut GasTracker) -> Result<Option<u64>, KernelError> {
+        let refund = apply_eip7702_auth_list::<_, KernelError>(&mut evm.ctx, gas)?;
+        if evm.ctx.journaled_state.dialect != Dialect::BalDevnet4 {
+            return Ok(refund);
+        }
+        let returned = refund.unwrap_or(0) * evm.ctx.cfg.gas_params.new_account_state_gas();
+        gas.set_reservoir(gas.reservoir() + returned);
+        evm.ctx.journaled_state.block_gas = returned as i64;
+        Ok(Some(0))
+    }
+
+    /// revm's, which asks whether the account that is paid or created is empty: it pays for one that is.
+    fn first_frame_input(&mut self, evm: &mut KernelEvm, gas: &mut GasTracker) -> Result<Option<FrameInit>, KernelError> {
+        let context = &mut evm.ctx;
+        if context.cfg.enable_amsterdam_eip2780 {
+            let asked = match context.tx.kind {
+                TxKind::Call(to) => (!context.tx.value.is_zero()).then_some(to),
+                TxKind::Create => Some(context.tx.caller.create(context.tx.nonce)),
+            };
+            if let Some(address) = asked {
+                context.journaled_state.inner.load_account_with_code(address)?;
+                context.journaled_state.observe_emptiness(address)?;
+            }
+        }
+        let mut memory = SharedMemory::new_with_buffer(context.local().shared_memory_buffer().clone());
+        memory.set_memory_limit(context.cfg.memory_limit());
+        let frame_input = create_init_frame(context, gas)?;
+        Ok(frame_input.map(|frame_input| FrameInit { depth: 0, memory, frame_input }))
+    }
 
     fn validate_against_state_and_deduct_caller(
         &self,
@@ -158,8 +228,25 @@ impl Handler for KernelHandler {
             return Ok(None);
         };
         evm.ctx.journal_mut().checkpoint_commit();
+        let forwarded = gas.remaining();
         let mut result = self.run_exec_loop(evm, first)?;
+        if evm.ctx.journaled_state.dialect == Dialect::BalDevnet4 {
+            result.gas_mut().set_state_gas_spilled(0);
+            let journal = &mut evm.ctx.journaled_state;
+            journal.block_gas -= journal.state_gas.lost as i64;
+            if result.instruction_result() == InstructionResult::CreateCollision {
+                // The sender pays for what such a transaction burns, and its block does not count it.
+                journal.block_gas -= forwarded as i64;
+            }
+        }
         self.last_frame_result(evm, &mut result, gas)?;
+        if evm.ctx.journaled_state.dialect == Dialect::BalDevnet4 && result.instruction_result().is_ok() {
+            let returned =
+                amsterdam::state_gas_of_destroyed(&evm.ctx.cfg.gas_params, &evm.ctx.journaled_state.inner.inner.state);
+            let gas = result.gas_mut().tracker_mut();
+            gas.set_reservoir(gas.reservoir() + returned);
+            gas.set_state_gas_spent(gas.state_gas_spent() - returned as i64);
+        }
         Ok(Some(result))
     }
 
@@ -170,11 +257,18 @@ impl Handler for KernelHandler {
             Self::settle_pending(evm)?;
             return Ok(result);
         }
+        let early = evm.ctx.journaled_state.dialect == Dialect::BalDevnet4;
+        if early {
+            evm.ctx.journaled_state.state_gas.begin_frame();
+        }
         loop {
             Self::settle_pending(evm)?;
             let result = match Self::run_frame(evm)? {
                 ItemOrResult::Item(init) => {
                     Self::observe_payer(evm, &init)?;
+                    if early {
+                        evm.ctx.journaled_state.state_gas.begin_frame();
+                    }
                     match evm.frame_init(init)? {
                         ItemOrResult::Item(_) => continue,
                         ItemOrResult::Result(result) => result,
@@ -182,6 +276,11 @@ impl Handler for KernelHandler {
                 }
                 ItemOrResult::Result(result) => result,
             };
+            let mut result = result;
+            if early {
+                let price = evm.ctx.cfg.gas_params.create_state_gas();
+                evm.ctx.journaled_state.state_gas.settle(&mut result, price);
+            }
             if let Some(result) = evm.frame_return_result(result)? {
                 Self::settle_pending(evm)?;
                 return Ok(result);
@@ -206,6 +305,10 @@ impl Handler for KernelHandler {
         let gas = result.gas();
         let used = gas.used().saturating_sub(gas.reservoir());
         evm.ctx.journaled_state.fee = U256::from(tip) * U256::from(used);
+        if evm.ctx.journaled_state.dialect.burns() {
+            let beneficiary = evm.ctx.block.beneficiary();
+            amsterdam::burn_rest(&mut evm.ctx.journaled_state, beneficiary).map_err(EVMError::Database)?;
+        }
         Ok(())
     }
 }

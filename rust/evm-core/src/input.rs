@@ -2,6 +2,7 @@
 //!
 //! The layout is described once, in `src/adapters/evm/encode.ts`; offsets here carry its names.
 
+use crate::amsterdam::{self, Dialect};
 use alloc::vec::Vec;
 use revm::context::transaction::{
     AccessList, AccessListItem, Authorization, RecoveredAuthority, RecoveredAuthorization, SignedAuthorization,
@@ -147,8 +148,17 @@ const NET_METERING_GAS: [(GasId, u64); 5] = [
     (GasId::sstore_reset_refund(), 5_000 - 200),
 ];
 
-/// Decodes the block environment and the rules it runs under; true where SSTORE is Constantinople's (EIP-1283).
-pub fn block(r: &Reader) -> Option<(BlockEnv, CfgEnv, bool)> {
+/// A block's environment and the rules it runs under.
+pub struct BlockRules {
+    pub block: BlockEnv,
+    pub cfg: CfgEnv,
+    /// SSTORE is Constantinople's (EIP-1283).
+    pub net_metering: bool,
+    pub dialect: Dialect,
+}
+
+/// Decodes the block environment and the rules it runs under.
+pub fn block(r: &Reader) -> Option<BlockRules> {
     let spec = SpecId::try_from_u8(r.word(2) as u8)?;
     let fraction = r.u64(38);
     let mut cfg = CfgEnv::new_with_spec(spec).with_chain_id(r.u64(0));
@@ -157,6 +167,8 @@ pub fn block(r: &Reader) -> Option<(BlockEnv, CfgEnv, bool)> {
     if net_metering {
         cfg.gas_params.override_gas(NET_METERING_GAS);
     }
+    let dialect = Dialect::from_word(r.word(35));
+    amsterdam::configure(dialect, &mut cfg, r.u64(8));
     cfg.blob_base_fee_update_fraction = if fraction > 0 { Some(fraction) } else { None };
     let max_blobs = r.word(40);
     if max_blobs > 0 && spec.is_enabled_in(SpecId::CANCUN) {
@@ -172,11 +184,12 @@ pub fn block(r: &Reader) -> Option<(BlockEnv, CfgEnv, bool)> {
         difficulty: r.u256(12),
         prevrandao: if r.word(28) != 0 { Some(r.b256(20)) } else { None },
         beneficiary: r.address(29),
+        slot_num: r.u64(41),
         ..Default::default()
     };
     if r.word(34) != 0 {
         let fraction = if fraction > 0 { fraction } else { cfg.blob_base_fee_update_fraction() };
         block.set_blob_excess_gas_and_price(r.u64(36), fraction);
     }
-    Some((block, cfg, net_metering))
+    Some(BlockRules { block, cfg, net_metering, dialect })
 }

@@ -20,7 +20,7 @@ pub fn run(
 ) -> InterpreterAction {
     let table = instructions.instruction_table();
     let gas_table = instructions.gas_table();
-    let net_metering = crate::instructions::is_net_metering();
+    let own_sstore = crate::instructions::is_own_sstore();
     let end = loop {
         let opcode = interpreter.bytecode.opcode();
         interpreter.bytecode.relative_jump(1);
@@ -56,7 +56,7 @@ pub fn run(
             0x52 => memory::mstore(cx),
             0x53 => memory::mstore8(cx),
             0x54 => host::sload(cx),
-            0x55 if !net_metering => host::sstore(cx),
+            0x55 if !own_sstore => host::sstore(cx),
             0x56 => control::jump(cx),
             0x57 => control::jumpi(cx),
             0x5a => system::gas(cx),

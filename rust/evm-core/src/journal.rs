@@ -11,6 +11,7 @@
 //!
 //! A method that cannot return an error leaves it in `pending`; the handler looks after each frame.
 
+use crate::amsterdam::{self, Dialect, StateGas};
 use crate::host::{Abort, HostDb};
 use crate::observe::{flag, Observed};
 use alloc::vec::Vec;
@@ -30,6 +31,12 @@ pub struct WatchedJournal {
     pub pending: Option<Abort>,
     /// What the fee recipient earns by the running transaction.
     pub fee: U256,
+    /// What the frames of the running transaction have been given back of their gas for state, in `BalDevnet4`.
+    pub state_gas: StateGas,
+    /// Gas that the block counts for the running transaction beyond what the transaction used, in `BalDevnet4`.
+    pub block_gas: i64,
+    /// Constant in a block.
+    pub dialect: Dialect,
 }
 
 type Load<T> = Result<StateLoad<T>, Abort>;
@@ -46,6 +53,8 @@ impl WatchedJournal {
     pub fn begin(&mut self) {
         self.pending = None;
         self.fee = U256::ZERO;
+        self.block_gas = 0;
+        self.state_gas.begin();
         self.inner.database.accounts.clear();
         let inner = &mut self.inner.inner;
         inner.commit_tx();
@@ -152,7 +161,7 @@ impl JournalTr for WatchedJournal {
     type JournaledAccount<'a> = JournaledAccount<'a, HostDb, JournalEntry>;
 
     fn new(database: HostDb) -> Self {
-        WatchedJournal { inner: Journal::new(database), pending: None, fee: U256::ZERO }
+        WatchedJournal { inner: Journal::new(database), pending: None, fee: U256::ZERO, state_gas: StateGas::default(), block_gas: 0, dialect: Dialect::Own }
     }
 
     fn db_and_state(&self) -> (&HostDb, &EvmState) {
@@ -206,6 +215,9 @@ impl JournalTr for WatchedJournal {
         self.observe_emptiness(target)?;
         let mut load = self.inner.selfdestruct(address, target, skip)?;
         load.is_cold = cold;
+        if address == target && self.dialect.burns() {
+            amsterdam::burn(self, address);
+        }
         Ok(load)
     }
 

@@ -9,6 +9,7 @@ extern crate alloc;
 
 #[cfg(target_arch = "wasm32")]
 mod allocator;
+mod amsterdam;
 mod ends;
 mod handler;
 mod host;
@@ -29,9 +30,10 @@ use handler::{KernelContext, KernelError, KernelEvm, KernelHandler};
 use host::{Abort, HostDb};
 use input::Reader;
 use output::Writer;
-use revm::context::result::EVMError;
+use revm::context::result::{EVMError, ResultGas};
 use revm::context::ContextSetters;
 use revm::handler::Handler;
+use revm::primitives::hardfork::SpecId;
 use revm::primitives::B256;
 use revm::{Context, MainBuilder};
 
@@ -101,7 +103,7 @@ fn report(k: &mut Kernel) {
 #[no_mangle]
 pub unsafe extern "C" fn begin_block(block: *const u32) -> i32 {
     let k = kernel();
-    let Some((env, cfg, net_metering)) = input::block(&Reader::new(block)) else {
+    let Some(rules) = input::block(&Reader::new(block)) else {
         k.message = "the rules of this fork are not in this kernel".to_string();
         report(k);
         return INVALID;
@@ -112,12 +114,13 @@ pub unsafe extern "C" fn begin_block(block: *const u32) -> i32 {
     };
     database.begin_block();
     instructions::forget();
-    let spec = cfg.spec;
-    let mut context: KernelContext = Context::new(database, spec);
-    context.block = env;
-    context.cfg = cfg;
+    let mut context: KernelContext = Context::new(database, rules.cfg.spec);
+    context.block = rules.block;
+    // The journal keeps a copy of some of it.
+    context.modify_cfg(|cfg| *cfg = rules.cfg);
+    context.journaled_state.dialect = rules.dialect;
     let mut evm = context.build_mainnet();
-    instructions::install(&mut evm.instruction, net_metering);
+    instructions::install(&mut evm.instruction, rules.net_metering, rules.dialect);
     k.evm = Some(Box::new(evm));
     report(k);
     DONE
@@ -149,7 +152,11 @@ pub unsafe extern "C" fn execute(transaction: *const u32, strict: u32) -> i32 {
     let done = result.and_then(|result| {
         output::observe_clearing(&mut evm.ctx.journaled_state, spec).map_err(EVMError::Database)?;
         let fee = evm.ctx.journaled_state.fee;
-        output::write_result(&mut k.output, result, &fee);
+        let gas = output::write_result(&mut k.output, result, &fee);
+        if spec.is_enabled_in(SpecId::AMSTERDAM) {
+            let journal = &evm.ctx.journaled_state;
+            output::write_accesses(&mut k.output, &gas, journal.block_gas, &journal.inner.inner.state);
+        }
         Ok(())
     });
     finish(k, done, strict != 0, false)
@@ -167,6 +174,10 @@ pub unsafe extern "C" fn execute_end(work: *const u32, strict: u32) -> i32 {
     evm.ctx.journaled_state.begin();
     let done = ends::run(evm, &Reader::new(work), &mut k.output)
         .and_then(|()| output::observe_clearing(&mut evm.ctx.journaled_state, spec).map_err(EVMError::Database));
+    if done.is_ok() && spec.is_enabled_in(SpecId::AMSTERDAM) {
+        let state = &evm.ctx.journaled_state.inner.inner.state;
+        output::write_accesses(&mut k.output, &ResultGas::default(), 0, state);
+    }
     finish(k, done, strict != 0, true)
 }
 

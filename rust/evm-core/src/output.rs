@@ -13,6 +13,8 @@
 //!                                                 CODE_WRITTEN: hash 8, pointer, length in bytes
 //!                                                 slots: count, then key 8 and value 8 each
 //! ```
+//! From Amsterdam on, what a block access list wants to know follows what was returned: gas of the transaction before
+//! refunds (regular 2, state 2), accounts loaded, and of each its address 5, slots loaded, and their keys 8 each.
 //! Of an end of the block: word 16 counts its operations, and from 24 on each is its status (3: no code),
 //! the length in bytes of what it returned, and that; then accounts as above.
 
@@ -151,11 +153,6 @@ impl Writer {
         self.bytes(returned);
     }
 
-    /// Accounts follow.
-    pub fn end_operations(&mut self) {
-        self.set(4, self.length as u32);
-    }
-
     fn log(&mut self, log: &Log) {
         let topics = log.data.topics();
         self.reserve(7 + 8 * topics.len() + log.data.data.len().div_ceil(4));
@@ -184,8 +181,8 @@ pub fn result_parts(result: ExecutionResult) -> Parts {
     }
 }
 
-/// What the receipt needs.
-pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) {
+/// What the receipt needs; returns the gas in its parts.
+pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) -> ResultGas {
     w.begin();
     let (status, gas, logs, output, created, reason) = result_parts(result);
     w.set(0, status);
@@ -206,7 +203,25 @@ pub fn write_result(w: &mut Writer, result: ExecutionResult, fee: &U256) {
     }
     w.reserve(output.len().div_ceil(4));
     w.bytes(&output);
-    w.set(4, w.length as u32);
+    gas
+}
+
+/// What the transaction, or the end of the block, costs the block and what it loaded, be it in vain: revm keeps what a
+/// revert undid as cold, and loads nothing that there was no gas to load.
+pub fn write_accesses(w: &mut Writer, gas: &ResultGas, correction: i64, state: &EvmState) {
+    w.reserve(5);
+    let total = gas.total_gas_spent().saturating_add_signed(correction);
+    w.u64(total.saturating_sub(gas.block_state_gas_used()).max(gas.floor_gas()));
+    w.u64(gas.block_state_gas_used());
+    w.word(state.len() as u32);
+    for (address, account) in state {
+        w.reserve(6 + 8 * account.storage.len());
+        w.bytes(address.as_slice());
+        w.word(account.storage.len() as u32);
+        for key in account.storage.keys() {
+            w.u256(key);
+        }
+    }
 }
 
 /// Kinds of halt that a caller can tell apart.
@@ -277,6 +292,7 @@ pub fn observe_clearing(journal: &mut WatchedJournal, spec: SpecId) -> Result<()
 /// everything seen was final, so writes alone remain. An end is several transactions of the journal, which knows
 /// the first value of the last one only: there every slot `loaded` by a touched account is written.
 pub fn write_accounts(w: &mut Writer, accounts: &[Observed], state: &EvmState, spec: SpecId, strict: bool, loaded: bool) {
+    w.set(4, w.length as u32);
     let mut count = 0;
     for account in state.iter() {
         let observed = match account.1.info.account_id {

@@ -7,6 +7,7 @@
  */
 
 import { InvalidInputError } from '../../core/errors.ts'
+import { AMSTERDAM_DIALECTS, type AmsterdamDialect, DEFAULT_DIALECT } from './amsterdam.ts'
 import type { BlockHeader } from './block.ts'
 import { BLOB_SCHEDULE, CHAINS, type ChainName } from './chains.ts'
 import {
@@ -26,11 +27,13 @@ import { hexToBytes, isRecord } from './input.ts'
 /** All that a caller may give as a chain. */
 export type ChainInput = ChainName | ChainConfig | CommonLike
 
-/** What holds for a block besides its EVM rules; known for every fork, also one without a rule set. */
+/** What holds for a block besides its EVM rules. */
 export interface BlockRules {
   readonly chainId: bigint
   /** The latest fork that has begun. */
   readonly fork: ForkName
+  /** From Amsterdam on. */
+  readonly amsterdam?: AmsterdamDialect
   /** From Cancun on. */
   readonly blob?: BlobParams
   /** 20 bytes; absent where the chain does not say. */
@@ -75,11 +78,11 @@ export function chainAtFork(fork: ForkAlias, chainId: number | bigint = 1): Chai
  *   time; the hardfork it is set to does not count (use `chainAtFork` for that)
  * @param header - number and time of the block
  * @throws {Blockloom.InvalidInputError} `INVALID_OPTION` where the chain is not one; `UNKNOWN_FORK` where it names an
- *   unknown fork or none has begun; `UNSUPPORTED_FORK` where the block is in a fork without a rule set
+ *   unknown fork or none has begun; `UNSUPPORTED_FORK` where a Common object switches single EIPs on
  */
 export function resolveChain(chain: ChainInput, header: ForkPoint): ResolvedChain {
   const rules = resolveRules(chain, header)
-  return { ...rules, spec: supportedSpecOf(rules.fork, header) }
+  return { ...rules, spec: specOf(rules.fork) }
 }
 
 /**
@@ -88,7 +91,7 @@ export function resolveChain(chain: ChainInput, header: ForkPoint): ResolvedChai
  * @param chain - as for `resolveChain`
  * @param header - number and time of the block; difficulty or the parent's total difficulty, on a chain that merges by
  *   total difficulty
- * @throws {Blockloom.InvalidInputError} as `resolveChain`, but for a fork without a rule set
+ * @throws {Blockloom.InvalidInputError} as `resolveChain`
  */
 export function resolveRules(chain: ChainInput, header: ForkPoint): BlockRules {
   if (typeof chain === 'string') {
@@ -114,11 +117,13 @@ function resolveConfig(config: ChainConfig, header: ForkPoint): BlockRules {
   const chainId = chainIdOf(config.chainId)
   const schedule = scheduleOf(config)
   const fork = forkAt(schedule, header)
-  const { depositContract, daoForkSupport = true } = config
+  const { depositContract, daoForkSupport = true, amsterdam = DEFAULT_DIALECT } = config
+  const dialect = dialectOf(amsterdam)
   const dao = schedule.begins.get('dao')
   return {
     chainId,
     fork,
+    ...(isSince(fork, 'amsterdam') ? { amsterdam: dialect } : {}),
     ...(isSince(fork, 'cancun') ? { blob: blobParamsOf(fork, config.blobSchedule ?? {}, schedule.begins) } : {}),
     ...(depositContract === undefined ? {} : { depositContract: addressOf(depositContract) }),
     bombDelay: bombDelayAt(fork, schedule.never),
@@ -257,13 +262,9 @@ function isMerged(point: ForkPoint, terminalTotalDifficulty: bigint): boolean {
   )
 }
 
-function supportedSpecOf(fork: ForkName, { number }: ForkPoint): number {
-  const spec = specOf(fork)
-  if (spec !== undefined) return spec
-  throw new InvalidInputError('UNSUPPORTED_FORK', `block ${number} is in fork ${fork}, which has no rule set here`, {
-    fork,
-    number,
-  })
+function dialectOf(value: unknown): AmsterdamDialect {
+  const found = AMSTERDAM_DIALECTS.find((dialect) => dialect === value)
+  return found ?? invalid('chain.amsterdam', `is ${String(value)}, not one of ${AMSTERDAM_DIALECTS.join(', ')}`)
 }
 
 /** The parameters of the latest fork, up to this one, that brought some. */
@@ -314,6 +315,7 @@ function resolveCommon(common: CommonLike, header: ForkPoint): BlockRules {
   return {
     chainId: chainIdOf(common.chainId()),
     fork,
+    ...(isSince(fork, 'amsterdam') ? { amsterdam: DEFAULT_DIALECT } : {}),
     ...(isSince(fork, 'cancun') ? { blob: commonBlobParams(common, fork) } : {}),
     bombDelay: bombDelayAt(fork, new Set()),
     ...(dao === undefined ? {} : { dao: { block: dao, support: true } }),

@@ -18,14 +18,16 @@
  * Block environment, `BLOCK_ENV_WORDS` words:
  *    0-1    chainId, u64               10-11  base fee, u64          29-33  coinbase
  *    2      spec                       12-19  difficulty, u256       34     1 where excess blob gas is given
- *    3      flags: 1 EIP-1283          20-27  prevRandao             35     0
+ *    3      flags: 1 EIP-1283          20-27  prevRandao             35     dialect of Amsterdam
  *    4-5    number, u64                28     1 from the merge on    36-37  excess blob gas, u64
  *    6-7    timestamp, u64                                           38-39  blob base fee update fraction, u64
  *    8-9    gas limit, u64                                           40     most blobs, 0 where there are none
+ *                                                                    41-42  slot number, u64 (EIP-7843)
  *
  * Concurrency: main thread, once a block, before any worker reads the words.
  */
 
+import { dialectCode } from './amsterdam.ts'
 import type { BlockHeader } from './block.ts'
 import type { ResolvedChain } from './chain.ts'
 import { SPEC_PARIS } from './forks.ts'
@@ -123,9 +125,11 @@ export function encodeBlockEnv(header: BlockHeader, chain: ResolvedChain, words:
   words[at + 28] = chain.spec >= SPEC_PARIS ? 1 : 0
   putBytes(words, at + 29, header.coinbase)
   words[at + 34] = excessBlobGas === undefined ? 0 : 1
+  words[at + 35] = chain.amsterdam === undefined ? 0 : dialectCode(chain.amsterdam)
   putInteger(words, at + 36, 2, excessBlobGas ?? 0n)
   putInteger(words, at + 38, 2, BigInt(chain.blob?.baseFeeUpdateFraction ?? 0))
   words[at + 40] = chain.blob?.max ?? 0
+  putInteger(words, at + 41, 2, header.slotNumber ?? 0n)
   return at + BLOCK_ENV_WORDS
 }
 

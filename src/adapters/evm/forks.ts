@@ -6,7 +6,9 @@
  * the number of the fork before it.
  */
 
-/** Rule set by fork, in the order in which forks happened; undefined where there is none. */
+import type { AmsterdamDialect } from './amsterdam.ts'
+
+/** Rule set by fork, in the order in which forks happened. */
 const RULE_SETS = {
   chainstart: 0,
   homestead: 1,
@@ -34,8 +36,8 @@ const RULE_SETS = {
   bpo3: 13,
   bpo4: 13,
   bpo5: 13,
-  // Its gas rules still move.
-  amsterdam: undefined,
+  // In the dialect that the chain names (amsterdam.ts).
+  amsterdam: 14,
 } as const
 
 /** A fork as @ethereumjs/common spells it. */
@@ -62,8 +64,11 @@ export const SPEC_CANCUN: number = RULE_SETS.cancun
 /** First rule set with requests to the beacon chain (EIP-7685). */
 export const SPEC_PRAGUE: number = RULE_SETS.prague
 
-/** The number of the rule set a fork runs by (revm's SpecId); undefined where there is none. */
-export function specOf(fork: ForkName): number | undefined {
+/** First rule set with block access lists. */
+export const SPEC_AMSTERDAM: number = RULE_SETS.amsterdam
+
+/** The number of the rule set a fork runs by (revm's SpecId). */
+export function specOf(fork: ForkName): number {
   return RULE_SETS[fork]
 }
 
@@ -113,6 +118,8 @@ export interface ChainConfig {
   readonly daoForkSupport?: boolean
   /** Blob parameters by the fork that brought them; mainnet's stand in for what is left out, up to bpo2. */
   readonly blobSchedule?: { readonly [Name in ForkAlias]?: BlobParams }
+  /** Whose rules Amsterdam has here, for as long as the fork is a draft; revm's by default. */
+  readonly amsterdam?: AmsterdamDialect
   /** Address of the deposit contract (EIP-6110): 20 bytes or hex. */
   readonly depositContract?: string | Uint8Array
 }

@@ -186,7 +186,9 @@ class Walk {
     const address = hexOf(bytesAt(this.#state, record + AccountRecord.Address, 20))
     const storage = this.#takeSlots(place, slots, cleared, old)
     if (!account.exists) {
-      return old.exists ? { address, storage: new Map(), storageCleared: false, deleted: true } : undefined
+      // What it had is said, for an access list lists it; who applies the difference needs no more than `deleted`.
+      const lost = isZero8(old.balance.words, old.balance.at) ? {} : { balance: 0n }
+      return old.exists ? { address, ...lost, storage: new Map(), storageCleared: false, deleted: true } : undefined
     }
     const diff: { -readonly [Name in keyof AccountDiff]: AccountDiff[Name] } = {
       address,

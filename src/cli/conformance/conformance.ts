@@ -7,6 +7,7 @@
  * Always true: when `runConformance` returns, the pool is closed and the progress bar is gone.
  */
 import { writeFile } from 'node:fs/promises'
+import type { AmsterdamDialect } from '../../evm.ts'
 import {
   createExecutor,
   createMemoryState,
@@ -17,6 +18,7 @@ import {
 import { showProgress } from '../progress.ts'
 import { Exit } from '../run.ts'
 import { errorLine, printable } from '../text.ts'
+import { dialectOf } from './dialect.ts'
 import { executionOf } from './execution.ts'
 import { decodeFixture } from './fixture.ts'
 import { FixtureError } from './json.ts'
@@ -34,6 +36,8 @@ export interface ConformanceOptions {
   readonly pack: 'disjoint' | 'overlapping' | undefined
   /** Runs the first, and then every so many-th, case of each fork of each file. */
   readonly every: number
+  /** Whose Amsterdam the fixtures are of; undefined where the release that each is from shall tell. */
+  readonly amsterdam: AmsterdamDialect | undefined
   /** Where to write the page of results. */
   readonly docs: string | undefined
   readonly signal: AbortSignal
@@ -108,7 +112,7 @@ export async function runConformance(paths: readonly string[], options: Conforma
     const cases = sampled(files, options.every, unusable)
     const inOrder = new InOrder(tell)
     const lane = async (): Promise<void> => {
-      const pool = new CasePool(await newExecutor(), signal)
+      const pool = new CasePool(await newExecutor(), options)
       for (;;) {
         const next = await cases.next()
         if (next.done === true || signal.aborted) return
@@ -162,19 +166,21 @@ async function* sampled(
 class CasePool {
   readonly #executor: Executor
   readonly #signal: AbortSignal
+  readonly #amsterdam: AmsterdamDialect | undefined
   #state: MemoryState | undefined
   #cases = 0
 
-  constructor(executor: Executor, signal: AbortSignal) {
+  constructor(executor: Executor, { signal, amsterdam }: ConformanceOptions) {
     this.#executor = executor
     this.#signal = signal
+    this.#amsterdam = amsterdam
   }
 
   async run(raw: RawCase, unusable: (error: FixtureError) => void): Promise<ToldCase | undefined> {
     const { source, line, file, name } = raw
     try {
       const fixture = decodeFixture(raw.test, [source, line === undefined ? '' : `line ${line}`, `test ${name}`])
-      const rules = rulesOf(fixture)
+      const rules = rulesOf(fixture, this.#amsterdam ?? dialectOf(source, file))
       const execute = rules === undefined ? neverCalled : executionOf(this.#executor, rules, this.#signal)
       const keccak256 = (bytes: Uint8Array): Uint8Array => this.#executor.keccak256(bytes)
       const result = await runCase(fixture, rules, { execute, keccak256, state: this.#freshState() })

@@ -117,8 +117,12 @@ const EXPECTED: Readonly<Record<string, readonly Reason[]>> = {
   'BlockException.RLP_STRUCTURES_ENCODING': ['form', 'form.transaction', 'form.withdrawals'],
   'BlockException.RLP_INVALID_FIELD_OVERFLOW_64': ['form', 'form.transaction', 'form.withdrawals'],
   'BlockException.RLP_WITHDRAWALS_NOT_READ': ['form', 'form.withdrawals'],
-  // Fields of the header that its fork does not have, or lacks.
-  'BlockException.INCORRECT_BLOCK_FORMAT': ['form', 'header.excessBlobGas', 'header.blobGasUsed', 'blockAccessList'],
+  // Fields of the header that its fork does not have, or lacks; or an access list that is none. A block names its list by
+  // hash alone, and one that is none hashes to no list that a block can have.
+  'BlockException.INCORRECT_BLOCK_FORMAT': [
+    ...(['form', 'header.excessBlobGas', 'header.blobGasUsed'] as const),
+    ...(['blockAccessList', 'header.blockAccessListHash'] as const),
+  ],
   'BlockException.INVALID_GASLIMIT': ['header.gasLimit'],
   'BlockException.INVALID_BLOCK_TIMESTAMP_OLDER_THAN_PARENT': ['header.timestamp'],
   'BlockException.INVALID_BLOCK_NUMBER': ['header.number'],

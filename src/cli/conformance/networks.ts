@@ -5,7 +5,7 @@
  * `ShanghaiToCancunAtTime15k` (time 15,000), `ArrowGlacierToParisAtDiffC0000` (total difficulty 0xc0000). A chain of a
  * single fork has it and all before it from its first block on, but for the DAO fork, which changed balances of one chain.
  */
-import type { BlobParams, ChainConfig, ForkActivation, ForkName } from '../../evm.ts'
+import type { AmsterdamDialect, BlobParams, ChainConfig, ForkActivation, ForkName } from '../../evm.ts'
 import type { Fixture, FixtureBlobParams } from './fixture.ts'
 
 /** The rules of a fixture's chain. */
@@ -70,9 +70,18 @@ type Point = { readonly activation: ForkActivation } | { readonly totalDifficult
 /**
  * Finds the rules of a fixture's chain.
  *
+ * @param amsterdam - whose Amsterdam it is; the library's default where left out
  * @returns undefined where the name is not known
  */
-export function rulesOf(fixture: Pick<Fixture, 'network' | 'chainId' | 'blobSchedule'>): NetworkRules | undefined {
+export function rulesOf(
+  fixture: Pick<Fixture, 'network' | 'chainId' | 'blobSchedule'>,
+  amsterdam?: AmsterdamDialect,
+): NetworkRules | undefined {
+  const found = rulesByName(fixture)
+  return found === undefined || amsterdam === undefined ? found : { ...found, chain: { ...found.chain, amsterdam } }
+}
+
+function rulesByName(fixture: Pick<Fixture, 'network' | 'chainId' | 'blobSchedule'>): NetworkRules | undefined {
   const single = indexOf(fixture.network)
   if (single >= 0) return rules(fixture, single, undefined)
   const parts = TRANSITION.exec(fixture.network)

@@ -120,27 +120,33 @@ function rowsOf({ suites }: Summary): string[][] {
 /** More of a reason than a table has room for. */
 const NOTES: readonly (readonly [reason: string, lines: readonly string[]])[] = [
   [
-    'no rule set for amsterdam',
-    [
-      'Amsterdam is refused with `UNSUPPORTED_FORK`, so that nobody gets results that look right. The pinned revm 43.0.3 knows the fork',
-      'in one dialect, with gas rules of a later state of it than the fixtures have; what is in the way, by EIP:',
-      '',
-      '| EIP | revm 43.0.3 | what is missing |',
-      '|---|---|---|',
-      '| 2780, 8037, 8038, 7976, 7981: prices | always on, the prices of EXTCODESIZE and EXTCODECOPY by fork | to be switched off or set for the fixtures, which differ between the two suites |',
-      '| 7954: code sizes | always on | as above |',
-      '| 7708: logs of transfers | emitted | no log where ether is burnt |',
-      '| 8246: self-destruct to itself keeps the balance | always on | as above |',
-      '| 7843: slot number | takes it | it is decoded, and not handed on yet |',
-      '| 8024: DUPN, SWAPN, EXCHANGE | yes | nothing |',
-      '| 7778, 8037: gas of the block | told apart from what receipts sum | the sum is not kept yet |',
-      '| 7928: block access lists | in part | they are neither made nor checked yet |',
-    ],
-  ],
-  [
     'what uncles say of themselves is not checked',
     ['The headers of uncles are not checked, only their number, hash and generation; nor are seals of proof of work.'],
   ],
+]
+
+/** What is said where fixtures of Amsterdam were run. */
+const AMSTERDAM_NOTE: readonly string[] = [
+  '## Amsterdam',
+  '',
+  'The fork is a draft, and its test networks did not agree on its rules. Each case runs by those of the network that its release of',
+  'fixtures is for ([decision 0010](decisions/0010-dialects-of-amsterdam.md)); every block makes its access list (EIP-7928), whose',
+  'hash is compared. What the pinned revm 43.0.3 has of each, and what is added or taken away here:',
+  '',
+  '| | `bal-devnet-2` | `bal-devnet-4` | `glamsterdam-devnet-8` (default) |',
+  '|---|---|---|---|',
+  '| fixtures | `bal@v5.1.0` | v5.7.0-alpha | none here |',
+  '| 7708: logs of transfers | revm; logs of what is burnt added | same | revm |',
+  '| 7778: gas of a block before refunds | revm | same | revm |',
+  '| 7843, 8024: slot number, stack instructions | revm | same | revm |',
+  '| 7928: access lists | made here of what revm loaded | same | same |',
+  '| 7954: code sizes | switched off | set to 32 KiB | revm, 64 KiB |',
+  '| 7976, 7981: calldata, access lists | switched off | revm, prices set | revm |',
+  '| 8037: gas for state | switched off | price by gas limit; own CREATE, SSTORE, settling of frames | revm |',
+  '| 2780, 8038, 8246 | switched off | switched off | revm |',
+  '',
+  'A list reaches a block as its hash alone, so a list that is malformed is told by its hash too. Nothing here confirms the default:',
+  'no fixtures of that network are at hand.',
 ]
 
 /**
@@ -177,6 +183,7 @@ export function page(summary: Summary, others: readonly ToldCase[], command: str
     '',
     ...(reasons.length === 0 ? ['Everything passes.'] : ['| cases | what | why |', '|---|---|---|', ...reasons]),
     ...NOTES.flatMap(([reason, note]) => (byReason.has(`skipped | ${reason}`) ? ['', ...note] : [])),
+    ...(rows.some((row) => /\| Amsterdam \|/.test(row)) ? ['', ...AMSTERDAM_NOTE] : []),
     ...(failures.length === 0 ? [] : ['', '## Cases that fail', '', ...failures]),
     '',
   ].join('\n')

@@ -1,8 +1,8 @@
 /**
  * Runs one fixture and says what came of it: passed, failed with the first difference, or skipped with the reason.
  */
-import { decodeBlock, resolveChain } from '../../evm.ts'
-import { type Hex, InvalidInputError, stateRootOf } from '../../index.ts'
+import { decodeBlock } from '../../evm.ts'
+import { type Hex, stateRootOf } from '../../index.ts'
 import { toHex } from '../digest.ts'
 import { allowedBy, mayBeAnUncles, type Reason, reasonsOf } from './exceptions.ts'
 import type { Alloc, Fixture, FixtureAccount, FixtureBlock } from './fixture.ts'
@@ -51,8 +51,6 @@ export async function runCase(
     return { status, reason, blocks, transactions, aborts }
   }
   if (rules === undefined) return end('failed', `the chain ${fixture.network} is not known`)
-  const missing = missingFork(rules)
-  if (missing !== undefined) return end('skipped', `no rule set for ${missing}`)
   let tree: BlockTree | undefined
   try {
     tree = new BlockTree(fixture, options)
@@ -72,22 +70,6 @@ export async function runCase(
   } finally {
     tree?.close()
   }
-}
-
-/** The first fork of the chain that has no rule set here. */
-export function missingFork({ chain, fork }: NetworkRules): string | undefined {
-  const last = (1n << 64n) - 1n
-  const far = { number: last, timestamp: last, parentTotalDifficulty: 1n << 255n }
-  for (const point of [{ number: 0n, timestamp: 0n, parentTotalDifficulty: 0n }, far]) {
-    try {
-      resolveChain(chain, point)
-    } catch (error) {
-      if (error instanceof InvalidInputError && error.code === 'UNSUPPORTED_FORK')
-        return String(error.fields['fork'] ?? fork)
-      throw error
-    }
-  }
-  return undefined
 }
 
 async function importOne(tree: BlockTree, block: FixtureBlock, index: number, tally: Tally): Promise<void> {
