@@ -129,7 +129,8 @@ describe('blocks', () => {
       const parallel = await run(blocks, file, { state, speculation })
       expectSame(parallel, sequential)
       expect(parallel.run.executions).toBeLessThanOrEqual(2 * 600)
-      expect(parallel.run.speculative + parallel.run.reexecuted + parallel.run.fallback).toBe(600)
+      const { direct, speculative, reexecuted, fallback } = parallel.run
+      expect(direct + speculative + reexecuted + fallback).toBe(600)
     },
   )
 })
