@@ -1,7 +1,9 @@
 /** What the workers are told of a block: rules and header, in terms that can be cloned; transactions go by words. */
+import { InvalidInputError } from '../../core/errors.ts'
 import type { BlockHeader, DecodedBlock } from '../evm/block.ts'
 import type { ChainInput, ResolvedChain } from '../evm/chain.ts'
 import { blobBaseFee } from '../evm/fees.ts'
+import { SPEC_AMSTERDAM } from '../evm/forks.ts'
 import type { BlockTransaction } from '../evm/transaction.ts'
 import { encodeRawTransaction, signingPayload } from '../evm/transaction.ts'
 
@@ -34,16 +36,28 @@ const partsOf = (chain: ChainInput): CommonParts | undefined => {
   return structuredClone({ chain: common._chainParams, eips: common._eips, params: common._params })
 }
 
-export const contextOf = ({ header }: DecodedBlock, rules: ResolvedChain, chain: ChainInput): BlockContext => ({
-  chainId: rules.chainId,
-  fork: rules.fork,
-  header,
-  blobGasPrice:
-    rules.blob !== undefined && header.excessBlobGas !== undefined
-      ? blobBaseFee(header.excessBlobGas, rules.blob)
-      : undefined,
-  common: partsOf(chain),
-})
+/** @throws {InvalidInputError} UNSUPPORTED_FORK for Amsterdam, whose access lists and gas this adapter cannot tell */
+export const contextOf = ({ header }: DecodedBlock, rules: ResolvedChain, chain: ChainInput): BlockContext => {
+  if (rules.spec >= SPEC_AMSTERDAM) {
+    throw new InvalidInputError(
+      'UNSUPPORTED_FORK',
+      `the adapter 'ethereumjs' has no rules of ${rules.fork}; use 'revm'`,
+      {
+        fork: rules.fork,
+      },
+    )
+  }
+  return {
+    chainId: rules.chainId,
+    fork: rules.fork,
+    header,
+    blobGasPrice:
+      rules.blob !== undefined && header.excessBlobGas !== undefined
+        ? blobBaseFee(header.excessBlobGas, rules.blob)
+        : undefined,
+    common: partsOf(chain),
+  }
+}
 
 /** Words before a transaction's bytes: its sender 5, then how many bytes there are. */
 const HEAD = 6
