@@ -16,6 +16,7 @@ import {
   RECORD_SHIFT,
   recordOf,
   SlotRecord,
+  Tag,
 } from '../core/location.ts'
 import { Abort, answerSize, Event, Execution, Wait } from './events.ts'
 
@@ -112,8 +113,8 @@ export class LocationNames {
 /** The kind of a task's number in a trace, where it has no record to tell it from a balance. */
 export const NUMBER = 5
 
-/** Tag of a record whose key is bytes (core/location.ts). */
-const isKey = (state: Words, location: number): boolean => state[recordOf(location)] === 3
+/** A task's value or number. */
+const isKey = (state: Words, location: number): boolean => state[recordOf(location)] === Tag.Bytes
 
 /** Reads one worker's log. */
 export class LogReader {

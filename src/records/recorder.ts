@@ -10,9 +10,8 @@ import type { Arena } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
 import { Outcome } from '../core/contracts.ts'
 import { Control, Entry, Place, Record, WorkerBlock } from '../core/layout.ts'
-import { kindOf } from '../core/location.ts'
 import type { AnswerLog } from './answers.ts'
-import { DIGEST_START, mixRecord, mixWord, mixWords } from './digest.ts'
+import { DIGEST_START, digestOfWrite, mixWords } from './digest.ts'
 import { Abort, Chunk, Commit, Event, Execution, LOG_CHUNK, Mode, TICKS, Wait } from './events.ts'
 
 type Words = Int32Array
@@ -116,7 +115,9 @@ export class Recorder {
       let h = this.#resultDigest(t)
       for (let k = 0; k < count; k++) {
         const entry = engine[set + k]
-        h = this.#mix(h, engine[entry + Entry.Location], engine[entry + Entry.Record] >> 1)
+        h =
+          (h + digestOfWrite(this.#state, engine[entry + Entry.Location], engine, engine[entry + Entry.Record] >> 1)) |
+          0
       }
       engine[at + Execution.Digest] = h
     }
@@ -139,7 +140,8 @@ export class Recorder {
     if (this.#answers === undefined || outcome !== Outcome.Done) return
     let h = this.#resultDigest(t)
     for (let k = 0; k < count; k++) {
-      h = this.#mix(h, memory.writes[k], engine[this.#state[memory.writes[k]] + Entry.Record] >> 1)
+      const location = memory.writes[k]
+      h = (h + digestOfWrite(this.#state, location, engine, engine[this.#state[location] + Entry.Record] >> 1)) | 0
     }
     engine[at + Execution.Digest] = h
   }
@@ -176,10 +178,6 @@ export class Recorder {
   #resultDigest(t: number): number {
     const engine = this.#engine
     return mixWords(DIGEST_START, engine, engine[t + Place.Result], engine[t + Place.ResultWords])
-  }
-
-  #mix(hash: number, location: number, record: number): number {
-    return mixRecord(mixWord(hash, 7), this.#engine, record, kindOf(this.#state, location))
   }
 
   #waited(location: number, on: number, began: number): void {
