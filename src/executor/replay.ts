@@ -132,8 +132,8 @@ class Replay implements ReplaySource {
   }
 
   all(signal: AbortSignal | undefined): Pick<ReplayResult, 'incarnations' | 'difference'> {
-    const { engine, scratch, state } = this.#stage
-    const memory = new ReplayMemory(engine, scratch, state.table, this)
+    const { adapter, engine, scratch, state } = this.#stage
+    const memory = new ReplayMemory(engine, scratch, state.table, this, adapter.resultDigest)
     for (const execution of this.#order()) {
       signal?.throwIfAborted()
       const divergence = this.#replay(execution, memory)

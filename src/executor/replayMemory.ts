@@ -5,13 +5,14 @@
  * compared as it goes; the first difference stays, and everything after it is unwound.
  */
 
-import { Predicate, type TaskMemory } from '../core/contracts.ts'
+import { Predicate, type SyncAdapter, type TaskMemory } from '../core/contracts.ts'
 import { CapacityError } from '../core/errors.ts'
-import { DeltaRecord, Record } from '../core/layout.ts'
+import { Control, DeltaRecord, Record } from '../core/layout.ts'
 import { Kind, LENGTH, Life, STORED } from '../core/location.ts'
+import { MIX_START, mixWords } from '../core/mix.ts'
 import type { LocationTable } from '../core/table.ts'
 import { copy, copy8 } from '../core/words.ts'
-import { DIGEST_START, digestOfWrite, mixWords } from '../records/digest.ts'
+import { digestOfWrite } from '../records/digest.ts'
 import { Answer, answerSize } from '../records/events.ts'
 import { isRecord, type RawExecution, type RawRead } from '../records/runDecoder.ts'
 
@@ -65,6 +66,7 @@ export class ReplayMemory implements TaskMemory {
   /** The first difference of this incarnation. */
   divergence: Divergence | undefined
   readonly #source: ReplaySource
+  readonly #resultDigest: SyncAdapter['resultDigest']
   /** First word of the engine memory that an incarnation may use. */
   readonly #scratch: number
   #next = 0
@@ -76,7 +78,14 @@ export class ReplayMemory implements TaskMemory {
   #writes: { location: number; kind: Kind }[] = []
   readonly #records = new Map<number, number>()
 
-  constructor(engine: Words, scratch: number, table: LocationTable, source: ReplaySource) {
+  constructor(
+    engine: Words,
+    scratch: number,
+    table: LocationTable,
+    source: ReplaySource,
+    resultDigest: SyncAdapter['resultDigest'],
+  ) {
+    this.#resultDigest = resultDigest
     this.engine = engine
     this.table = table
     this.state = table.words
@@ -250,7 +259,10 @@ export class ReplayMemory implements TaskMemory {
   }
 
   #digest(): number {
-    let h = mixWords(DIGEST_START, this.engine, this.#result, this.#resultWords)
+    const { engine, place } = this
+    const isEnd = place === 0 || place > engine[Control.Places]
+    let h =
+      this.#resultDigest?.(engine, this.#result, isEnd) ?? mixWords(MIX_START, engine, this.#result, this.#resultWords)
     for (const { location } of this.#writes) {
       h = (h + digestOfWrite(this.state, location, this.engine, this.#records.get(location) as number)) | 0
     }

@@ -2,6 +2,7 @@
  * One word that stands for what an incarnation did: its result, and what it wrote where. Locations count by their names,
  * and their order does not count: an adapter publishes in the order of ids, which are another state's in a replay.
  */
+
 import { DeltaRecord, Record } from '../core/layout.ts'
 import {
   AccountRecord,
@@ -15,32 +16,19 @@ import {
   SlotRecord,
   Tag,
 } from '../core/location.ts'
+import { MIX_START, mixBytes, mixWord, mixWords } from '../core/mix.ts'
 
 type Words = Int32Array
-
-/** FNV-1a over words, 0x811c9dc5 to begin with. It tells executions apart, and is no proof against an adversary. */
-const mixWord = (hash: number, word: number): number => {
-  const h = Math.imul(hash ^ word, 0x01000193)
-  return h ^ (h >>> 15)
-}
-
-export const DIGEST_START = 0x811c9dc5 | 0
-
-export const mixWords = (hash: number, words: Words, at: number, count: number): number => {
-  let h = hash
-  for (let k = 0; k < count; k++) h = mixWord(h, words[at + k])
-  return h
-}
 
 /** Digest of a write: its location's name and its record. Add those of all writes to that of the result. */
 export const digestOfWrite = (state: Words, location: number, words: Words, record: number): number => {
   const kind = kindOf(state, location)
   const r = recordOf(location)
   if (kind === Kind.Bytes || state[r] === Tag.Bytes) {
-    return mixRecord(mixWord(mixWord(DIGEST_START, kind), state[r + BytesRecord.Hash]), words, record, kind)
+    return mixRecord(mixWord(mixWord(MIX_START, kind), state[r + BytesRecord.Hash]), words, record, kind)
   }
   const account = kind === Kind.Slot ? state[r + SlotRecord.Account] << RECORD_SHIFT : r
-  let h = mixWords(mixWord(DIGEST_START, kind), state, account + AccountRecord.Address, 5)
+  let h = mixWords(mixWord(MIX_START, kind), state, account + AccountRecord.Address, 5)
   if (kind === Kind.Slot) h = mixWords(h, state, r + SlotRecord.Key, 8)
   return mixRecord(h, words, record, kind)
 }
@@ -53,7 +41,7 @@ const mixRecord = (hash: number, words: Words, record: number, kind: Kind): numb
   const value = record + 1
   if (kind === Kind.Bytes) {
     const h = mixWord(mixWord(hash, 1), words[value])
-    return words[value] <= 0 ? h : mixWords(h, words, words[value + 1], (words[value] + 3) >> 2)
+    return words[value] <= 0 ? h : mixBytes(h, words, words[value + 1], words[value])
   }
   const h = mixWords(mixWord(hash, 1), words, value, LENGTH[kind])
   return kind === Kind.Life ? mixWord(h, words[value + Life.CodeBytes]) : h
