@@ -11,27 +11,20 @@ import { createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
 import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { readHex } from '../core/hex.ts'
 import { CONTROL_END, Control } from '../core/layout.ts'
-import { Kind, locationOf, RECORD_SHIFT } from '../core/location.ts'
+import { Kind, locationOf } from '../core/location.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { deserialize } from '../platform/files.ts'
 import { reserveShared } from '../platform/memory.ts'
 import { readBytes } from '../platform/threads.ts'
 import { decodeRuns, locationRecord, recordOf } from '../records/decode.ts'
-import { NUMBER } from '../records/drain.ts'
 import { Answer, answerSize, Mode } from '../records/events.ts'
 import { notATrace } from '../records/format.ts'
-import {
-  isRecord,
-  type NamedLocation,
-  parseJson,
-  type RawExecution,
-  type RunDecoder,
-  splitJson,
-} from '../records/runDecoder.ts'
+import { isRecord, parseJson, type RawExecution, type RunDecoder, splitJson } from '../records/runDecoder.ts'
 import type { LocationRecord, RunRecord } from '../records/runRecord.ts'
 import { createKeyValueState } from '../state/keyValueState.ts'
 import { createMemoryState, type StateFile } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
+import { locate } from './locate.ts'
 import { Diverged, type Divergence, ReplayMemory, type ReplaySource, type WrittenValues } from './replayMemory.ts'
 
 type Words = Int32Array
@@ -128,7 +121,7 @@ class Replay implements ReplaySource {
   constructor(run: RunDecoder, stage: Stage) {
     this.#run = run
     this.#stage = stage
-    this.#locations = run.locations.map((name) => locate(stage.state, name))
+    this.#locations = run.locations.map((name) => locate(stage.state.table, name))
   }
 
   all(signal: AbortSignal | undefined): Pick<ReplayResult, 'incarnations' | 'difference'> {
@@ -223,16 +216,6 @@ const nameOf = (outcome: number): string =>
   Object.entries(Outcome)
     .find(([, value]) => value === outcome)?.[0]
     .toLowerCase() ?? String(outcome)
-
-/** A location of the replay's state by its name, interned if need be. */
-const locate = ({ table }: SharedState, { kind, words }: NamedLocation): number => {
-  if (kind === NUMBER || kind === Kind.Bytes) {
-    return locationOf(table.bytes(words, 1, words[0]), kind === NUMBER ? Kind.Balance : Kind.Bytes)
-  }
-  const account = table.account(words, 0)
-  if (kind !== Kind.Slot) return locationOf(account, kind as Kind)
-  return locationOf(table.slot(account >> RECORD_SHIFT, words, 5), Kind.Slot)
-}
 
 // ---- stages ----
 

@@ -85,6 +85,16 @@ export class LocationNames {
     this.#name(location)
   }
 
+  /** Kind and words of a location, on their own. */
+  nameOf(location: number): { readonly kind: number; readonly words: Words } {
+    const at = this.fresh.length
+    this.#name(location)
+    const words = this.fresh.words.slice(at + 3, this.fresh.length)
+    const kind = this.fresh.words[at + 1]
+    this.fresh.length = at
+    return { kind, words }
+  }
+
   /** Location, kind, words that follow: an address, an address and a slot, or bytes of a key and the key. */
   #name(location: number): void {
     const { fresh } = this
@@ -107,6 +117,25 @@ export class LocationNames {
     fresh.push(isSlot ? 13 : 5)
     fresh.copy(state, account + AccountRecord.Address, 5)
     if (isSlot) fresh.copy(state, record + SlotRecord.Key, 8)
+  }
+}
+
+/**
+ * Visits the aborts in a worker's log of a run that is over.
+ *
+ * @param visit - place, and the location that failed, or 0
+ */
+export const visitAborts = (engine: Words, worker: number, visit: (place: number, location: number) => void): void => {
+  const block = Control.WorkerBlocks + worker * WorkerBlock.Size
+  const end = atomics.load(engine, block + WorkerBlock.Logged)
+  if (end === 0) return
+  for (let at = engine[block + WorkerBlock.Log]; at !== end; ) {
+    const tag = engine[at] & 255
+    if (tag === Event.Next) at = engine[at + 1]
+    else {
+      if (tag === Event.Abort) visit(engine[at + Abort.Place], engine[at + Abort.Location])
+      at += engine[at + 1]
+    }
   }
 }
 
