@@ -12,6 +12,7 @@ import { ensureBuilt } from '../scripts/ensure.mjs'
 import { judge } from '../scripts/readme-table.mjs'
 import { type EthereumjsFile, runEthereumjs } from './ethereumjs.ts'
 import type { BenchFile } from './pool.ts'
+import { type RecordsRow, recordsTable } from './records.ts'
 import {
   type BlockRow,
   blockTable,
@@ -44,7 +45,7 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders', 'hash', 'root', 'whole'] as const
+const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'records'] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -60,7 +61,7 @@ const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
-                        root, whole
+                        root, whole, records
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -250,6 +251,12 @@ async function measureAll(settings: Settings): Promise<Results> {
     if (whole.some(({ edr }) => edr === undefined))
       skipped.push('@nomicfoundation/edr: not installed (benchmarks/edr.ts)')
   }
+  let records: readonly RecordsRow[] | undefined
+  if (wants('records')) {
+    const { measureRecords } = await import('./records.ts')
+    say('bench: records')
+    records = await measureRecords(runs)
+  }
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
   if (!settings.ethereumjs) skipped.push('@ethereumjs/vm: --no-ethereumjs')
   return {
@@ -262,6 +269,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(hashes !== undefined && { hashes }),
     ...(roots.length === 0 ? {} : { roots }),
     ...(whole !== undefined && { whole }),
+    ...(records !== undefined && { records }),
     skipped,
   }
 }
@@ -315,6 +323,7 @@ function print(results: Results): void {
   if (results.costs.length > 0) console.log(`${costTable(results.costs)}\n`)
   if (results.roots !== undefined) console.log(`${rootTable(results.roots)}\n`)
   if (results.whole !== undefined) console.log(`${wholeTable(results.whole)}\n`)
+  if (results.records !== undefined) console.log(`${recordsTable(results.records)}\n`)
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)
