@@ -141,10 +141,12 @@ export const WorkerBlock = {
   Fallbacks: 9,
   /** Executions of the block's ends, which the counts above leave out. */
   EndExecutions: 10,
+  /** Places executed once, at the commit cursor, because everything below them was final. */
+  Direct: 11,
   /** First chunk of the worker's log, and where what it has published ends; both 0 while it has logged nothing. */
-  Log: 11,
+  Log: 12,
   /** Atomic: publishes the words of the log before it. Main reads them while the run goes on. */
-  Logged: 12,
+  Logged: 13,
 } as const
 
 export const MAX_WORKERS = 64

@@ -3,7 +3,7 @@
  *
  * What a worker's loop (blockRun.ts) calls where a run is recorded. Where it is not, none of this exists.
  */
-import type { Outcome, SyncAdapter } from '../core/contracts.ts'
+import type { Adapter, Outcome } from '../core/contracts.ts'
 import { Control, Recording } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
@@ -27,7 +27,7 @@ export class RunRecording {
    * @param what - bits of `Recording`
    * @param clock - milliseconds from this thread's `performance.now()` to the clock of all threads
    */
-  constructor(engine: Words, worker: number, table: LocationTable, adapter: SyncAdapter, what: number, clock: number) {
+  constructor(engine: Words, worker: number, table: LocationTable, adapter: Adapter, what: number, clock: number) {
     this.#engine = engine
     const answers = (what & Recording.Answers) === 0 ? undefined : new AnswerLog()
     this.memory = answers === undefined ? new MVMemory(engine, table) : new AnsweringMemory(engine, table, answers)

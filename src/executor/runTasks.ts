@@ -49,6 +49,8 @@ export interface RunTasksOptions {
 export interface TaskExecutorOptions extends EngineOptions, ObserveOptions {
   /** Address of the module whose functions are the tasks; workers import it. */
   readonly module: URL | string
+  /** Lets tasks return promises. A worker awaits each before it begins another; without it a promise is a failed task. */
+  readonly asynchronous?: boolean
 }
 
 /** What became of a task, and how often it was executed before the incarnation that counts. */
@@ -177,7 +179,13 @@ export const createTaskExecutor = async (options: TaskExecutorOptions): Promise<
       option: 'module',
     })
   }
-  const engine = new Engine(options, { kind: 'tasks', module })
+  const { asynchronous = false } = options
+  if (typeof asynchronous !== 'boolean') {
+    throw new InvalidInputError('INVALID_OPTION', `asynchronous is true or false, not ${String(asynchronous)}`, {
+      option: 'asynchronous',
+    })
+  }
+  const engine = new Engine(options, { kind: 'tasks', module, asynchronous })
   return new TaskExecutor(engine, module, new Observers(engine, options))
 }
 

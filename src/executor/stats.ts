@@ -21,6 +21,7 @@ export interface ExecutorStats extends WorkerStats {
   /** Transactions or tasks of the runs that ended well, and how each was committed. */
   readonly places: number
   readonly speculative: number
+  readonly direct: number
   readonly reexecuted: number
   readonly fallback: number
   readonly fallbacks: number
@@ -31,7 +32,7 @@ export interface ExecutorStats extends WorkerStats {
 }
 
 const COUNTS = ['executions', 'aborts', 'validations', 'deferrals', 'waits'] as const
-const SUMS = ['speculative', 'reexecuted', 'fallback', 'fallbacks', 'ms', ...COUNTS] as const
+const SUMS = ['speculative', 'direct', 'reexecuted', 'fallback', 'fallbacks', 'ms', ...COUNTS] as const
 const FIELDS = {
   executions: WorkerBlock.Executions,
   aborts: WorkerBlock.Aborts,
@@ -50,6 +51,7 @@ export class StatsKeeper {
     failed: 0,
     places: 0,
     speculative: 0,
+    direct: 0,
     reexecuted: 0,
     fallback: 0,
     fallbacks: 0,

@@ -5,23 +5,29 @@
  */
 import { expose } from 'comlink'
 import { createRevmAdapter } from '../adapters/revm/adapter.ts'
-import { createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
+import { createAsyncTaskAdapter, createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
 import { ArenaFull } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
-import type { SyncAdapter } from '../core/contracts.ts'
+import type { Adapter } from '../core/contracts.ts'
 import { InvalidInputError, toWire, type WireError } from '../core/errors.ts'
 import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
 import { LocationTable, TableFull } from '../core/table.ts'
 import { clockOffset } from '../platform/clock.ts'
 import { workerEndpoint } from '../platform/threads.ts'
 import { join, leave } from '../scheduler/joining.ts'
+import { AsyncBlockRun } from './asyncRun.ts'
 import { BlockRun } from './blockRun.ts'
 import { RunRecording } from './runRecording.ts'
 
 /** Which adapter a worker builds, in structured-clonable terms. */
 export type AdapterSpec =
   | { readonly kind: 'revm'; readonly module: WebAssembly.Module }
-  | { readonly kind: 'tasks'; readonly module: string }
+  | { readonly kind: 'tasks'; readonly module: string; readonly asynchronous?: boolean }
+
+const createAdapter = (spec: AdapterSpec): Adapter | Promise<Adapter> => {
+  if (spec.kind === 'revm') return createRevmAdapter(spec.module)
+  return spec.asynchronous === true ? createAsyncTaskAdapter(spec.module) : createTaskAdapter(spec.module)
+}
 
 export interface WorkerApi {
   init(index: number, engine: WebAssembly.Memory, adapter: AdapterSpec): Promise<WireError | undefined>
@@ -36,17 +42,17 @@ export interface WorkerApi {
 class WorkerMain implements WorkerApi {
   #index = 0
   #engine = new Int32Array(0)
-  #adapter: SyncAdapter | undefined
+  #adapter: Adapter | undefined
   readonly #tables = new Map<number, LocationTable>()
   /** By state, and by what they record. */
-  readonly #runs = new Map<string, BlockRun>()
+  readonly #runs = new Map<string, BlockRun | AsyncBlockRun>()
   #clock: number | undefined
 
   async init(index: number, engine: WebAssembly.Memory, spec: AdapterSpec): Promise<WireError | undefined> {
     this.#index = index
     this.#engine = new Int32Array(engine.buffer)
     try {
-      this.#adapter = spec.kind === 'revm' ? createRevmAdapter(spec.module) : await createTaskAdapter(spec.module)
+      this.#adapter = await createAdapter(spec)
       return undefined
     } catch (cause) {
       const message = `the adapter '${spec.kind}' could not be built in a worker: ${cause instanceof Error ? cause.message : String(cause)}`
@@ -72,14 +78,17 @@ class WorkerMain implements WorkerApi {
     const word = Control.WorkerBlocks + this.#index * WorkerBlock.Size + WorkerBlock.Epoch
     let seen = epoch
     for (;;) {
-      atomics.wait(engine, word, seen)
+      // What an asynchronous adapter's module keeps open (a socket, a timer) lives on between runs.
+      if (this.#adapter?.kind === 'async') await atomics.waitAsync(engine, word, seen)
+      else atomics.wait(engine, word, seen)
       seen = atomics.load(engine, word)
       if (seen === epoch) continue
       epoch = seen
       if (engine[Control.Kind] === RunKind.Messages) return undefined
       this.#wakeNext(engine, epoch)
       if (!join(engine, this.#index)) continue
-      const failed = this.#serve(engine, state)
+      const served = this.#serve(engine, state)
+      const failed = served instanceof Promise ? await served : served
       leave(engine, this.#index)
       if (failed !== undefined) return failed
     }
@@ -94,41 +103,51 @@ class WorkerMain implements WorkerApi {
     }
   }
 
-  #serve(engine: Int32Array, state: number): WireError | undefined {
+  /** A promise where the adapter is asynchronous alone. */
+  #serve(engine: Int32Array, state: number): WireError | undefined | Promise<WireError | undefined> {
     try {
-      if (engine[Control.Kind] === RunKind.Batch) this.#batch(engine)
-      else if (engine[Control.Kind] === RunKind.Sequential) this.#run(state).sequential()
-      else this.#run(state).speculative()
-      return undefined
+      if (engine[Control.Kind] === RunKind.Batch) {
+        this.#batch(engine)
+        return undefined
+      }
+      const run = this.#run(state)
+      const served = engine[Control.Kind] === RunKind.Sequential ? run.sequential() : run.speculative()
+      return served?.then(
+        () => undefined,
+        (error: unknown) => this.#failed(engine, error),
+      )
     } catch (error) {
-      const full = error instanceof ArenaFull || error instanceof TableFull
-      atomics.compareExchange(engine, Control.Halt, Halt.None, full ? Halt.Capacity : Halt.WorkerLost)
-      if (full) engine[Control.FaultCode] = error instanceof TableFull ? 1 : 0
-      atomics.notify(engine, Control.CommitIndex)
-      return full ? undefined : toWire(error, 'INVARIANT')
+      return this.#failed(engine, error)
     }
   }
 
-  #run(state: number): BlockRun {
-    const recording = this.#engine[Control.Recording]
-    const key = `${state}:${recording}`
+  #failed(engine: Int32Array, error: unknown): WireError | undefined {
+    const full = error instanceof ArenaFull || error instanceof TableFull
+    atomics.compareExchange(engine, Control.Halt, Halt.None, full ? Halt.Capacity : Halt.WorkerLost)
+    if (full) engine[Control.FaultCode] = error instanceof TableFull ? 1 : 0
+    atomics.notify(engine, Control.CommitIndex)
+    return full ? undefined : toWire(error, 'INVARIANT')
+  }
+
+  #run(state: number): BlockRun | AsyncBlockRun {
+    const what = this.#engine[Control.Recording]
+    const key = `${state}:${what}`
     let run = this.#runs.get(key)
     if (run === undefined) {
       const table = this.#tables.get(state)
       if (table === undefined || this.#adapter === undefined) throw new Error(`state ${state} is not attached`)
-      run = new BlockRun(
-        this.#engine,
-        this.#index,
-        table,
-        this.#adapter,
-        this.#recordingOf(recording, table, this.#adapter),
-      )
+      const adapter = this.#adapter
+      const recording = this.#recordingOf(what, table, adapter)
+      run =
+        adapter.kind === 'async'
+          ? new AsyncBlockRun(this.#engine, this.#index, table, adapter, recording)
+          : new BlockRun(this.#engine, this.#index, table, adapter, recording)
       this.#runs.set(key, run)
     }
     return run
   }
 
-  #recordingOf(what: number, table: LocationTable, adapter: SyncAdapter): RunRecording | undefined {
+  #recordingOf(what: number, table: LocationTable, adapter: Adapter): RunRecording | undefined {
     if (what === 0) return undefined
     this.#clock ??= clockOffset()
     return new RunRecording(this.#engine, this.#index, table, adapter, what, this.#clock)

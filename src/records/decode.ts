@@ -181,7 +181,7 @@ const infoOf = ({ info, end }: RunDecoder): RunInfo => {
 
 // ---- executions ----
 
-const MODES = ['speculative', 'committing', 'sequential'] as const
+const MODES = ['speculative', 'committing', 'sequential', 'committing'] as const
 const PREDICATES = {
   [Predicate.SameRecord]: 'sameRecord',
   [Predicate.ValueEquals]: 'valueEquals',
@@ -331,9 +331,11 @@ const howCommitted = (mode: number, alone: boolean): PlaceRecord['committed'] =>
     ? alone
       ? 'sequential'
       : 'fallback'
-    : mode === Mode.Committing
-      ? 'reexecuted'
-      : 'speculative'
+    : mode === Mode.Direct
+      ? 'direct'
+      : mode === Mode.Committing
+        ? 'reexecuted'
+        : 'speculative'
 
 const gasAt = (gas: Int32Array, index: number): number | undefined =>
   2 * index + 1 < gas.length ? (gas[2 * index] >>> 0) + (gas[2 * index + 1] >>> 0) * 2 ** 32 : undefined

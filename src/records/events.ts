@@ -13,7 +13,8 @@
 /** Tags. The execution's also holds, from bit 8 on: mode (4 bits), outcome (4 bits), whether it was exact (1 bit). */
 export const Event = { Next: 0, Execution: 1, Chunk: 2, Wait: 3, Abort: 4, Commit: 5 } as const
 
-export const Mode = { Speculative: 0, Committing: 1, Sequential: 2 } as const
+/** `Direct`: once, at the commit cursor, without an execution that was thrown away before. */
+export const Mode = { Speculative: 0, Committing: 1, Sequential: 2, Direct: 3 } as const
 
 /** An incarnation has ended. Locations written follow, a delta's with all bits flipped; then read set and answers. */
 export const Execution = {

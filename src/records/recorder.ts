@@ -24,6 +24,7 @@ export interface RecordedMemory {
   readonly exact: boolean
   readonly arena: Arena
   conflict: number
+  notesAll: boolean
   onWait: ((location: number, on: number, began: number) => void) | undefined
   keepUnpublished(): void
   newestPlace(location: number, place: number): number
@@ -90,6 +91,7 @@ export class Recorder {
     this.#end = 0
     const memory = this.#memory
     memory.conflict = 0
+    memory.notesAll = waits
     memory.arena.onChunk = (at, size) => this.#chunks.push(at, size)
     if (waits) memory.onWait = (location, on, began) => this.#waited(location, on, began)
     this.start()
@@ -108,7 +110,8 @@ export class Recorder {
   executed(mode: number, outcome: Outcome): void {
     const engine = this.#engine
     const memory = this.#memory
-    if (outcome !== Outcome.Done) memory.keepUnpublished()
+    // What is published with everything below final keeps no read set by itself.
+    if (outcome !== Outcome.Done || mode === Mode.Direct) memory.keepUnpublished()
     const { place } = memory
     const t = engine[Control.PlaceTable] + place * Place.Size
     const set = engine[t + Place.WriteSet]

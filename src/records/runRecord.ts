@@ -39,7 +39,7 @@ export interface ExecutionRecord {
   readonly worker: number
   readonly start: number
   readonly end: number
-  /** `committing`: run again by the commit stage, everything below being final; `sequential`: by the oracle. */
+  /** `committing`: run, or run again, by the commit stage, everything below being final; `sequential`: by the oracle. */
   readonly mode: 'speculative' | 'committing' | 'sequential'
   readonly outcome: 'done' | 'invalid' | 'blocked' | 'fault'
   readonly reads: readonly ReadRecord[]
@@ -63,7 +63,7 @@ export interface PlaceRecord {
   /** Places declared to come before it (task graphs). */
   readonly after: readonly number[]
   readonly committedAt: number | undefined
-  readonly committed: 'speculative' | 'reexecuted' | 'fallback' | 'sequential' | undefined
+  readonly committed: 'speculative' | 'direct' | 'reexecuted' | 'fallback' | 'sequential' | undefined
 }
 
 export interface LocationRecord {

@@ -57,7 +57,8 @@ function expectAgreement(record: RunRecord, report: RunReport): void {
     places.filter((place) => place?.committed === how && place !== undefined).length
   expect({
     executions: inBlock.length,
-    aborts: inBlock.filter(({ mode }) => mode === 'committing').length,
+    aborts: inBlock.filter(({ mode }) => mode === 'committing').length - count('direct'),
+    direct: count('direct'),
     waits: executions.reduce((sum, { waits }) => sum + waits.length, 0),
     deferrals: inBlock.filter(({ mode, outcome }) => mode === 'speculative' && outcome !== 'done').length,
     speculative: count('speculative'),
@@ -66,6 +67,7 @@ function expectAgreement(record: RunRecord, report: RunReport): void {
   }).toEqual({
     executions: report.executions,
     aborts: report.aborts,
+    direct: report.direct,
     waits: report.waits,
     deferrals: report.deferrals,
     speculative: report.speculative,

@@ -126,11 +126,11 @@ describe('learn', () => {
   test('watches what conflicted before from the first place on, and changes no result', async () => {
     const [first, ...later] = (await runs(true)) as [RunReport, ...RunReport[]]
     // Every reader of the hot slot but the first places, or those whose turn it is, waits from the beginning on.
-    for (const { waits, speculative, reexecuted } of later) {
+    for (const { waits, speculative, direct, reexecuted } of later) {
       expect(waits).toBeGreaterThan(0)
-      expect(speculative + reexecuted).toBe(400)
+      expect(speculative + direct + reexecuted).toBe(400)
     }
-    expect(first.speculative + first.reexecuted).toBe(400)
+    expect(first.speculative + first.direct + first.reexecuted).toBe(400)
   })
 
   test('takes records of another executor', async () => {
