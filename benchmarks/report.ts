@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import type { AdapterRow } from './ethereumjsAdapter.ts'
+import type { RecordsRow } from './records.ts'
 import type { RootRow } from './roots.ts'
 import type { WholeRow } from './whole.ts'
 
@@ -111,6 +112,7 @@ export interface Results {
   readonly whole?: readonly WholeRow[]
   /** Absent where it was not measured. */
   readonly adapter?: readonly AdapterRow[]
+  readonly records?: readonly RecordsRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }

@@ -13,6 +13,7 @@ import { judge } from '../scripts/readme-table.mjs'
 import { type EthereumjsFile, runEthereumjs } from './ethereumjs.ts'
 import { type AdapterRow, adapterTable } from './ethereumjsAdapter.ts'
 import type { BenchFile } from './pool.ts'
+import { type RecordsRow, recordsTable } from './records.ts'
 import {
   type BlockRow,
   blockTable,
@@ -45,7 +46,7 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'ethereumjs-adapter'] as const
+const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'records', 'ethereumjs-adapter'] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -61,7 +62,7 @@ const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
-                        root, whole, ethereumjs-adapter
+                        root, whole, records, ethereumjs-adapter
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -257,6 +258,12 @@ async function measureAll(settings: Settings): Promise<Results> {
     say('bench: ethereumjs-adapter')
     adapter = await measureAdapter(real, runs)
   }
+  let records: readonly RecordsRow[] | undefined
+  if (wants('records')) {
+    const { measureRecords } = await import('./records.ts')
+    say('bench: records')
+    records = await measureRecords(runs)
+  }
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
   if (!settings.ethereumjs) skipped.push('@ethereumjs/vm: --no-ethereumjs')
   return {
@@ -270,6 +277,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(roots.length === 0 ? {} : { roots }),
     ...(whole !== undefined && { whole }),
     ...(adapter !== undefined && { adapter }),
+    ...(records !== undefined && { records }),
     skipped,
   }
 }
@@ -324,6 +332,7 @@ function print(results: Results): void {
   if (results.roots !== undefined) console.log(`${rootTable(results.roots)}\n`)
   if (results.whole !== undefined) console.log(`${wholeTable(results.whole)}\n`)
   if (results.adapter !== undefined) console.log(`${adapterTable(results.adapter)}\n`)
+  if (results.records !== undefined) console.log(`${recordsTable(results.records)}\n`)
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)

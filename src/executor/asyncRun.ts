@@ -12,6 +12,7 @@ import { type AsyncAdapter, Outcome } from '../core/contracts.ts'
 import { Control, Mode } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
 import { OWN_COMMITS, RunParts } from './runParts.ts'
+import type { RunRecording } from './runRecording.ts'
 
 type Words = Int32Array
 
@@ -23,8 +24,14 @@ const PARK = 1
 export class AsyncBlockRun extends RunParts {
   readonly #adapter: AsyncAdapter
 
-  constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: AsyncAdapter) {
-    super(engine, workerIndex, table, adapter)
+  constructor(
+    engine: Words,
+    workerIndex: number,
+    table: LocationTable,
+    adapter: AsyncAdapter,
+    recording?: RunRecording,
+  ) {
+    super(engine, workerIndex, table, adapter, recording)
     this.#adapter = adapter
   }
 
@@ -65,6 +72,7 @@ export class AsyncBlockRun extends RunParts {
   async #executeClaim(first: number, end: number): Promise<number> {
     const began = performance.now()
     const waits = this.memory.waits
+    this.recording?.start()
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
       if (this.scheduler.pausing) return 1
@@ -107,6 +115,7 @@ export class AsyncBlockRun extends RunParts {
     const scheduler = this.scheduler
     const from = scheduler.commitIndex
     let next = from
+    this.recording?.commitFrom(from)
     try {
       for (;;) {
         next = this.commitValid(next, anybodys)
@@ -160,6 +169,7 @@ export class AsyncBlockRun extends RunParts {
         place--
         continue
       }
+      this.recording?.executedAlone(outcome)
       if (outcome !== Outcome.Done) return this.stoppedAt(place, outcome)
     }
     return this.ranTo(to)

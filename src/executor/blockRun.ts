@@ -8,14 +8,21 @@ import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Control } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
 import { ADVANCE_EVERY, OWN_COMMITS, RunParts } from './runParts.ts'
+import type { RunRecording } from './runRecording.ts'
 
 type Words = Int32Array
 
 export class BlockRun extends RunParts {
   readonly #adapter: SyncAdapter
 
-  constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: SyncAdapter) {
-    super(engine, workerIndex, table, adapter)
+  constructor(
+    engine: Words,
+    workerIndex: number,
+    table: LocationTable,
+    adapter: SyncAdapter,
+    recording?: RunRecording,
+  ) {
+    super(engine, workerIndex, table, adapter, recording)
     this.#adapter = adapter
   }
 
@@ -31,7 +38,7 @@ export class BlockRun extends RunParts {
   speculative(): void {
     this.begin()
     const scheduler = this.scheduler
-    let chunk = 1
+    let chunk = Math.max(1, this.engine[Control.FirstClaim])
     let turn = 0
     while (!scheduler.done() && !scheduler.halted()) {
       if (scheduler.draining) {
@@ -72,6 +79,7 @@ export class BlockRun extends RunParts {
   #executeClaim(first: number, end: number): number {
     const began = performance.now()
     const waits = this.memory.waits
+    this.recording?.start()
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
       if (this.scheduler.pausing) return 1
@@ -120,6 +128,7 @@ export class BlockRun extends RunParts {
     const scheduler = this.scheduler
     const from = scheduler.commitIndex
     let next = from
+    this.recording?.commitFrom(from)
     try {
       for (;;) {
         next = this.commitValid(next, anybodys)
@@ -145,6 +154,7 @@ export class BlockRun extends RunParts {
   #executeReserved(from: number): number {
     const { memory, scheduler } = this
     this.beginBlock()
+    this.recording?.start()
     let next = from
     do {
       this.countExecution(next)
@@ -153,7 +163,7 @@ export class BlockRun extends RunParts {
       if (!this.endDirect(next, outcome)) break
       next++
       if ((next & (ADVANCE_EVERY - 1)) === 0) {
-        scheduler.advance(next)
+        this.advance(next)
         if (scheduler.halted()) break
       }
     } while (next <= scheduler.last && scheduler.isReserved(next))
@@ -196,6 +206,7 @@ export class BlockRun extends RunParts {
         place--
         continue
       }
+      this.recording?.executedAlone(outcome)
       if (outcome !== Outcome.Done) return this.stoppedAt(place, outcome)
     }
     return this.ranTo(to)

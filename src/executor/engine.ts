@@ -80,6 +80,14 @@ export interface RunSettings {
   readonly keepVersions?: boolean
   /** Called about every millisecond with the number of places that are final. */
   readonly onProgress?: ((committed: number) => void) | undefined
+  /** Told when the run begins, all being laid out, and when it ends: with its milliseconds if it ended well. */
+  readonly recording?: RunObserver | undefined
+}
+
+/** Whoever records a run. */
+export interface RunObserver {
+  begin(isSequential: boolean, workers: number): void
+  end(ms: number | undefined): void
 }
 
 /** What a run did. */
@@ -172,6 +180,7 @@ export class Engine {
       failure ??= { error }
       this.#pool.stop()
     })
+    settings.recording?.begin(sequential, serving)
     const dense = this.words[Control.DenseLocation]
     const stopServing = plan.state.serve?.(
       (error) => {
@@ -181,8 +190,8 @@ export class Engine {
       () => atomics.notify(this.words, Control.CommitIndex),
     )
     let began = performance.now()
-    let ms: number
-    let halt: number
+    let ms: number | undefined
+    let halt: number = Halt.None
     try {
       // The fee recipient is paid without being read.
       if (dense !== 0) await plan.state.fetchAccount?.(recordOf(dense))
@@ -198,6 +207,7 @@ export class Engine {
     } finally {
       clearInterval(watch)
       stopServing?.()
+      settings.recording?.end(halt === Halt.None ? ms : undefined)
     }
     if (failure !== undefined) throw failure.error
     if (halt !== Halt.None) this.#raise(halt, settings.signal)

@@ -22,6 +22,7 @@ import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import { accessListHash, blockGasOf, checkAccessListSize, collectAccessList } from './accessList.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
 import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
+import { type ObserveOptions, Observers } from './observe.ts'
 import {
   type AdapterName,
   checkOptions,
@@ -31,8 +32,11 @@ import {
   type PreparedBlock,
   prepareBlock,
 } from './prepare.ts'
+import { callersOfBlock, recordedBlock } from './recordPlan.ts'
+import { type RecordedPlan, RecordedRun } from './recordRun.ts'
 import { runOnState } from './runOnState.ts'
 import { keepRoot, type StateRootOptions } from './stateRoot.ts'
+import type { ExecutorStats } from './stats.ts'
 import { verifyOutcome } from './verify.ts'
 import type { AdapterSpec } from './workerMain.ts'
 
@@ -40,7 +44,7 @@ import type { AdapterSpec } from './workerMain.ts'
 const ethereumjsAdapter = (): URL => new URL('./ethereumjs-adapter.js', import.meta.url)
 
 /** Options of an executor. */
-export interface ExecutorOptions extends EngineOptions {
+export interface ExecutorOptions extends EngineOptions, ObserveOptions {
   /** The EVM kernel: its address, its bytes, or compiled; found beside the library by default. */
   readonly wasm?: WasmSource
   /** The hash core, which keeps state roots: as `wasm`. A state that has a trie keeps it. */
@@ -66,10 +70,18 @@ export class Executor {
   readonly #kernel: Kernel
   readonly #roots: StateRootOptions
   readonly #adapter: AdapterName
+  readonly #observers: Observers
   /** Blocks run one after another; this is the end of the line. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine, kernel: Kernel, roots: StateRootOptions, adapter: AdapterName = 'revm') {
+  constructor(
+    engine: Engine,
+    kernel: Kernel,
+    roots: StateRootOptions,
+    observers: Observers,
+    adapter: AdapterName = 'revm',
+  ) {
+    this.#observers = observers
     this.#engine = engine
     this.#kernel = kernel
     this.#roots = roots
@@ -79,6 +91,11 @@ export class Executor {
   /** Threads that serve a block. */
   get workers(): number {
     return this.#engine.workers
+  }
+
+  /** What this executor has done so far. */
+  stats(): ExecutorStats {
+    return this.#observers.stats()
   }
 
   /** The EVM kernel's Keccak-256. */
@@ -125,11 +142,17 @@ export class Executor {
   /** Runs a prepared block for its time alone: nothing is decoded. */
   async timePrepared(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<RunReport> {
     checkOptions(options)
-    return this.#queue(() => this.#withRun(prepared, options, undefined, (report) => report))
+    return this.#queue(async () => {
+      const recorded = this.#recorded(prepared, options)
+      const report = await this.#withRun(prepared, options, recorded, undefined, (run) => run)
+      await recorded?.settle()
+      return report
+    })
   }
 
   async close(): Promise<void> {
     await this.#engine.close()
+    await this.#observers.keeper.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -166,14 +189,24 @@ export class Executor {
         options.onCommit?.({ from, results: batch.map((d) => d.result), receipts: batch.map((d) => d.receipt) })
       }
     }
-    const onProgress = options.onCommit === undefined ? undefined : decodeTo
+    const tellCommits = options.onCommit === undefined ? undefined : decodeTo
+    const { onProgress: tellProgress } = options
+    const onProgress =
+      tellProgress === undefined
+        ? tellCommits
+        : (committed: number): void => {
+            tellCommits?.(committed)
+            tellProgress({ committed, places: plan.places })
+          }
+    const recorded = this.#recorded(prepared, options)
     const wantsRoot = isWhole && options.stateRoot !== false && !options.state.isPartial
     // Before the run: nobody else may change the state between the run and what is staged after it.
     if (wantsRoot) await keepRoot(options.state, this.#roots)
     // Receipts before Byzantium hold the root after each transaction; an access list says what each place changed.
     const hasAccessList = isWhole && chain.spec >= SPEC_AMSTERDAM
     const keepVersions = options.placeDiffs === true || (wantsRoot && !byzantium) || hasAccessList
-    const executed = await this.#withRun(prepared, { ...options, placeDiffs: keepVersions }, onProgress, (run) => {
+    const settings = { ...options, placeDiffs: keepVersions }
+    const executed = await this.#withRun(prepared, settings, recorded, onProgress, (run) => {
       decodeTo(plan.places)
       const gasUsed = checkGas(prepared, decoded, this.#engine)
       return this.#collect(prepared, decoded, gasUsed, run, options.state, keepVersions)
@@ -189,7 +222,8 @@ export class Executor {
       options.state.rollback()
       throw error
     }
-    return options.placeDiffs === true ? result : { ...result, placeDiffs: undefined }
+    const outcome = { ...(options.placeDiffs === true ? {} : { placeDiffs: undefined }), ...(await recorded?.settle()) }
+    return { ...result, ...outcome }
   }
 
   /** Copies out of the shared memories all that the result needs. */
@@ -270,10 +304,18 @@ export class Executor {
     }
   }
 
+  #recorded(prepared: PreparedBlock, options: ExecuteBlockOptions): RecordedRun | undefined {
+    const { records, record, state, speculation = 'auto' } = options
+    const { words } = this.#engine
+    const plan = (): RecordedPlan => recordedBlock(this.#engine, prepared, state, speculation)
+    return RecordedRun.open({ keeper: this.#observers.keeper, records, record }, words, state, plan)
+  }
+
   /** Opens the state, runs, hands the report to `use` while the results are in memory, and puts everything back. */
   async #withRun<T>(
     prepared: PreparedBlock,
     options: ExecuteBlockOptions,
+    recorded: RecordedRun | undefined,
     onProgress: ((committed: number) => void) | undefined,
     use: (report: RunReport) => T,
   ): Promise<T> {
@@ -287,8 +329,21 @@ export class Executor {
     }
     const { places } = prepared.plan
     if (state.isPartial) await state.prefetch(touchedBy(prepared))
-    return runOnState(this.#engine, state, places, async () =>
-      use(await this.#engine.run({ ...prepared.plan, state }, settings)),
+    const { header } = prepared.block
+    const run = {
+      kind: 'block' as const,
+      places,
+      attributes: { 'blockloom.block.number': Number(header.number), 'blockloom.fork': prepared.chain.fork },
+      state,
+      recorded,
+      callers: () => callersOfBlock(prepared),
+    }
+    return this.#observers.run(run, (recording, ended) =>
+      runOnState(this.#engine, state, places, async () => {
+        const report = await this.#engine.run({ ...prepared.plan, state }, { ...settings, recording })
+        ended(report)
+        return use(report)
+      }),
     )
   }
 }
@@ -322,7 +377,8 @@ export const createExecutor = async (options: ExecutorOptions = {}): Promise<Exe
     adapter === 'revm'
       ? { kind: 'revm', module }
       : { kind: 'module', name: adapter, module: ethereumjsAdapter().href, options: added, kernel: module }
-  return new Executor(new Engine(options, spec), createHashKernel(module), roots, adapter)
+  const engine = new Engine(options, spec)
+  return new Executor(engine, createHashKernel(module), roots, new Observers(engine, options), adapter)
 }
 
 /**

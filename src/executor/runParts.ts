@@ -10,10 +10,13 @@ import * as atomics from '../core/atomics.ts'
 import { isKnown } from '../core/cold.ts'
 import { type Adapter, Outcome } from '../core/contracts.ts'
 import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
+import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
+import { Mode as RecordedMode } from '../records/events.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
 import { LARGEST_CHUNK, Scheduler } from '../scheduler/scheduler.ts'
+import type { RunRecording } from './runRecording.ts'
 import { SequentialMemory } from './sequential.ts'
 
 type Words = Int32Array
@@ -37,6 +40,8 @@ export abstract class RunParts {
   /** The commit stage stopped at a place that is to be executed again. Holder of the commit lock. */
   protected again = false
   protected fallbacks = 0
+  /** Undefined where nothing is recorded: then a place costs a look at it, and no more. */
+  protected readonly recording: RunRecording | undefined
   readonly #index: number
   readonly #block: number
   readonly #base: Adapter
@@ -54,15 +59,16 @@ export abstract class RunParts {
   /** Places of this worker that wait for base values; `again` for one that the committer left. */
   readonly #held: { readonly place: number; readonly records: readonly number[]; readonly again: boolean }[] = []
 
-  constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: Adapter) {
+  constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: Adapter, recording?: RunRecording) {
+    this.recording = recording
     this.engine = engine
     this.#index = workerIndex
     this.#block = Control.WorkerBlocks + workerIndex * WorkerBlock.Size
     this.#base = adapter
     this.#table = table
     this.scheduler = new Scheduler(engine)
-    this.memory = new MVMemory(engine, table)
-    this.oracle = new SequentialMemory(engine, table, this.memory.arena)
+    this.memory = recording?.memory ?? new MVMemory(engine, table)
+    this.oracle = recording?.sequential ?? new SequentialMemory(engine, table, this.memory.arena)
   }
 
   protected begin(): void {
@@ -82,9 +88,11 @@ export abstract class RunParts {
     this.memory.beginRun()
     this.oracle.beginRun()
     this.scheduler.beginRun()
+    this.recording?.begin()
   }
 
   protected end(): void {
+    this.recording?.end()
     if (this.#begun) this.#base.endBlock()
     const engine = this.engine
     const b = this.#block
@@ -121,6 +129,7 @@ export abstract class RunParts {
 
   /** Size of the next claim after one of `count` places that began at `began`, with `waits` waits before it. */
   protected nextClaim(count: number, began: number, waits: number): number {
+    this.recording?.publish()
     // Where places wait for their predecessors, neighbours must run side by side: a pipeline, not blocks.
     this.#calmClaims = this.memory.waits === waits ? this.#calmClaims + 1 : 0
     if (this.#calmClaims < CALM_CLAIMS) return 1
@@ -133,8 +142,12 @@ export abstract class RunParts {
     if (this.memory.cold.length > 0) {
       // Left Ready: nobody else claims it, and this worker looks after it when the values are here.
       this.#held.push({ place, records: [...this.memory.cold], again: false })
-    } else if (outcome === Outcome.Done) {
-      this.memory.publish()
+      this.recording?.executed(RecordedMode.Speculative, Outcome.Blocked)
+      return
+    }
+    if (outcome === Outcome.Done) this.memory.publish()
+    this.recording?.executed(RecordedMode.Speculative, outcome)
+    if (outcome === Outcome.Done) {
       this.engine[this.engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
       this.scheduler.executed(place)
     } else {
@@ -209,14 +222,14 @@ export abstract class RunParts {
           this.#finish(next)
           this.#speculative += counted
           next++
-          if ((next & (ADVANCE_EVERY - 1)) === 0) scheduler.advance(next)
+          if ((next & (ADVANCE_EVERY - 1)) === 0) this.advance(next)
           continue
         }
       } else if (scheduler.isReserved(next)) {
         this.again = !scheduler.halted()
         break
       } else if (!scheduler.isDeferred(next)) break
-      scheduler.advance(next)
+      this.advance(next)
       this.again = !scheduler.halted()
       break
     }
@@ -226,7 +239,13 @@ export abstract class RunParts {
   /** Ends a turn of the commit stage that moved the cursor from `from` to `next`. */
   protected settle(from: number, next: number): void {
     if (next > this.scheduler.last) this.memory.settleDense(this.scheduler.last + 1)
-    if (next !== from) this.scheduler.advance(next)
+    if (next !== from) this.advance(next)
+  }
+
+  /** Moves the commit cursor. */
+  protected advance(next: number): void {
+    this.scheduler.advance(next)
+    this.recording?.committed(next)
   }
 
   #isForeign(place: number): boolean {
@@ -244,6 +263,7 @@ export abstract class RunParts {
     this.countExecution(place)
     if (!this.#isEnd(place)) this.#aborts++
     this.engine[Control.JudgedAborts]++
+    this.recording?.aborted(place, incarnationOf(this.scheduler.status(place)))
     this.memory.markEstimates(place)
     if (!this.scheduler.abort(place)) return this.fault(place, Fault.Invariant, 'S2: an incarnation would wrap')
     this.memory.begin(place, true, true)
@@ -253,9 +273,10 @@ export abstract class RunParts {
   /** Commits a strict execution. False when it halted the run. */
   protected endAgain(place: number, outcome: Outcome): boolean {
     if (this.memory.cold.length > 0) return this.#chill(place)
-    if (outcome !== Outcome.Done) return this.complain(place, outcome)
     const memory = this.memory
-    memory.publish()
+    if (outcome === Outcome.Done) memory.publish()
+    this.recording?.executed(RecordedMode.Committing, outcome)
+    if (outcome !== Outcome.Done) return this.complain(place, outcome)
     this.scheduler.executed(place)
     if (!memory.foldStrict(place))
       return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
@@ -266,10 +287,10 @@ export abstract class RunParts {
   /** Commits the first execution of a place that was reserved. False when it halted the run. */
   protected endDirect(place: number, outcome: Outcome): boolean {
     if (this.memory.cold.length > 0) return this.#chill(place)
+    const isPublished = outcome === Outcome.Done && this.memory.publishFinal()
+    this.recording?.executed(RecordedMode.Direct, outcome)
     if (outcome !== Outcome.Done) return this.complain(place, outcome)
-    if (!this.memory.publishFinal()) {
-      return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
-    }
+    if (!isPublished) return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
     this.scheduler.executed(place)
     if (!this.#isEnd(place)) this.#direct++
     return true

@@ -14,8 +14,14 @@ import {
   type KeyValueDiff,
   type KeyValueState,
 } from '../state/keyValueState.ts'
-import { Engine, type EngineOptions, type RunReport } from './engine.ts'
+import type { RunProgress } from './blockTypes.ts'
+import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
+import { type ObserveOptions, Observers } from './observe.ts'
+import { recordedTasks } from './recordPlan.ts'
+import { type RecordedOutcome, RecordedRun } from './recordRun.ts'
+import type { RecordsOption } from './recordSink.ts'
 import { runOnState } from './runOnState.ts'
+import type { ExecutorStats } from './stats.ts'
 
 type Words = Int32Array
 
@@ -32,9 +38,15 @@ export interface RunTasksOptions {
   /** Everything on one worker, without speculation. */
   readonly sequential?: boolean
   readonly signal?: AbortSignal
+  /** Keeps what happens in the run, task by task (docs/records.md); the executor's `records` by default. */
+  readonly records?: RecordsOption
+  /** Keeps a trace of the run, in memory, that `replay` of `blockloom/testing` runs again, every incarnation of it. */
+  readonly record?: boolean
+  /** Called about every millisecond while tasks become final. */
+  readonly onProgress?: (progress: RunProgress) => void
 }
 
-export interface TaskExecutorOptions extends EngineOptions {
+export interface TaskExecutorOptions extends EngineOptions, ObserveOptions {
   /** Address of the module whose functions are the tasks; workers import it. */
   readonly module: URL | string
   /** Lets tasks return promises. A worker awaits each before it begins another; without it a promise is a failed task. */
@@ -44,7 +56,7 @@ export interface TaskExecutorOptions extends EngineOptions {
 /** What became of a task, and how often it was executed before the incarnation that counts. */
 export type TaskResult = TaskOutcome & { readonly incarnation: number }
 
-export interface RunTasksResult {
+export interface RunTasksResult extends RecordedOutcome {
   readonly results: readonly TaskResult[]
   /** What the tasks changed; `state.apply` takes it. */
   readonly stateDiff: KeyValueDiff
@@ -54,14 +66,23 @@ export interface RunTasksResult {
 /** Keeps threads, with the module loaded, between runs. Make one with `createTaskExecutor`. */
 export class TaskExecutor {
   readonly #engine: Engine
+  readonly #module: string
+  readonly #observers: Observers
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, module: string, observers: Observers) {
     this.#engine = engine
+    this.#module = module
+    this.#observers = observers
   }
 
   get workers(): number {
     return this.#engine.workers
+  }
+
+  /** What this executor has done so far. */
+  stats(): ExecutorStats {
+    return this.#observers.stats()
   }
 
   /**
@@ -89,6 +110,7 @@ export class TaskExecutor {
 
   async close(): Promise<void> {
     await this.#engine.close()
+    await this.#observers.keeper.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,15 +128,30 @@ export class TaskExecutor {
       denseLocation: () => 0,
       values: tasks,
     }
-    const settings = {
-      speculation: options.speculation ?? ('auto' as const),
-      sequential: options.sequential ?? false,
-      signal: options.signal,
+    const { speculation = 'auto', sequential = false, signal, records, record, onProgress } = options
+    const recorded = RecordedRun.open(
+      { keeper: this.#observers.keeper, records, record },
+      this.#engine.words,
+      state,
+      () => recordedTasks(tasks, this.#module, state.words, speculation),
+    )
+    const settings: RunSettings = {
+      speculation,
+      sequential,
+      signal,
+      onProgress: onProgress && ((committed) => onProgress({ committed, places: tasks.length })),
     }
-    return runOnState(this.#engine, state, tasks.length, async () => {
-      const run = await this.#engine.run(plan, settings)
-      return { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
-    })
+    const places = tasks.length
+    const callers = (): string[] => tasks.map(({ task }) => task)
+    const observed = { kind: 'tasks' as const, places, attributes: {}, state, recorded, callers }
+    const result = await this.#observers.run(observed, (recording, ended) =>
+      runOnState(this.#engine, state, places, async () => {
+        const run = await this.#engine.run(plan, { ...settings, recording })
+        ended(run)
+        return { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
+      }),
+    )
+    return { ...result, ...(await recorded?.settle()) }
   }
 
   #results(count: number): TaskResult[] {
@@ -148,7 +185,8 @@ export const createTaskExecutor = async (options: TaskExecutorOptions): Promise<
       option: 'asynchronous',
     })
   }
-  return new TaskExecutor(new Engine(options, { kind: 'tasks', module, asynchronous }))
+  const engine = new Engine(options, { kind: 'tasks', module, asynchronous })
+  return new TaskExecutor(engine, module, new Observers(engine, options))
 }
 
 /**

@@ -10,7 +10,7 @@
  */
 import { Arena } from '../core/arena.ts'
 import { ask, isKnown, MOST_ASKED } from '../core/cold.ts'
-import { Seen, type TaskMemory } from '../core/contracts.ts'
+import { type Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
 import { Control, Entry, Place, Record } from '../core/layout.ts'
 import { BASE, Kind, recordOf, STORED } from '../core/location.ts'
 import { incarnationOf } from '../core/status.ts'
@@ -89,7 +89,7 @@ export class SequentialMemory implements TaskMemory {
     return true
   }
 
-  expect(): void {}
+  expect(_location: number, _kind: Kind, _predicate: Predicate, _words: Words, _at: number): void {}
 
   write(location: number, kind: Kind, words: Words, at: number): void {
     // Made of what is not there: it runs again.

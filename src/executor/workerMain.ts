@@ -11,10 +11,12 @@ import type { Adapter } from '../core/contracts.ts'
 import { InvalidInputError, toWire, type WireError } from '../core/errors.ts'
 import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
 import { LocationTable } from '../core/table.ts'
+import { clockOffset } from '../platform/clock.ts'
 import { workerEndpoint } from '../platform/threads.ts'
 import { join, leave } from '../scheduler/joining.ts'
 import { AsyncBlockRun } from './asyncRun.ts'
 import { BlockRun } from './blockRun.ts'
+import { RunRecording } from './runRecording.ts'
 
 /** Which adapter a worker builds, in structured-clonable terms. */
 export type AdapterSpec =
@@ -57,7 +59,9 @@ class WorkerMain implements WorkerApi {
   #engine = new Int32Array(0)
   #adapter: Adapter | undefined
   readonly #tables = new Map<number, LocationTable>()
-  readonly #runs = new Map<number, BlockRun | AsyncBlockRun>()
+  /** By state, and by what they record. */
+  readonly #runs = new Map<string, BlockRun | AsyncBlockRun>()
+  #clock: number | undefined
 
   async init(index: number, engine: WebAssembly.Memory, spec: AdapterSpec): Promise<WireError | undefined> {
     this.#index = index
@@ -78,7 +82,7 @@ class WorkerMain implements WorkerApi {
 
   detach(state: number): void {
     this.#tables.delete(state)
-    this.#runs.delete(state)
+    for (const key of this.#runs.keys()) if (key.startsWith(`${state}:`)) this.#runs.delete(key)
   }
 
   inputs(values: readonly unknown[]): void {
@@ -144,18 +148,27 @@ class WorkerMain implements WorkerApi {
   }
 
   #run(state: number): BlockRun | AsyncBlockRun {
-    let run = this.#runs.get(state)
+    const what = this.#engine[Control.Recording]
+    const key = `${state}:${what}`
+    let run = this.#runs.get(key)
     if (run === undefined) {
       const table = this.#tables.get(state)
       if (table === undefined || this.#adapter === undefined) throw new Error(`state ${state} is not attached`)
       const adapter = this.#adapter
+      const recording = this.#recordingOf(what, table, adapter)
       run =
         adapter.kind === 'async'
-          ? new AsyncBlockRun(this.#engine, this.#index, table, adapter)
-          : new BlockRun(this.#engine, this.#index, table, adapter)
-      this.#runs.set(state, run)
+          ? new AsyncBlockRun(this.#engine, this.#index, table, adapter, recording)
+          : new BlockRun(this.#engine, this.#index, table, adapter, recording)
+      this.#runs.set(key, run)
     }
     return run
+  }
+
+  #recordingOf(what: number, table: LocationTable, adapter: Adapter): RunRecording | undefined {
+    if (what === 0) return undefined
+    this.#clock ??= clockOffset()
+    return new RunRecording(this.#engine, this.#index, table, adapter, what, this.#clock)
   }
 
   #batch(engine: Int32Array): void {

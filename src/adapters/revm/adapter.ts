@@ -17,6 +17,7 @@ import { copy, copy2, copy8, equal8, isZero8, zero8 } from '../../core/words.ts'
 import { EvmFlag } from '../evm/flags.ts'
 import { hasStorage } from '../evm/stored.ts'
 import { Flag, Kernel, type KernelHost, Output, Request, RequestFlag } from './kernel.ts'
+import { resultDigest } from './resultDigest.ts'
 
 type Words = Int32Array
 
@@ -374,6 +375,8 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
       copy(engine, input, kernel.view(), at, 5)
       engine[input + 16] = code
     },
+
+    resultDigest,
 
     endBlock() {
       windowTo = 0
