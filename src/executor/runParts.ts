@@ -173,6 +173,7 @@ export abstract class RunParts {
 
   /** Leaves a place that the committer executed until the base values that it missed are here. */
   #chill(place: number): false {
+    this.recording?.executed(RecordedMode.Committing, Outcome.Blocked)
     this.#held.push({ place, records: [...this.memory.cold], again: true })
     this.scheduler.chill(place)
     return false
