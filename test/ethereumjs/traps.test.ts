@@ -156,8 +156,8 @@ describe('transactions', () => {
     }
     const wrong = data.replace(word(0).slice(2), word(1).slice(2))
     const transactions = [
-      { from: ALICE, to: address(0x70), gas: 400_000, data },
-      { from: address(2), to: address(0x71), gas: 400_000, data: wrong },
+      { from: ALICE, to: address(0x70), gas: 3_000_000, data },
+      { from: address(2), to: address(0x71), gas: 3_000_000, data: wrong },
     ]
     const block = { fork: 'cancun', coinbase: COINBASE, accounts, transactions } as TestBlock
     // One worker: parsing the trusted setup takes seconds.

@@ -1,10 +1,17 @@
 /** What the tests of the ethereumjs adapter share: a real block, run on both adapters and held against its header. */
 import { expect } from 'vitest'
-import { chainAtFork, createMemoryState, type Executor } from '../../src/index.ts'
+import { type BlockResult, chainAtFork, createMemoryState, type Executor } from '../../src/index.ts'
 import { loadBlock, type RealBlock } from './blockFiles.ts'
 import { expectSame, toHex } from './evm.ts'
 
 const BYZANTIUM = 4_370_000
+
+const sameReasons = (result: BlockResult): BlockResult => ({
+  ...result,
+  results: result.results.map((one) =>
+    one.haltReason === 'opcodeNotFound' ? { ...one, haltReason: 'other' as const } : one,
+  ),
+})
 
 const stateBefore = (file: RealBlock) => createMemoryState({ maxBytes: 64 * 2 ** 20 }).load(file)
 
@@ -20,7 +27,8 @@ export async function expectBlock(executor: Executor, other: Executor, number: n
   const result = await executor.executeBlock(file.block, { ...options, state, speculation: 'always' })
   const second = await other.executeBlock(file.block, { ...options, state: stateBefore(file), sequential: true })
   const { block } = file
-  expectSame(result, second, `block ${number}`)
+  // INVALID and bytes that are no opcode are one error of @ethereumjs/evm.
+  expectSame(sameReasons(result), sameReasons(second), `block ${number}`)
   expect(result.gasUsed).toBe(BigInt(block.gasUsed))
   expect(toHex(result.logsBloom)).toBe(block.logsBloom)
   if (number >= BYZANTIUM) expect(toHex(result.receiptsRoot as Uint8Array)).toBe(block.receiptsRoot)

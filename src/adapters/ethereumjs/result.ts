@@ -26,14 +26,10 @@ const HALT_REASONS: Readonly<Record<string, number>> = {
   'value out of range': 14,
 }
 const OTHER = 15
-/** INVALID, which is an opcode, and not the lack of one. */
-const INVALID = 0xfe
-
-const haltReasonOf = (error: string, opcode: number | undefined): number => {
-  if (error === 'invalid opcode' && opcode === INVALID) return OTHER
+/** INVALID and bytes that are no opcode are one error here; the other adapter calls the former 'other'. */
+const haltReasonOf = (error: string): number =>
   // An invalid jump says where it was.
-  return HALT_REASONS[error.startsWith('invalid JUMP') ? 'invalid JUMP' : error] ?? OTHER
-}
+  HALT_REASONS[error.startsWith('invalid JUMP') ? 'invalid JUMP' : error] ?? OTHER
 
 /** Writes the bytes at the word `at`, padded with zeros; returns the word after them. */
 const putBytes = (words: Int32Array, at: number, bytes: Uint8Array): number => {
@@ -72,8 +68,7 @@ export const keepResult = (memory: TaskMemory, result: RunTxResult, rules: Resul
   const before = execResult.executionGasUsed + rules.intrinsicGas
   const most = before / rules.maxRefundQuotient
   engine[at + Output.GasRefunded] = Math.min(Number(result.gasRefund), Number(most))
-  engine[at + Output.HaltReason] =
-    status === Status.Halt ? haltReasonOf(error as string, execResult.runState?.opCode) : 0
+  engine[at + Output.HaltReason] = status === Status.Halt ? haltReasonOf(error as string) : 0
   fromBigInt(minerValue, engine, at + Output.Fee)
   engine[at + Output.Logs] = logs.length
   engine[at + Output.ReturnBytes] = returned.length
