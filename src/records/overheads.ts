@@ -1,0 +1,122 @@
+/**
+ * What the engine adds to the places' own work, taken from a recorded run as far as the run can tell.
+ *
+ * A speculative run shows what lies between two executions of a worker and what a commit takes; a sequential one only the
+ * former. What a run cannot show has a default, measured on the benchmark's workloads; `simulate` takes other ones.
+ */
+import type { ExecutionRecord, RunRecord } from './runRecord.ts'
+
+/** Microseconds. */
+export interface Overheads {
+  /** From the run's begin to the first execution. */
+  readonly wake: number
+  /** Each further level of the tree in which workers wake one another. */
+  readonly wakeNext: number
+  /** Between two places of the sequential path. */
+  readonly sequential: number
+  /** Between two places of a worker that speculates: publishing, claiming, a share of its clock readings. */
+  readonly speculative: number
+  /** What a place takes longer inside its execution when it reads multi-version memory. */
+  readonly slower: number
+  /** Validating and committing one place, under the lock. */
+  readonly commit: number
+  /** From the last commit to the run's end. */
+  readonly finish: number
+}
+
+export const DEFAULT_OVERHEADS: Overheads = {
+  wake: 60,
+  wakeNext: 30,
+  sequential: 0.1,
+  speculative: 0.3,
+  slower: 0.2,
+  commit: 0.15,
+  finish: 10,
+}
+
+/** Samples below which a default is better than a measurement. */
+const FEW = 16
+/** Gaps this many times the median are idleness or another program, and no overhead. */
+const UNUSUAL = 4
+
+/** Reads the overheads off a run; what it cannot show is taken from `DEFAULT_OVERHEADS`. */
+export function overheadsOf(record: RunRecord): Overheads {
+  const timelines = timelinesOf(record.executions)
+  const commits = commitTimes(record)
+  const { sequential, speculative, commit } = gapsOf(timelines, commits)
+  const starts = timelines.map((timeline) => timeline[0]?.start ?? 0).sort((a, b) => a - b)
+  const last = Math.max(0, ...timelines.map((timeline) => timeline.at(-1)?.end ?? 0), commits.at(-1)?.at ?? 0)
+  const { duration } = record.run
+  return {
+    ...DEFAULT_OVERHEADS,
+    ...(starts.length > 0 && { wake: starts[0] }),
+    ...(starts.length > 1 && { wakeNext: starts[1] - starts[0] }),
+    ...(sequential !== undefined && { sequential }),
+    ...(speculative !== undefined && { speculative }),
+    ...(commit !== undefined && { commit }),
+    ...(duration !== undefined && { finish: Math.max(0, duration - last) }),
+  }
+}
+
+interface Commit {
+  readonly place: number
+  readonly at: number
+}
+
+/** Each worker's executions by time. */
+function timelinesOf(executions: readonly ExecutionRecord[]): ExecutionRecord[][] {
+  const timelines = new Map<number, ExecutionRecord[]>()
+  for (const execution of executions) {
+    const timeline = timelines.get(execution.worker)
+    if (timeline === undefined) timelines.set(execution.worker, [execution])
+    else timeline.push(execution)
+  }
+  return [...timelines.values()].map((timeline) => timeline.sort((a, b) => a.start - b.start))
+}
+
+const commitTimes = (record: RunRecord): Commit[] =>
+  record.places
+    .flatMap((place) =>
+      place?.committedAt === undefined || place.committed !== 'speculative'
+        ? []
+        : [{ place: place.place, at: place.committedAt }],
+    )
+    .sort((a, b) => a.at - b.at)
+
+type Gaps = { readonly [Name in 'sequential' | 'speculative' | 'commit']: number | undefined }
+
+function gapsOf(timelines: readonly (readonly ExecutionRecord[])[], commits: readonly Commit[]): Gaps {
+  const sequential: number[] = []
+  const speculative: { gap: number; commits: number }[] = []
+  const between: number[] = []
+  for (const timeline of timelines) {
+    let at = 0
+    for (let k = 1; k < timeline.length; k++) {
+      const before = timeline[k - 1]
+      const after = timeline[k]
+      const gap = after.start - before.end
+      while (at < commits.length && commits[at].at < before.end) at++
+      const first = at
+      while (at < commits.length && commits[at].at <= after.start) at++
+      // Commits of one stretch of the commit stage: another worker's may lie in this gap too, but not in order.
+      for (let c = first + 1; c < at; c++) {
+        if (commits[c].place === commits[c - 1].place + 1) between.push(commits[c].at - commits[c - 1].at)
+      }
+      if (gap < 0) continue
+      if (before.mode === 'sequential' && after.mode === 'sequential') sequential.push(gap)
+      if (before.mode === 'speculative' && after.mode === 'speculative') speculative.push({ gap, commits: at - first })
+    }
+  }
+  const commit = usual(between)
+  const gaps = speculative.map(({ gap, commits }) => Math.max(0, gap - commits * (commit ?? DEFAULT_OVERHEADS.commit)))
+  return { sequential: usual(sequential), speculative: usual(gaps), commit }
+}
+
+/** Mean of what is not unusual; undefined where there is little of it. */
+function usual(values: readonly number[]): number | undefined {
+  if (values.length < FEW) return undefined
+  const sorted = [...values].sort((a, b) => a - b)
+  const most = UNUSUAL * Math.max(sorted[sorted.length >> 1], sorted[Math.floor(sorted.length * 0.75)])
+  const kept = sorted.filter((value) => value <= most)
+  return kept.reduce((sum, value) => sum + value, 0) / kept.length
+}
