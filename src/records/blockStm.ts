@@ -178,7 +178,10 @@ class BlockStm {
       worker.joined = true
       this.#joined++
     }
-    if (this.#draining >= 0) return this.#park(w, now)
+    if (this.#draining >= 0) {
+      this.#park(w, now)
+      return
+    }
     if (this.#claimable()) {
       worker.claimFirst = this.#next
       worker.claimNext = this.#next
@@ -356,7 +359,8 @@ class BlockStm {
     const { commit } = this.#options.overheads
     if (this.#valid[place] === 1) {
       this.#busy += commit
-      return this.#at(now + commit, w, Event.Committed)
+      this.#at(now + commit, w, Event.Committed)
+      return
     }
     if (this.#badAt[place] >= 0) this.#watched.add(this.#badAt[place])
     if (this.#published[place] === 1) this.#estimate[place] = 1
@@ -389,10 +393,13 @@ class BlockStm {
       this.#estimate[place] = 0
       this.#lookAgain(now)
     }
-    if (again && this.#loses()) return this.#fallBack(w, now)
+    if (again && this.#loses()) {
+      this.#fallBack(w, now)
+      return
+    }
     if ((this.#cursor & (ADVANCE_EVERY - 1)) === 0) this.#advance(now)
-    if (this.#mayCommit(w, this.#workers[w].anybodys)) return this.#commitNext(w, now)
-    this.#release(w, now)
+    if (this.#mayCommit(w, this.#workers[w].anybodys)) this.#commitNext(w, now)
+    else this.#release(w, now)
   }
 
   #release(w: number, now: number): void {
