@@ -56,7 +56,7 @@ export function graphOf(record: RunRecord): RunGraph {
   const asserted = abortedAssertions(record)
   const needs = places.map((place) => {
     const execution = final.get(place) as ExecutionRecord
-    return edgesOf(execution, record, indexOf, asserted)
+    return edgesOf(execution, record, final, indexOf, asserted)
   })
   const cost = Float64Array.from(places, (place) => ownWork(final.get(place) as ExecutionRecord))
   const deferring = new Set<number>()
@@ -102,6 +102,7 @@ function abortedAssertions(record: RunRecord): Set<string> {
 function edgesOf(
   execution: ExecutionRecord,
   record: RunRecord,
+  final: ReadonlyMap<number, ExecutionRecord>,
   indexOf: ReadonlyMap<number, number>,
   asserted: ReadonlySet<string>,
 ): Edge[] {
@@ -111,7 +112,12 @@ function edgesOf(
   for (const [index, read] of reads.entries()) {
     const on = read.seen.place < place ? indexOf.get(read.seen.place) : undefined
     if (on === undefined) continue
-    if (isAssertion(read, record) && !asserted.has(`${place}:${read.location}`)) continue
+    if (!asserted.has(`${place}:${read.location}`)) {
+      if (isAssertion(read, record)) continue
+      // The value was as asserted before the writer had ended, so it does not need that writer.
+      const writer = final.get(read.seen.place)
+      if (read.predicate === 'valueEquals' && writer !== undefined && writer.end > execution.end) continue
+    }
     // A later read of the same value needs nothing more.
     if ((nearest.get(read.location) ?? -1) >= on) continue
     nearest.set(read.location, on)

@@ -35,8 +35,10 @@ export const DEFAULT_OVERHEADS: Overheads = {
 }
 
 /** Samples below which a default is better than a measurement. */
-const FEW = 16
-/** Gaps this many times the median are idleness or another program, and no overhead. */
+const FEW = 8
+/** Commits in a row from which their time is theirs, and not the clock's. */
+const COMMITS_IN_A_ROW = 4
+/** Gaps this many times longer than most are idleness or another program, and count as this long. */
 const UNUSUAL = 4
 
 /** Reads the overheads off a run; what it cannot show is taken from `DEFAULT_OVERHEADS`. */
@@ -85,38 +87,36 @@ const commitTimes = (record: RunRecord): Commit[] =>
 
 type Gaps = { readonly [Name in 'sequential' | 'speculative' | 'commit']: number | undefined }
 
+/**
+ * What lies between two executions of a worker. Commits are stamped when a worker leaves the commit stage, or every few
+ * places: from the execution before to the last stamp is committing, the rest of the gap is everything else.
+ */
 function gapsOf(timelines: readonly (readonly ExecutionRecord[])[], commits: readonly Commit[]): Gaps {
   const sequential: number[] = []
-  const speculative: { gap: number; commits: number }[] = []
-  const between: number[] = []
+  const speculative: number[] = []
+  const each: number[] = []
   for (const timeline of timelines) {
     let at = 0
     for (let k = 1; k < timeline.length; k++) {
       const before = timeline[k - 1]
       const after = timeline[k]
-      const gap = after.start - before.end
       while (at < commits.length && commits[at].at < before.end) at++
       const first = at
       while (at < commits.length && commits[at].at <= after.start) at++
-      // Commits of one stretch of the commit stage: another worker's may lie in this gap too, but not in order.
-      for (let c = first + 1; c < at; c++) {
-        if (commits[c].place === commits[c - 1].place + 1) between.push(commits[c].at - commits[c - 1].at)
-      }
-      if (gap < 0) continue
+      const gap = Math.max(0, after.start - before.end)
+      const committing = at > first ? commits[at - 1].at - before.end : 0
+      if (at - first >= COMMITS_IN_A_ROW) each.push(committing / (at - first))
       if (before.mode === 'sequential' && after.mode === 'sequential') sequential.push(gap)
-      if (before.mode === 'speculative' && after.mode === 'speculative') speculative.push({ gap, commits: at - first })
+      if (before.mode === 'speculative' && after.mode === 'speculative') speculative.push(gap - committing)
     }
   }
-  const commit = usual(between)
-  const gaps = speculative.map(({ gap, commits }) => Math.max(0, gap - commits * (commit ?? DEFAULT_OVERHEADS.commit)))
-  return { sequential: usual(sequential), speculative: usual(gaps), commit }
+  return { sequential: usual(sequential), speculative: usual(speculative), commit: usual(each) }
 }
 
-/** Mean of what is not unusual; undefined where there is little of it. */
+/** Mean, with what is unusually long cut off; undefined where there is little of it. */
 function usual(values: readonly number[]): number | undefined {
   if (values.length < FEW) return undefined
-  const sorted = [...values].sort((a, b) => a - b)
-  const most = UNUSUAL * Math.max(sorted[sorted.length >> 1], sorted[Math.floor(sorted.length * 0.75)])
-  const kept = sorted.filter((value) => value <= most)
-  return kept.reduce((sum, value) => sum + value, 0) / kept.length
+  const some = values.filter((value) => value > 0).sort((a, b) => a - b)
+  const most = UNUSUAL * (some[Math.floor(some.length * 0.75)] ?? 0)
+  return values.reduce((sum, value) => sum + Math.min(value, most), 0) / values.length
 }
