@@ -23,14 +23,29 @@ export {
   WorkerLostError,
 } from './core/errors.ts'
 export type { StateTrie } from './core/stateRoot.ts'
-export type { BlockResult, CommitBatch, ExecuteBlockOptions, Senders } from './executor/blockTypes.ts'
+export type { BlockResult, CommitBatch, ExecuteBlockOptions, RunProgress, Senders } from './executor/blockTypes.ts'
 export type { EngineOptions, RunReport } from './executor/engine.ts'
 export { createExecutor, type Executor, type ExecutorOptions, executeBlockParallel } from './executor/executeBlock.ts'
 export { type ChainHead, ChainImporter, type ImportOptions, openChain } from './executor/importer.ts'
 export type { PreparedBlock } from './executor/prepare.ts'
+export type { RecordedOutcome } from './executor/recordRun.ts'
+export type { RecordsOption, RecordsTo } from './executor/recordSink.ts'
 export { type StateRootOptions, stateRootOf } from './executor/stateRoot.ts'
 export type { Ancestry } from './executor/verify.ts'
 export type { WorkerSource } from './platform/threads.ts'
+export { type DecodedTrace, decodeRecords, decodeTrace, streamRecords } from './records/decode.ts'
+export type { TraceBreak } from './records/format.ts'
+export type {
+  ExecutionRecord,
+  LocationRecord,
+  PlaceRecord,
+  ReadRecord,
+  RunInfo,
+  RunRecord,
+  VersionSeen,
+  WaitRecord,
+  WriteRecord,
+} from './records/runRecord.ts'
 export {
   type AccountEntry,
   type AccountInfo,

@@ -14,6 +14,8 @@ export class ArenaFull extends Error {
 
 export class Arena {
   readonly words: Int32Array
+  /** Told of each chunk that is taken, where a run is recorded. */
+  onChunk: ((at: number, size: number) => void) | undefined = undefined
   #next = 0
   #end = 0
 
@@ -25,6 +27,11 @@ export class Arena {
   begin(): void {
     this.#next = 0
     this.#end = 0
+  }
+
+  /** Offset of the next word that `take` hands out, as long as the chunk lasts. */
+  get next(): number {
+    return this.#next
   }
 
   /** Offset of `count` fresh words, not cleared. Throws ArenaFull. */
@@ -41,6 +48,7 @@ export class Arena {
     const size = Math.max(count, ARENA_CHUNK)
     const at = atomics.add(this.words, Control.ArenaNext, size)
     if (at < 0 || at + size > this.words[Control.ArenaEnd]) throw new ArenaFull('the engine memory is full')
+    this.onChunk?.(at, size)
     // A large request does not cost what is left of the chunk.
     if (count > ARENA_CHUNK / 2) return at
     this.#next = at + count

@@ -56,6 +56,10 @@ export type ErrorCode =
   | 'CLOSED'
   /** A task cannot be run: the module exports no function of its name. A task that throws is a failed result. */
   | 'TASK_FAILED'
+  /** Bytes are no trace of this library, or of a version of the format that is not known. */
+  | 'RECORDS_FORMAT'
+  /** Records could not be written: the file, or the callback, failed. The run itself is unharmed. */
+  | 'RECORDS_WRITE'
 
 /** What an error may carry besides its message. */
 export interface ErrorDetails {

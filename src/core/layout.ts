@@ -61,6 +61,10 @@ export const Control = {
   KeepVersions: 12 * PAD + 15,
   /** Pre-EIP-161 rules and other adapter bits. */
   AdapterFlags: 12 * PAD + 14,
+  /** What is recorded: bits of `Recording`, 0 for nothing. */
+  Recording: 12 * PAD + 28,
+  /** Begin of the run on the clock of all threads, milliseconds: a 64-bit float in two words. */
+  RecordingClock: 12 * PAD + 29,
 
   /** Words below are written by the holder of the commit lock. Dense deltas committed and not yet folded, 8 words. */
   DenseSum: 13 * PAD,
@@ -91,6 +95,12 @@ export const RunKind = { Speculative: 1, Sequential: 2, Batch: 3, Messages: 4 } 
 
 /** Why a run stops early. Word `Control.Halt`. */
 export const Halt = { None: 0, Fault: 1, Signal: 2, Stalled: 3, Capacity: 4, WorkerLost: 5 } as const
+
+/**
+ * What a run records. Word `Control.Recording`. `Events`: all that happens to places. `Answers`: besides, what each read
+ * was answered, so that incarnations can be run again. `Conflicts`: aborts alone, for the hints of later runs.
+ */
+export const Recording = { Events: 1, Answers: 2, Conflicts: 4 } as const
 
 /** Whether workers may execute ahead of the commit cursor. Word `Control.Mode`. */
 export const Mode = { Speculative: 0, Draining: 1 } as const
@@ -129,6 +139,10 @@ export const WorkerBlock = {
   Fallbacks: 9,
   /** Executions of the block's ends, which the counts above leave out. */
   EndExecutions: 10,
+  /** First chunk of the worker's log, and where what it has published ends; both 0 while it has logged nothing. */
+  Log: 11,
+  /** Atomic: publishes the words of the log before it. Main reads them while the run goes on. */
+  Logged: 12,
 } as const
 
 export const MAX_WORKERS = 64

@@ -58,3 +58,12 @@ export const Life = { CodeHash: 0, Generation: 8, Exists: 9, CodeOffset: 10, Cod
 
 export const locationOf = (record: number, kind: Kind): number => record + HEAD[kind]
 export const recordOf = (location: number): number => location & ~(RECORD_WORDS - 1)
+
+/** Kind of a location whose record is in the table. */
+export const kindOf = (state: Int32Array, location: number): Kind => {
+  const record = recordOf(location)
+  const head = location - record
+  if (head === HEAD[Kind.Balance]) return Kind.Balance
+  if (head === HEAD[Kind.Nonce]) return Kind.Nonce
+  return state[record] === Tag.Account ? Kind.Life : state[record] === Tag.Slot ? Kind.Slot : Kind.Bytes
+}

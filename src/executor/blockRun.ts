@@ -7,10 +7,13 @@
 import * as atomics from '../core/atomics.ts'
 import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
+import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
+import { Mode as RecordedMode } from '../records/events.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
 import { LARGEST_CHUNK, Scheduler } from '../scheduler/scheduler.ts'
+import type { RunRecording } from './runRecording.ts'
 import { SequentialMemory } from './sequential.ts'
 
 type Words = Int32Array
@@ -35,6 +38,7 @@ export class BlockRun {
   readonly #memory: MVMemory
   readonly #sequential: SequentialMemory
   readonly #table: LocationTable
+  readonly #recording: RunRecording | undefined
   #executions = 0
   #aborts = 0
   #validations = 0
@@ -46,15 +50,23 @@ export class BlockRun {
   #calmClaims = CALM_CLAIMS
   #begun = false
 
-  constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: SyncAdapter) {
+  /** `recording` is absent where nothing is recorded: then a place costs a look at it, and no more. */
+  constructor(
+    engine: Words,
+    workerIndex: number,
+    table: LocationTable,
+    adapter: SyncAdapter,
+    recording?: RunRecording,
+  ) {
     this.#engine = engine
     this.#index = workerIndex
     this.#block = Control.WorkerBlocks + workerIndex * WorkerBlock.Size
     this.#adapter = adapter
     this.#table = table
     this.#scheduler = new Scheduler(engine)
-    this.#memory = new MVMemory(engine, table)
-    this.#sequential = new SequentialMemory(engine, table, this.#memory.arena)
+    this.#recording = recording
+    this.#memory = recording?.memory ?? new MVMemory(engine, table)
+    this.#sequential = recording?.sequential ?? new SequentialMemory(engine, table, this.#memory.arena)
   }
 
   #begin(): void {
@@ -72,9 +84,11 @@ export class BlockRun {
     this.#memory.beginRun()
     this.#sequential.beginRun()
     this.#scheduler.beginRun()
+    this.#recording?.begin()
   }
 
   #end(): void {
+    this.#recording?.end()
     if (this.#begun) this.#adapter.endBlock()
     const engine = this.#engine
     const b = this.#block
@@ -140,6 +154,7 @@ export class BlockRun {
   #executeClaim(first: number, end: number): number {
     const began = performance.now()
     const waits = this.#memory.waits
+    this.#recording?.start()
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
       if (this.#scheduler.pausing) return 1
@@ -152,6 +167,7 @@ export class BlockRun {
         if (this.#fallbacks !== fallbacks) return 1
       }
     }
+    this.#recording?.publish()
     // Where places wait for their predecessors, neighbours must run side by side: a pipeline, not blocks.
     this.#calmClaims = this.#memory.waits === waits ? this.#calmClaims + 1 : 0
     if (this.#calmClaims < CALM_CLAIMS) return 1
@@ -169,8 +185,9 @@ export class BlockRun {
       memory.begin(place, false, true)
       outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
     }
+    if (outcome === Outcome.Done) memory.publish()
+    this.#recording?.executed(RecordedMode.Speculative, outcome)
     if (outcome === Outcome.Done) {
-      memory.publish()
       this.#engine[this.#engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
       this.#scheduler.executed(place)
     } else {
@@ -218,6 +235,7 @@ export class BlockRun {
     const scheduler = this.#scheduler
     let next = scheduler.commitIndex
     const from = next
+    this.#recording?.commitFrom(from)
     try {
       while (next <= scheduler.last) {
         if (scheduler.isExecuted(next)) {
@@ -228,23 +246,28 @@ export class BlockRun {
             this.#finish(next)
             this.#speculative += counted
             next++
-            if ((next & (ADVANCE_EVERY - 1)) === 0) scheduler.advance(next)
+            if ((next & (ADVANCE_EVERY - 1)) === 0) this.#advance(next)
             continue
           }
         } else if (!scheduler.isDeferred(next)) break
-        scheduler.advance(next)
+        this.#advance(next)
         if (scheduler.halted()) break
         if (!this.#reexecute(next)) break
         next++
         next = this.#judge(next)
       }
       if (next > scheduler.last) this.#memory.settleDense(scheduler.last + 1)
-      if (next !== from) scheduler.advance(next)
+      if (next !== from) this.#advance(next)
     } finally {
       scheduler.unlock()
     }
     if (next > scheduler.last) atomics.notify(this.#engine, Control.CommitIndex)
     return next !== from
+  }
+
+  #advance(next: number): void {
+    this.#scheduler.advance(next)
+    this.#recording?.committed(next)
   }
 
   #isForeign(place: number): boolean {
@@ -263,12 +286,14 @@ export class BlockRun {
     if (!this.#isEnd(place)) this.#aborts++
     this.#countExecution(place)
     this.#engine[Control.JudgedAborts]++
+    this.#recording?.aborted(place, incarnationOf(this.#scheduler.status(place)))
     memory.markEstimates(place)
     if (!this.#scheduler.abort(place)) return this.#fault(place, Fault.Invariant, 'S2: an incarnation would wrap')
     memory.begin(place, true, true)
     const outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
+    if (outcome === Outcome.Done) memory.publish()
+    this.#recording?.executed(RecordedMode.Committing, outcome)
     if (outcome !== Outcome.Done) return this.#complain(place, outcome)
-    memory.publish()
     this.#scheduler.executed(place)
     if (!memory.foldStrict(place))
       return this.#fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
@@ -328,6 +353,7 @@ export class BlockRun {
       memory.begin(place)
       this.#countExecution(place)
       const outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
+      this.#recording?.executedAlone(outcome)
       if (outcome !== Outcome.Done) {
         scheduler.advance(place)
         this.#complain(place, outcome)

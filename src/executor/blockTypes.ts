@@ -7,6 +7,8 @@ import type { TransactionResult } from '../adapters/revm/result.ts'
 import type { StateDiff } from '../core/diff.ts'
 import type { MemoryState } from '../state/memoryState.ts'
 import type { RunReport } from './engine.ts'
+import type { RecordedOutcome } from './recordRun.ts'
+import type { RecordsOption } from './recordSink.ts'
 import type { Ancestry } from './verify.ts'
 
 /** Where senders come from: signatures (on the pool), the `from` of a JSON block, or a list. */
@@ -50,12 +52,25 @@ export interface ExecuteBlockOptions extends Ancestry {
   /** Everything on one worker, without speculation. */
   readonly sequential?: boolean
   readonly signal?: AbortSignal
+  /** Keeps what happens in the run, place by place (docs/records.md); the executor's `records` by default. */
+  readonly records?: RecordsOption
+  /** Keeps a trace of the run, in memory, that `replay` of `blockloom/testing` runs again, every incarnation of it. */
+  readonly record?: boolean
+  /** Called about every millisecond while places become final. */
+  readonly onProgress?: (progress: RunProgress) => void
   /** Called in order, in batches, as results become final; a result is never taken back. */
   readonly onCommit?: (batch: CommitBatch) => void
 }
 
+/** How far a run is. */
+export interface RunProgress {
+  /** Transactions or tasks that are final, and all of them. */
+  readonly committed: number
+  readonly places: number
+}
+
 /** What the block did; names follow ethereumjs `RunBlockResult`. */
-export interface BlockResult {
+export interface BlockResult extends RecordedOutcome {
   readonly results: readonly TransactionResult[]
   readonly receipts: readonly TransactionReceipt[]
   readonly gasUsed: bigint

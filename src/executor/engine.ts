@@ -80,6 +80,14 @@ export interface RunSettings {
   readonly keepVersions?: boolean
   /** Called about every millisecond with the number of places that are final. */
   readonly onProgress?: ((committed: number) => void) | undefined
+  /** Told when the run begins, all being laid out, and when it ends: with its milliseconds if it ended well. */
+  readonly recording?: RunObserver | undefined
+}
+
+/** Whoever records a run. */
+interface RunObserver {
+  begin(isSequential: boolean, workers: number): void
+  end(ms: number | undefined): void
 }
 
 /** What a run did. */
@@ -170,9 +178,10 @@ export class Engine {
       failure ??= { error }
       this.#pool.stop()
     })
+    settings.recording?.begin(sequential, serving)
     const began = performance.now()
-    let ms: number
-    let halt: number
+    let ms: number | undefined
+    let halt: number = Halt.None
     try {
       halt = await this.#pool.run({
         kind: sequential ? RunKind.Sequential : RunKind.Speculative,
@@ -184,6 +193,7 @@ export class Engine {
       ms = performance.now() - began
     } finally {
       clearInterval(watch)
+      settings.recording?.end(halt === Halt.None ? ms : undefined)
     }
     if (failure !== undefined) throw failure.error
     if (halt !== Halt.None) this.#raise(halt, settings.signal)

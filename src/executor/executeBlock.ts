@@ -20,6 +20,9 @@ import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
 import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
 import { checkOptions, type Decoded, decode, isFrom, type PreparedBlock, prepareBlock } from './prepare.ts'
+import { recordedBlock } from './recordPlan.ts'
+import { type RecordedPlan, RecordedRun } from './recordRun.ts'
+import { RecordKeeper, type RecordsOption } from './recordSink.ts'
 import { runOnState } from './runOnState.ts'
 import { keepRoot, type StateRootOptions } from './stateRoot.ts'
 import { verifyOutcome } from './verify.ts'
@@ -32,6 +35,8 @@ export interface ExecutorOptions extends EngineOptions {
   readonly hashCore?: WasmSource
   /** Which EVM runs the transactions. */
   readonly adapter?: 'revm'
+  /** What of every run is recorded, and where it goes; nothing by default. */
+  readonly records?: RecordsOption
 }
 
 /** A result but for what the trie of the state says. */
@@ -48,10 +53,12 @@ export class Executor {
   readonly #engine: Engine
   readonly #kernel: Kernel
   readonly #roots: StateRootOptions
+  readonly #keeper: RecordKeeper
   /** Blocks run one after another; this is the end of the line. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine, kernel: Kernel, roots: StateRootOptions) {
+  constructor(engine: Engine, kernel: Kernel, roots: StateRootOptions, keeper: RecordKeeper) {
+    this.#keeper = keeper
     this.#engine = engine
     this.#kernel = kernel
     this.#roots = roots
@@ -106,11 +113,17 @@ export class Executor {
   /** Runs a prepared block for its time alone: nothing is decoded. */
   async timePrepared(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<RunReport> {
     checkOptions(options)
-    return this.#queue(() => this.#withRun(prepared, options, undefined, (report) => report))
+    return this.#queue(async () => {
+      const recorded = this.#recorded(prepared, options)
+      const report = await this.#withRun(prepared, options, recorded, undefined, (run) => run)
+      await recorded?.settle()
+      return report
+    })
   }
 
   async close(): Promise<void> {
     await this.#engine.close()
+    await this.#keeper.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -147,13 +160,23 @@ export class Executor {
         options.onCommit?.({ from, results: batch.map((d) => d.result), receipts: batch.map((d) => d.receipt) })
       }
     }
-    const onProgress = options.onCommit === undefined ? undefined : decodeTo
+    const tellCommits = options.onCommit === undefined ? undefined : decodeTo
+    const { onProgress: tellProgress } = options
+    const onProgress =
+      tellProgress === undefined
+        ? tellCommits
+        : (committed: number): void => {
+            tellCommits?.(committed)
+            tellProgress({ committed, places: plan.places })
+          }
+    const recorded = this.#recorded(prepared, options)
     const wantsRoot = isWhole && options.stateRoot !== false
     // Before the run: nobody else may change the state between the run and what is staged after it.
     if (wantsRoot) await keepRoot(options.state, this.#roots)
     // Receipts before Byzantium hold the root after each transaction.
     const keepVersions = options.placeDiffs === true || (wantsRoot && !byzantium)
-    const executed = await this.#withRun(prepared, { ...options, placeDiffs: keepVersions }, onProgress, (run) => {
+    const settings = { ...options, placeDiffs: keepVersions }
+    const executed = await this.#withRun(prepared, settings, recorded, onProgress, (run) => {
       decodeTo(plan.places)
       checkGas(prepared, decoded)
       return this.#collect(prepared, decoded, run, options.state, keepVersions)
@@ -166,7 +189,8 @@ export class Executor {
       options.state.rollback()
       throw error
     }
-    return options.placeDiffs === true ? result : { ...result, placeDiffs: undefined }
+    const outcome = { ...(options.placeDiffs === true ? {} : { placeDiffs: undefined }), ...(await recorded?.settle()) }
+    return { ...result, ...outcome }
   }
 
   /** Copies out of the shared memories all that the result needs. */
@@ -238,10 +262,18 @@ export class Executor {
     }
   }
 
+  #recorded(prepared: PreparedBlock, options: ExecuteBlockOptions): RecordedRun | undefined {
+    const { records, record, state, speculation = 'auto' } = options
+    const { words } = this.#engine
+    const plan = (): RecordedPlan => recordedBlock(this.#engine, prepared, state, speculation)
+    return RecordedRun.open({ keeper: this.#keeper, records, record }, words, state, plan)
+  }
+
   /** Opens the state, runs, hands the report to `use` while the results are in memory, and puts everything back. */
   async #withRun<T>(
     prepared: PreparedBlock,
     options: ExecuteBlockOptions,
+    recording: RecordedRun | undefined,
     onProgress: ((committed: number) => void) | undefined,
     use: (report: RunReport) => T,
   ): Promise<T> {
@@ -252,6 +284,7 @@ export class Executor {
       keepVersions: options.placeDiffs === true,
       signal: options.signal,
       onProgress,
+      recording,
     }
     const { places } = prepared.plan
     return runOnState(this.#engine, state, places, async () =>
@@ -276,9 +309,10 @@ export const createExecutor = async (options: ExecutorOptions = {}): Promise<Exe
       option: 'adapter',
     })
   }
+  const keeper = new RecordKeeper(options.records)
   const module = await loadKernel(options.wasm, readBytes)
   const roots = options.hashCore === undefined ? {} : { wasm: options.hashCore }
-  return new Executor(new Engine(options, { kind: 'revm', module }), createHashKernel(module), roots)
+  return new Executor(new Engine(options, { kind: 'revm', module }), createHashKernel(module), roots, keeper)
 }
 
 /**

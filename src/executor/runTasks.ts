@@ -14,7 +14,11 @@ import {
   type KeyValueDiff,
   type KeyValueState,
 } from '../state/keyValueState.ts'
-import { Engine, type EngineOptions, type RunReport } from './engine.ts'
+import type { RunProgress } from './blockTypes.ts'
+import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
+import { recordedTasks } from './recordPlan.ts'
+import { type RecordedOutcome, RecordedRun } from './recordRun.ts'
+import { RecordKeeper, type RecordsOption } from './recordSink.ts'
 import { runOnState } from './runOnState.ts'
 
 type Words = Int32Array
@@ -32,17 +36,25 @@ export interface RunTasksOptions {
   /** Everything on one worker, without speculation. */
   readonly sequential?: boolean
   readonly signal?: AbortSignal
+  /** Keeps what happens in the run, task by task (docs/records.md); the executor's `records` by default. */
+  readonly records?: RecordsOption
+  /** Keeps a trace of the run, in memory, that `replay` of `blockloom/testing` runs again, every incarnation of it. */
+  readonly record?: boolean
+  /** Called about every millisecond while tasks become final. */
+  readonly onProgress?: (progress: RunProgress) => void
 }
 
 export interface TaskExecutorOptions extends EngineOptions {
   /** Address of the module whose functions are the tasks; workers import it. */
   readonly module: URL | string
+  /** What of every run is recorded, and where it goes; nothing by default. */
+  readonly records?: RecordsOption
 }
 
 /** What became of a task, and how often it was executed before the incarnation that counts. */
 export type TaskResult = TaskOutcome & { readonly incarnation: number }
 
-export interface RunTasksResult {
+export interface RunTasksResult extends RecordedOutcome {
   readonly results: readonly TaskResult[]
   /** What the tasks changed; `state.apply` takes it. */
   readonly stateDiff: KeyValueDiff
@@ -52,10 +64,14 @@ export interface RunTasksResult {
 /** Keeps threads, with the module loaded, between runs. Make one with `createTaskExecutor`. */
 export class TaskExecutor {
   readonly #engine: Engine
+  readonly #module: string
+  readonly #keeper: RecordKeeper
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, module: string, keeper: RecordKeeper) {
     this.#engine = engine
+    this.#module = module
+    this.#keeper = keeper
   }
 
   get workers(): number {
@@ -87,6 +103,7 @@ export class TaskExecutor {
 
   async close(): Promise<void> {
     await this.#engine.close()
+    await this.#keeper.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -104,15 +121,22 @@ export class TaskExecutor {
       denseLocation: () => 0,
       values: tasks,
     }
-    const settings = {
-      speculation: options.speculation ?? ('auto' as const),
-      sequential: options.sequential ?? false,
-      signal: options.signal,
+    const { speculation = 'auto', sequential = false, signal, records, record, onProgress } = options
+    const recording = RecordedRun.open({ keeper: this.#keeper, records, record }, this.#engine.words, state, () =>
+      recordedTasks(tasks, this.#module, state.words, speculation),
+    )
+    const settings: RunSettings = {
+      speculation,
+      sequential,
+      signal,
+      recording,
+      onProgress: onProgress && ((committed) => onProgress({ committed, places: tasks.length })),
     }
-    return runOnState(this.#engine, state, tasks.length, async () => {
+    const result = await runOnState(this.#engine, state, tasks.length, async () => {
       const run = await this.#engine.run(plan, settings)
       return { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
     })
+    return { ...result, ...(await recording?.settle()) }
   }
 
   #results(count: number): TaskResult[] {
@@ -140,7 +164,8 @@ export const createTaskExecutor = async (options: TaskExecutorOptions): Promise<
       option: 'module',
     })
   }
-  return new TaskExecutor(new Engine(options, { kind: 'tasks', module }))
+  const keeper = new RecordKeeper(options.records)
+  return new TaskExecutor(new Engine(options, { kind: 'tasks', module }), module, keeper)
 }
 
 /**

@@ -9,7 +9,7 @@
  * Concurrency: one worker, while every other worker is parked.
  */
 import { Arena } from '../core/arena.ts'
-import { Seen, type TaskMemory } from '../core/contracts.ts'
+import { type Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
 import { Control, Entry, Place, Record } from '../core/layout.ts'
 import { BASE, Kind, STORED } from '../core/location.ts'
 import { incarnationOf } from '../core/status.ts'
@@ -77,7 +77,7 @@ export class SequentialMemory implements TaskMemory {
     return true
   }
 
-  expect(): void {}
+  expect(_location: number, _kind: Kind, _predicate: Predicate, _words: Words, _at: number): void {}
 
   write(location: number, kind: Kind, words: Words, at: number): void {
     const { engine, state } = this

@@ -12,9 +12,11 @@ import type { SyncAdapter } from '../core/contracts.ts'
 import { InvalidInputError, toWire, type WireError } from '../core/errors.ts'
 import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
 import { LocationTable, TableFull } from '../core/table.ts'
+import { clockOffset } from '../platform/clock.ts'
 import { workerEndpoint } from '../platform/threads.ts'
 import { join, leave } from '../scheduler/joining.ts'
 import { BlockRun } from './blockRun.ts'
+import { RunRecording } from './runRecording.ts'
 
 /** Which adapter a worker builds, in structured-clonable terms. */
 export type AdapterSpec =
@@ -36,7 +38,9 @@ class WorkerMain implements WorkerApi {
   #engine = new Int32Array(0)
   #adapter: SyncAdapter | undefined
   readonly #tables = new Map<number, LocationTable>()
-  readonly #runs = new Map<number, BlockRun>()
+  /** By state, and by what they record. */
+  readonly #runs = new Map<string, BlockRun>()
+  #clock: number | undefined
 
   async init(index: number, engine: WebAssembly.Memory, spec: AdapterSpec): Promise<WireError | undefined> {
     this.#index = index
@@ -56,7 +60,7 @@ class WorkerMain implements WorkerApi {
 
   detach(state: number): void {
     this.#tables.delete(state)
-    this.#runs.delete(state)
+    for (const key of this.#runs.keys()) if (key.startsWith(`${state}:`)) this.#runs.delete(key)
   }
 
   inputs(values: readonly unknown[]): void {
@@ -106,14 +110,22 @@ class WorkerMain implements WorkerApi {
   }
 
   #run(state: number): BlockRun {
-    let run = this.#runs.get(state)
+    const recording = this.#engine[Control.Recording]
+    const key = `${state}:${recording}`
+    let run = this.#runs.get(key)
     if (run === undefined) {
       const table = this.#tables.get(state)
       if (table === undefined || this.#adapter === undefined) throw new Error(`state ${state} is not attached`)
-      run = new BlockRun(this.#engine, this.#index, table, this.#adapter)
-      this.#runs.set(state, run)
+      run = new BlockRun(this.#engine, this.#index, table, this.#adapter, this.#recordingOf(recording, table))
+      this.#runs.set(key, run)
     }
     return run
+  }
+
+  #recordingOf(what: number, table: LocationTable): RunRecording | undefined {
+    if (what === 0) return undefined
+    this.#clock ??= clockOffset()
+    return new RunRecording(this.#engine, this.#index, table, what, this.#clock)
   }
 
   #batch(engine: Int32Array): void {

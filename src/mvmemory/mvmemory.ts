@@ -65,6 +65,10 @@ export class MVMemory implements TaskMemory {
   waits = 0
   /** Head of the chain of entries that were the first on their location; after a fallback one may be there twice. */
   written = 0
+  /** Location of the last predicate that failed, or estimate that was not waited for; the caller clears it. */
+  conflict = 0
+  /** Told of each wait once it is over, where a run is recorded; `began` as performance.now() gives it. */
+  onWait: ((location: number, on: number, began: number) => void) | undefined = undefined
 
   #placeTable = 0
   #denseLocation = 0
@@ -265,6 +269,15 @@ export class MVMemory implements TaskMemory {
     engine[t + Place.WriteSet] = set
     engine[t + Place.WriteCount] = count
     this.#keepReads(t, set, count)
+  }
+
+  /**
+   * Keeps the read set of an incarnation that ended without a result, for whoever records it. Its place is deferred, so
+   * no validation looks at it.
+   */
+  keepUnpublished(): void {
+    const t = this.#at
+    this.#keepReads(t, 0, 0)
   }
 
   /** Copies the read set to the arena; a predicate on a location written here keeps the entry, to start below it. */
@@ -627,6 +640,7 @@ export class MVMemory implements TaskMemory {
   #conflict(location: number, kind: Kind): false {
     // A plain flag: a reader that misses it runs as it would have without.
     this.state[recordOf(location) + WATCHED[kind]] = 1
+    this.conflict = location
     return false
   }
 
@@ -637,24 +651,35 @@ export class MVMemory implements TaskMemory {
    * only (S4).
    */
   #awaitFinal(location: number): void {
-    const { engine, place } = this
-    if (atomics.load(engine, Control.CommitIndex) >= place) return
+    if (atomics.load(this.engine, Control.CommitIndex) >= this.place) return
     this.waits++
+    if (this.onWait === undefined) this.#turnUntilFinal(location)
+    else {
+      const began = performance.now()
+      const writer = this.newestPlace(location, this.place)
+      const on = writer < atomics.load(this.engine, Control.CommitIndex) ? this.place - 1 : writer
+      this.#turnUntilFinal(location)
+      this.onWait(location, on, began)
+    }
+  }
+
+  #turnUntilFinal(location: number): void {
+    const { engine, place } = this
     const before = this.#at - Place.Size + Place.Status
     for (let k = 0; k < SPINS; k++) {
       const committed = atomics.load(engine, Control.CommitIndex)
       if (committed >= place) return
-      if (stateOf(atomics.load(engine, before)) !== Ready && this.#newestPlace(location) < committed) return
+      if (stateOf(atomics.load(engine, before)) !== Ready && this.newestPlace(location, place) < committed) return
       if (this.#stopped()) return
     }
   }
 
-  /** Place of the newest entry below this one, -1 where there is none. */
-  #newestPlace(location: number): number {
+  /** Place of the newest entry on a location below `place`, -1 where there is none. */
+  newestPlace(location: number, place: number): number {
     const engine = this.engine
     let entry = atomics.load(this.state, location)
     while (entry !== 0) {
-      if (engine[entry + Entry.Place] < this.place && atomics.load(engine, entry + Entry.Record) !== 0) {
+      if (engine[entry + Entry.Place] < place && atomics.load(engine, entry + Entry.Record) !== 0) {
         return engine[entry + Entry.Place]
       }
       entry = atomics.load(engine, entry + Entry.Next)
@@ -673,6 +698,16 @@ export class MVMemory implements TaskMemory {
   /** Waits until the estimate on `location` is gone; false when it is not for a long time. */
   #awaitWriter(location: number, floor: number): boolean {
     this.waits++
+    const { onWait } = this
+    const began = onWait === undefined ? 0 : performance.now()
+    const on = onWait === undefined ? 0 : this.newestPlace(location, this.place)
+    const gone = this.#turnUntilWritten(location, floor)
+    if (!gone) this.conflict = location
+    onWait?.(location, on, began)
+    return gone
+  }
+
+  #turnUntilWritten(location: number, floor: number): boolean {
     for (let k = 0; k < SPINS + PARKS; k++) {
       const record = this.#newest(atomics.load(this.state, location), this.place, floor)
       if (record <= 0 || (record & ESTIMATE) === 0) return true

@@ -1,0 +1,169 @@
+/** What a trace says of blocks and of lists of tasks, and what it takes to run them again. */
+import { Output } from '../adapters/revm/kernel.ts'
+import { BLOCK_HASH_WORDS } from '../core/codes.ts'
+import { hexOf, wordHex } from '../core/hex.ts'
+import { Place } from '../core/layout.ts'
+import { AccountRecord, BytesRecord, Kind, kindOf, Life, RECORD_SHIFT, recordOf, SlotRecord } from '../core/location.ts'
+import { StateHeader } from '../core/table.ts'
+import { unpackBytes } from '../core/taskCodec.ts'
+import { isZero8, toBigInt } from '../core/words.ts'
+import { serialize } from '../platform/files.ts'
+import { bytesOf, withJson } from '../records/format.ts'
+import type { MemoryState } from '../state/memoryState.ts'
+import type { Engine } from './engine.ts'
+import type { PreparedBlock } from './prepare.ts'
+import type { RecordedPlan } from './recordRun.ts'
+
+type Words = Int32Array
+
+/** Words that a trace has of a place: its name, which of the others are there, five of an address, one of a selector. */
+const PLACE_WORDS = 8
+
+const BLOCK_NAMES = ['transfer', 'create', 'call'] as const
+
+/** A block of the executor. */
+export const recordedBlock = (
+  engine: Engine,
+  prepared: PreparedBlock,
+  state: MemoryState,
+  speculation: 'auto' | 'always',
+): RecordedPlan => {
+  const { block, chain, plan } = prepared
+  const { words } = engine
+  return {
+    kind: 'block',
+    label: `block ${block.header.number}`,
+    number: Number(block.header.number),
+    fork: chain.fork,
+    places: plan.places,
+    speculation,
+    names() {
+      const rows = new Int32Array(plan.places * PLACE_WORDS)
+      const bytes = bytesOf(rows)
+      block.transactions.forEach(({ to, data }, k) => {
+        const at = k * PLACE_WORDS
+        rows[at] = to === undefined ? 1 : data.length === 0 ? 0 : 2
+        if (to !== undefined) {
+          rows[at + 1] = data.length >= 4 ? 3 : 1
+          bytes.set(to, 4 * (at + 2))
+          if (data.length >= 4) bytes.set(data.subarray(0, 4), 4 * (at + 7))
+        }
+      })
+      return withJson({ names: BLOCK_NAMES }, rows)
+    },
+    gas() {
+      const gas = new Int32Array(2 * plan.places)
+      for (let k = 0; k < plan.places; k++) {
+        const result = words[engine.placeTable + (k + 1) * Place.Size + Place.Result]
+        gas[2 * k] = words[result + Output.GasUsed]
+        gas[2 * k + 1] = words[result + Output.GasUsed + 1]
+      }
+      return gas
+    },
+    inputs() {
+      const { environment, prologue, epilogue, inputs, offsets, adapterFlags } = plan
+      const parts = [environment, prologue ?? NONE, epilogue ?? NONE, offsets, inputs]
+      const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
+      let at = 0
+      for (const part of parts) {
+        all.set(part, at)
+        at += part.length
+      }
+      const coinbase = hexOf(block.header.coinbase)
+      return withJson({ lengths: parts.map(({ length }) => length), adapterFlags, coinbase }, all)
+    },
+    base: (locations) => new TextEncoder().encode(JSON.stringify(stateFile(state.words, state, locations))),
+  }
+}
+
+const NONE = new Int32Array(0)
+
+/** The accounts, slots, codes and block hashes that a run has met, as a block file has them. */
+const stateFile = (words: Words, state: MemoryState, locations: readonly number[]): object => {
+  const pre: Record<string, object & { storage: Record<string, string> }> = {}
+  const codes: Record<string, string> = {}
+  const bytesAt = (at: number, bytes: number): string => hexOf(unpackBytes(words, at, bytes))
+  const accountOf = (record: number): { storage: Record<string, string> } | undefined => {
+    const address = bytesAt(record + AccountRecord.Address, 20)
+    const life = record + AccountRecord.Life
+    if (words[life + Life.Exists] === 0) return undefined
+    let account = pre[address]
+    if (account === undefined) {
+      const hash = isZero8(words, life) ? undefined : bytesAt(life, 32)
+      const code = hash === undefined ? undefined : state.getCode(hash)
+      if (hash !== undefined && code !== undefined) codes[hash] = hexOf(code)
+      account = {
+        balance: `0x${toBigInt(words, record + AccountRecord.Balance).toString(16)}`,
+        nonce: `0x${toBigInt(words, record + AccountRecord.Nonce, 2).toString(16)}`,
+        code_hash: hash ?? null,
+        storage: {},
+      } as (typeof pre)[string]
+      // Whether an account without code has storage decides about creations at its address: one slot says it.
+      if (hash === undefined) {
+        for (let s = words[record + AccountRecord.FirstSlot]; s !== 0; s = words[s + SlotRecord.NextSlot]) {
+          if (isZero8(words, s + SlotRecord.Value)) continue
+          account.storage[wordHex(words, s + SlotRecord.Key)] = wordHex(words, s + SlotRecord.Value)
+          break
+        }
+      }
+      pre[address] = account
+    }
+    return account
+  }
+  for (const location of locations) {
+    const record = recordOf(location)
+    if (kindOf(words, location) !== Kind.Slot) accountOf(record)
+    else if (!isZero8(words, record + SlotRecord.Value)) {
+      const account = accountOf(words[record + SlotRecord.Account] << RECORD_SHIFT)
+      if (account !== undefined) {
+        account.storage[wordHex(words, record + SlotRecord.Key)] = wordHex(words, record + SlotRecord.Value)
+      }
+    }
+  }
+  const blockHashes: Record<string, string> = {}
+  for (let k = 0; k < words[StateHeader.BlockHashCount]; k++) {
+    const at = words[StateHeader.BlockHashes] + k * BLOCK_HASH_WORDS
+    blockHashes[toBigInt(words, at, 2).toString()] = bytesAt(at + 2, 32)
+  }
+  return { pre, codes, blockHashes }
+}
+
+/** A task as far as records are concerned. */
+interface NamedTask {
+  readonly task: string
+  readonly input?: unknown
+}
+
+/** A list of tasks of a module. */
+export const recordedTasks = (
+  tasks: readonly NamedTask[],
+  module: string,
+  state: Words,
+  speculation: 'auto' | 'always',
+): RecordedPlan => ({
+  kind: 'tasks',
+  label: 'tasks',
+  places: tasks.length,
+  speculation,
+  names() {
+    const index = new Map<string, number>()
+    const rows = new Int32Array(tasks.length * PLACE_WORDS)
+    tasks.forEach(({ task }, k) => {
+      const known = index.get(task)
+      if (known === undefined) index.set(task, index.size)
+      rows[k * PLACE_WORDS] = known ?? index.size - 1
+    })
+    return withJson({ names: [...index.keys()] }, rows)
+  },
+  inputs: () => serialize({ module, tasks }),
+  base: (locations) =>
+    serialize(
+      locations.map((location) => {
+        const r = recordOf(location)
+        const key = unpackBytes(state, state[r + BytesRecord.KeyOffset], state[r + BytesRecord.KeyLength])
+        if (kindOf(state, location) === Kind.Balance) return { key, number: toBigInt(state, r + BytesRecord.Number) }
+        const length = state[r + BytesRecord.Value]
+        return { key, value: length < 0 ? null : unpackBytes(state, state[r + BytesRecord.Value + 1], length) }
+      }),
+    ),
+})

@@ -1,0 +1,178 @@
+/**
+ * One recorded run, on the main thread: asks the workers to log, drains their logs while the run goes on, and turns them
+ * into the chunks of a trace.
+ *
+ * Concurrency: main thread. Cost while the run goes on: a copy of what was logged, every `DRAIN` milliseconds.
+ */
+import type { ParallelExecutionError } from '../core/errors.ts'
+import { Control, MAX_WORKERS, Recording } from '../core/layout.ts'
+import type { SharedState } from '../core/stateMemory.ts'
+import { clockOffset } from '../platform/clock.ts'
+import { decodeTrace } from '../records/decode.ts'
+import { LocationNames, LogReader, WordBuffer } from '../records/drain.ts'
+import { bytesOf, ChunkKind, encodeChunk, encodeJson } from '../records/format.ts'
+import type { RunRecord } from '../records/runRecord.ts'
+import { MemorySink, type RecordKeeper, type RecordsOption, type Sink } from './recordSink.ts'
+
+type Words = Int32Array
+
+/** Milliseconds between two drains. Logs are kept until the run ends: more often would only save less from a crash. */
+const DRAIN = 25
+
+/** What a trace says of a run, by what runs. */
+export interface RecordedPlan {
+  readonly kind: 'block' | 'tasks'
+  readonly label: string
+  readonly number?: number
+  readonly fork?: string
+  readonly places: number
+  readonly speculation: 'auto' | 'always'
+  /** Names of the places, as a payload of `ChunkKind.Places`. */
+  names(): Uint8Array
+  /** Gas used by each transaction, two words each, once the run is over. */
+  gas?(): Words
+  /** What the run begins with, for replay. */
+  inputs(): Uint8Array
+  /** Values of the base state at the locations that the run met, for replay. */
+  base(locations: readonly number[]): Uint8Array
+}
+
+/** What is asked for, and where it goes. */
+export interface RecordRequest {
+  readonly keeper: RecordKeeper
+  readonly records: RecordsOption | undefined
+  /** Keeps a whole trace, to replay, in the result. */
+  readonly record: boolean | undefined
+}
+
+/** The part of a result that is about records. */
+export interface RecordedOutcome {
+  /** What happened, where `records: true` or `record: true` asked for it. */
+  readonly records?: RunRecord
+  /** The same as bytes, to keep or to replay, where `record: true` asked for it. */
+  readonly trace?: Uint8Array
+  /** What went wrong when records were written. The run itself is unharmed. */
+  readonly recordsError?: ParallelExecutionError
+}
+
+export class RecordedRun {
+  readonly #words: Words
+  readonly #state: SharedState
+  readonly #plan: RecordedPlan
+  readonly #sink: Sink
+  readonly #what: number
+  readonly #buffer = new WordBuffer()
+  #names: LocationNames | undefined
+  #readers: LogReader[] = []
+  #clock = 0
+  #timer: ReturnType<typeof setInterval> | undefined
+
+  /** Undefined where nothing is asked for. */
+  static open(
+    request: RecordRequest,
+    words: Words,
+    state: SharedState,
+    planOf: () => RecordedPlan,
+  ): RecordedRun | undefined {
+    const option = request.keeper.optionOf(request.records) ?? (request.record === true ? true : undefined)
+    if (option === undefined) return undefined
+    const payload = request.record === true || (option !== true && option.payload === true)
+    const sink = request.keeper.sinkOf(option)
+    const plan = planOf()
+    const label = option === true ? undefined : option.label
+    const what = Recording.Events | (payload ? Recording.Answers : 0)
+    return new RecordedRun(words, state, label === undefined ? plan : { ...plan, label }, sink, what)
+  }
+
+  private constructor(words: Words, state: SharedState, plan: RecordedPlan, sink: Sink, what: number) {
+    this.#words = words
+    this.#state = state
+    this.#plan = plan
+    this.#sink = sink
+    this.#what = what
+  }
+
+  /** The run is laid out, and begins now. */
+  begin(isSequential: boolean, workers: number): void {
+    // The run before found the state's tables too small, and is made again.
+    if (this.#names !== undefined) this.#write(ChunkKind.Discard, new Uint8Array(0))
+    const words = this.#words
+    const { kind, label, number, fork, places, speculation } = this.#plan
+    words[Control.Recording] = this.#what
+    // Every write keeps an entry of its own, so that it can be told whose a record is.
+    words[Control.KeepVersions] = 1
+    this.#names = new LocationNames(this.#state.words)
+    this.#readers = Array.from({ length: Math.min(workers, MAX_WORKERS) }, (_, k) => new LogReader(words, k))
+    const info = {
+      kind,
+      label,
+      number,
+      fork,
+      places,
+      workers,
+      speculation,
+      sequential: isSequential,
+      startedAt: Date.now(),
+    }
+    this.#write(ChunkKind.Begin, encodeJson(info))
+    this.#write(ChunkKind.Places, this.#plan.names())
+    if ((this.#what & Recording.Answers) !== 0) this.#write(ChunkKind.Inputs, this.#plan.inputs())
+    this.#clock = performance.now() + clockOffset()
+    const clock = new Int32Array(new Float64Array([this.#clock]).buffer)
+    words[Control.RecordingClock] = clock[0]
+    words[Control.RecordingClock + 1] = clock[1]
+    this.#timer = setInterval(() => this.#drain(), DRAIN)
+  }
+
+  /** The workers are back. `ms` is undefined where the run failed: then the trace says no end. */
+  end(ms: number | undefined): void {
+    clearInterval(this.#timer)
+    this.#drain()
+    if (ms === undefined) return
+    const gas = this.#plan.gas?.()
+    if (gas !== undefined) this.#write(ChunkKind.Gas, bytesOf(gas))
+    if ((this.#what & Recording.Answers) !== 0) {
+      this.#write(ChunkKind.Base, this.#plan.base(this.#names?.met ?? []))
+    }
+    this.#write(ChunkKind.End, encodeJson({ duration: ms * 1000 }))
+  }
+
+  /** Waits until everything is written, and says what came of it. */
+  async settle(): Promise<RecordedOutcome> {
+    const error = await this.#sink.settle()
+    if (error !== undefined) return { recordsError: error }
+    if (!(this.#sink instanceof MemorySink)) return {}
+    const trace = this.#sink.bytes()
+    const [records] = decodeTrace(trace).runs
+    return { ...(records === undefined ? {} : { records }), trace }
+  }
+
+  #drain(): void {
+    const names = this.#names
+    if (names === undefined) return
+    const buffer = this.#buffer
+    // Microseconds since the run began, to which the ticks of the events are near.
+    const now = new Int32Array(new Float64Array([(performance.now() + clockOffset() - this.#clock) * 1000]).buffer)
+    const chunks: Uint8Array[] = []
+    this.#readers.forEach((reader, worker) => {
+      buffer.length = 0
+      buffer.push(worker)
+      buffer.copy(now, 0, 2)
+      const head = buffer.length
+      reader.drain(buffer, names)
+      if (buffer.length > head) {
+        chunks.push(encodeChunk(ChunkKind.Events, bytesOf(buffer.words.subarray(0, buffer.length))))
+      }
+    })
+    // A reader knows a location before the first event that names it.
+    if (names.fresh.length > 0) {
+      this.#write(ChunkKind.Locations, bytesOf(names.fresh.words.subarray(0, names.fresh.length)))
+      names.fresh.length = 0
+    }
+    for (const chunk of chunks) this.#sink.write(chunk)
+  }
+
+  #write(kind: number, payload: Uint8Array): void {
+    this.#sink.write(encodeChunk(kind, payload))
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * One worker's recording of a run: its memories, and the log that its events go to.
+ *
+ * What a worker's loop (blockRun.ts) calls where a run is recorded. Where it is not, none of this exists.
+ */
+import type { Outcome } from '../core/contracts.ts'
+import { Control, Recording } from '../core/layout.ts'
+import type { LocationTable } from '../core/table.ts'
+import { MVMemory } from '../mvmemory/mvmemory.ts'
+import { AnswerLog } from '../records/answers.ts'
+import { Recorder } from '../records/recorder.ts'
+import { AnsweringMemory, NotingMemory } from './recordedMemory.ts'
+import { SequentialMemory } from './sequential.ts'
+
+type Words = Int32Array
+
+export class RunRecording {
+  readonly memory: MVMemory
+  readonly sequential: SequentialMemory
+  readonly #engine: Words
+  readonly #recorder: Recorder
+  /** Undefined where aborts alone are recorded. */
+  readonly #noting: NotingMemory | undefined
+  #committed = 0
+
+  /**
+   * @param what - bits of `Recording`
+   * @param clock - milliseconds from this thread's `performance.now()` to the clock of all threads
+   */
+  constructor(engine: Words, worker: number, table: LocationTable, what: number, clock: number) {
+    this.#engine = engine
+    const answers = (what & Recording.Answers) === 0 ? undefined : new AnswerLog()
+    this.memory = answers === undefined ? new MVMemory(engine, table) : new AnsweringMemory(engine, table, answers)
+    this.#noting =
+      (what & Recording.Events) === 0 ? undefined : new NotingMemory(engine, table, this.memory.arena, answers)
+    this.sequential = this.#noting ?? new SequentialMemory(engine, table, this.memory.arena)
+    this.#recorder = new Recorder(engine, table.words, worker, this.memory, clock, answers)
+  }
+
+  begin(): void {
+    this.#recorder.begin(this.#noting !== undefined)
+  }
+
+  start(): void {
+    if (this.#noting !== undefined) this.#recorder.start()
+  }
+
+  /** An incarnation ended in `memory`. */
+  executed(mode: number, outcome: Outcome): void {
+    if (this.#noting !== undefined) this.#recorder.executed(mode, outcome)
+  }
+
+  /** An incarnation ended in `sequential`. */
+  executedAlone(outcome: Outcome): void {
+    if (this.#noting === undefined) return
+    this.#recorder.executedAlone(this.#noting, outcome)
+    // The oracle runs a block without a pause: what it has done so far would be lost with the process.
+    if ((this.#noting.place & 63) === 0) this.#recorder.publish()
+  }
+
+  /** The worker holds the lock, and everything below `place` is final. */
+  commitFrom(place: number): void {
+    this.#committed = place
+  }
+
+  committed(next: number): void {
+    if (this.#noting === undefined) return
+    this.#recorder.committed(this.#committed, next)
+    this.#committed = next
+  }
+
+  aborted(place: number, incarnation: number): void {
+    // What an end of the block meets is no transaction's conflict, but it is part of what happened.
+    if (this.#noting !== undefined || this.#isTransaction(place)) this.#recorder.aborted(place, incarnation)
+  }
+
+  publish(): void {
+    this.#recorder.publish()
+  }
+
+  end(): void {
+    this.#recorder.end()
+  }
+
+  #isTransaction(place: number): boolean {
+    return place > 0 && place <= this.#engine[Control.Places]
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Main's side of recording: reads workers' logs, appends what their events point to, and names the locations.
+ *
+ * Concurrency: main thread, while workers write on: what is before the word `WorkerBlock.Logged` does not change, nor do
+ * read sets and answers that published events point to.
+ * Cost: a copy of words an event, one look at a byte a location.
+ */
+import * as atomics from '../core/atomics.ts'
+import { Control, READ_PREDICATE_SHIFT, Read, WorkerBlock } from '../core/layout.ts'
+import {
+  AccountRecord,
+  BytesRecord,
+  Kind,
+  kindOf,
+  LENGTH,
+  RECORD_SHIFT,
+  recordOf,
+  SlotRecord,
+} from '../core/location.ts'
+import { Abort, answerSize, Event, Execution, Wait } from './events.ts'
+
+type Words = Int32Array
+
+const KIND_MASK = (1 << READ_PREDICATE_SHIFT) - 1
+
+/** Words that grow. */
+export class WordBuffer {
+  words = new Int32Array(1 << 14)
+  length = 0
+
+  /** Where `count` more words go. */
+  room(count: number): number {
+    const at = this.length
+    if (at + count > this.words.length) {
+      const larger = new Int32Array(2 * (at + count))
+      larger.set(this.words.subarray(0, at))
+      this.words = larger
+    }
+    this.length = at + count
+    return at
+  }
+
+  push(word: number): void {
+    const at = this.room(1)
+    this.words[at] = word
+  }
+
+  copy(from: Words, at: number, count: number): void {
+    const to = this.room(count)
+    for (let k = 0; k < count; k++) this.words[to + k] = from[at + k]
+  }
+
+  /** A copy of all words; the buffer is empty afterwards. */
+  take(): Words {
+    const taken = this.words.slice(0, this.length)
+    this.length = 0
+    return taken
+  }
+}
+
+/** Locations that a run has met, in the order in which they were, and the words that name the new ones. */
+export class LocationNames {
+  readonly #state: Words
+  /** A bit a kind for each record. */
+  #known = new Uint8Array(1 << 12)
+  readonly met: number[] = []
+  readonly fresh = new WordBuffer()
+
+  constructor(state: Words) {
+    this.#state = state
+  }
+
+  meet(location: number): void {
+    const record = location >>> RECORD_SHIFT
+    if (record >= this.#known.length) {
+      const larger = new Uint8Array(2 * record)
+      larger.set(this.#known)
+      this.#known = larger
+    }
+    const bit = 1 << (location & 3)
+    if ((this.#known[record] & bit) !== 0) return
+    this.#known[record] |= bit
+    this.met.push(location)
+    this.#name(location)
+  }
+
+  /** Location, kind, words that follow: an address, an address and a slot, or bytes of a key and the key. */
+  #name(location: number): void {
+    const { fresh } = this
+    const state = this.#state
+    const record = recordOf(location)
+    const kind = kindOf(state, location)
+    fresh.push(location)
+    if (isKey(state, location)) {
+      const bytes = state[record + BytesRecord.KeyLength]
+      const words = (bytes + 3) >> 2
+      fresh.push(kind === Kind.Balance ? NUMBER : kind)
+      fresh.push(1 + words)
+      fresh.push(bytes)
+      fresh.copy(state, state[record + BytesRecord.KeyOffset], words)
+      return
+    }
+    fresh.push(kind)
+    const isSlot = kind === Kind.Slot
+    const account = isSlot ? state[record + SlotRecord.Account] << RECORD_SHIFT : record
+    fresh.push(isSlot ? 13 : 5)
+    fresh.copy(state, account + AccountRecord.Address, 5)
+    if (isSlot) fresh.copy(state, record + SlotRecord.Key, 8)
+  }
+}
+
+/** The kind of a task's number in a trace, where it has no record to tell it from a balance. */
+export const NUMBER = 5
+
+/** Tag of a record whose key is bytes (core/location.ts). */
+const isKey = (state: Words, location: number): boolean => state[recordOf(location)] === 3
+
+/** Reads one worker's log. */
+export class LogReader {
+  readonly #engine: Words
+  readonly #block: number
+  #at = 0
+
+  constructor(engine: Words, worker: number) {
+    this.#engine = engine
+    this.#block = Control.WorkerBlocks + worker * WorkerBlock.Size
+  }
+
+  /** Appends what was published since the last call. */
+  drain(to: WordBuffer, names: LocationNames): void {
+    const engine = this.#engine
+    const end = atomics.load(engine, this.#block + WorkerBlock.Logged)
+    if (end === 0) return
+    if (this.#at === 0) this.#at = engine[this.#block + WorkerBlock.Log]
+    while (this.#at !== end) {
+      const at = this.#at
+      const tag = engine[at] & 255
+      if (tag === Event.Next) {
+        this.#at = engine[at + 1]
+        continue
+      }
+      if (tag === Event.Execution) this.#execution(at, to, names)
+      else {
+        if (tag === Event.Wait) names.meet(engine[at + Wait.Location])
+        if (tag === Event.Abort && engine[at + Abort.Location] !== 0) names.meet(engine[at + Abort.Location])
+        to.copy(engine, at, engine[at + 1])
+      }
+      this.#at = at + engine[at + 1]
+    }
+  }
+
+  #execution(at: number, to: WordBuffer, names: LocationNames): void {
+    const engine = this.#engine
+    const size = engine[at + Execution.Length]
+    const start = to.length
+    to.copy(engine, at, size)
+    for (let k = Execution.Writes; k < size; k++) {
+      const location = engine[at + k]
+      names.meet(location < 0 ? ~location : location)
+    }
+    if (engine[at + Execution.Conflict] !== 0) names.meet(engine[at + Execution.Conflict])
+    const reads = engine[at + Execution.Reads]
+    const readWords = engine[at + Execution.ReadWords]
+    to.copy(engine, reads, readWords)
+    for (let r = reads; r < reads + readWords; ) {
+      names.meet(engine[r + Read.Location])
+      const kind = engine[r + Read.Kind]
+      r += Read.Size + (kind >> READ_PREDICATE_SHIFT === 0 ? 0 : LENGTH[(kind & KIND_MASK) as Kind])
+    }
+    const answers = engine[at + Execution.Answers]
+    const answerWords = engine[at + Execution.AnswerWords]
+    to.copy(engine, answers, answerWords)
+    for (let a = answers; a < answers + answerWords; a += answerSize(engine[a])) names.meet(engine[a + 1])
+    to.words[start + Execution.Length] = size + readWords + answerWords
+    to.words[start + Execution.Reads] = 0
+    to.words[start + Execution.Answers] = 0
+  }
+}
