@@ -72,7 +72,7 @@ const bars =
     const row = api.value(0) as number
     const from = api.coord([api.value(1), row])
     const to = api.coord([api.value(2), row])
-    const height = Math.max(2, (api.size?.([0, 1]) as number[])[1] * share)
+    const height = Math.max(2, ((api.size?.([0, 1]) ?? [0, 0]) as number[])[1] * share)
     const area = params.coordSys as unknown as Size
     const left = Math.max(from[0], area.x)
     // A place that is shorter than a pixel is still seen.
