@@ -96,13 +96,13 @@ export function timelineOption(data: TimelineData, theme: Theme, nameOf: PlaceNa
       : [
           {
             ...{ type: 'custom', name, renderItem: bars(0.72), itemStyle: { color: theme.fates[fate] } },
-            ...{ data: rowsOf[fate], encode: { x: [1, 2], y: 0 }, progressive: 2000, clip: true },
+            ...{ data: rowsOf[fate], encode: { x: [1, 2], y: 0 }, progressive: 0, clip: true },
           },
         ],
   )
   const waits = {
     ...{ type: 'custom', name: 'waiting', renderItem: bars(0.3), itemStyle: { color: theme.wait }, z: 3 },
-    ...{ data: data.waits, encode: { x: [1, 2], y: 0 }, clip: true },
+    ...{ data: data.waits, encode: { x: [1, 2], y: 0 }, progressive: 0, clip: true },
   }
   return {
     ...common(theme),
@@ -181,7 +181,7 @@ export function graphOption(data: GraphData, theme: Theme, nameOf: PlaceNames): 
   const longest = Math.max(1, ...data.cost)
   return {
     ...common(theme),
-    legend: legend(theme),
+    legend: { ...legend(theme), itemHeight: 8 },
     grid: { left: 84, right: 16, top: 34, bottom: 70 },
     tooltip: {
       ...tooltip(theme),
@@ -205,7 +205,7 @@ export function graphOption(data: GraphData, theme: Theme, nameOf: PlaceNames): 
         ...{
           large: edges.length > MANY,
           lineStyle: { color: theme.edge, width: 1, opacity: 1 },
-          itemStyle: { color: theme.edge },
+          itemStyle: { color: theme.muted },
         },
       },
       {
@@ -224,6 +224,10 @@ export function graphOption(data: GraphData, theme: Theme, nameOf: PlaceNames): 
     ],
   }
 }
+
+/** End of the axis above a value: a round number, a little higher. */
+const topOf = (value: number): number =>
+  value > 3 ? Math.ceil(value * 1.1) : Math.ceil(Math.max(1, value) * 1.15 * 5) / 5
 
 const POLICY_NAMES: Readonly<Record<string, string>> = {
   oracle: 'lower bound',
@@ -247,7 +251,7 @@ export function curveOption(data: CurveData, theme: Theme, title?: string): ECha
       ...{
         type: 'value',
         min: 0,
-        max: Math.max(1.2, Math.ceil(Math.min(bound, 64) * 1.15 * 5) / 5),
+        max: topOf(Math.min(bound, data.workers.at(-1) ?? 1)),
         ...axis(theme, 'speed-up', 38),
       },
     },

@@ -25,7 +25,7 @@ export const LIGHT: Theme = {
   wait: '#1b243055',
   heat: ['#fdf1dc', '#f5b35c', '#d9602f', '#7a1f1f'],
   point: '#2f6fc4',
-  edge: '#8a97a833',
+  edge: '#8a97a888',
   critical: '#c2403c',
   lines: { oracle: '#55606e', 'access-list': '#0a8270', graph: '#8a5bb5', 'block-stm': '#2f6fc4' },
 }
@@ -39,7 +39,7 @@ export const DARK: Theme = {
   wait: '#e6ebf266',
   heat: ['#3a2b1c', '#8f5217', '#e08a2e', '#ffe3a3'],
   point: '#6aa5f2',
-  edge: '#a3afbf33',
+  edge: '#a3afbf77',
   critical: '#f0736d',
   lines: { oracle: '#a3afbf', 'access-list': '#3fc8b0', graph: '#c195ec', 'block-stm': '#6aa5f2' },
 }

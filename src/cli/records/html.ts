@@ -6,7 +6,7 @@
  */
 import type { Explanation } from '../../records/explanation.ts'
 import type { CurveData, ReportData } from '../../records/reportData.ts'
-import { count, grouped, micros, share, times } from './text.ts'
+import { count, grouped, micros, times } from './text.ts'
 
 export interface PageInput {
   readonly data: ReportData
@@ -43,12 +43,12 @@ header, main, footer { max-width: 1200px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 28px; }
 h1 { font-size: 24px; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 18px; margin: 0 0 4px; }
-p { margin: 0 0 12px; color: var(--muted); max-width: 90ch; }
+p { margin: 0 0 12px; color: var(--muted); max-width: 120ch; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 18px 20px; margin: 18px 0; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 18px 0; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(124px, 1fr)); gap: 12px; margin: 18px 0; }
 dl div { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
 dt { color: var(--muted); font-size: 13px; }
-dd { margin: 0; font-size: 20px; font-variant-numeric: tabular-nums; }
+dd { margin: 0; font-size: 18px; font-variant-numeric: tabular-nums; }
 ul { margin: 0; padding-left: 20px; }
 .chart { width: 100%; height: 340px; }
 #heat, #graph { height: 460px; }
@@ -145,7 +145,7 @@ function facts(told: Explanation, thing: string): string {
     ['workers', grouped(told.workers)],
     ['recorded time', told.duration === undefined ? 'breaks off' : micros(told.duration)],
     ['work of all', micros(told.work)],
-    ['critical path', `${micros(told.criticalPath.length)} (${share(told.criticalPath.share)})`],
+    ['critical path', micros(told.criticalPath.length)],
     ['thrown away', grouped(told.aborts)],
     ['waits', grouped(told.waits)],
     ['most to gain', times(told.bound.speedup)],

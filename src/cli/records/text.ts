@@ -41,8 +41,11 @@ export function explanationText(told: Explanation): string {
     shown.length === 0 ? `No ${thing} read what another one wrote.` : 'Locations, what cost most first',
     ...shown.flatMap(({ name, address, slot, aborts, wasted, waits, waited, dependencies }) => [
       `  ${printable(name)}`,
-      `    ${count(aborts, 'execution')} thrown away (${micros(wasted)}), ${count(waits, 'wait')} (${micros(waited)}), ` +
-        `${count(dependencies, 'conflict')}`,
+      `    ${[
+        ...(aborts > 0 ? [`${count(aborts, 'execution')} thrown away (${micros(wasted)})`] : []),
+        ...(waits > 0 ? [`${count(waits, 'wait')} (${micros(waited)})`] : []),
+        count(dependencies, 'conflict'),
+      ].join(', ')}`,
       ...(address === undefined ? [] : [`    ${address}${slot === undefined ? '' : ` slot ${slot}`}`]),
     ]),
     ...more(conflicts.length - shown.length, 'location'),
