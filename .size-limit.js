@@ -8,6 +8,7 @@ const bundled = {
 export default [
   { name: 'library', path: 'dist/index.js', limit: '60 kB', ...bundled },
   { name: 'tasks', path: 'dist/tasks.js', limit: '60 kB', ...bundled },
+  { name: 'testing', path: 'dist/testing.js', limit: '60 kB', ...bundled },
   { name: 'worker', path: 'dist/worker.js', limit: '60 kB', ...bundled },
   {
     name: 'evm kernel, as it is',

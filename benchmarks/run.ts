@@ -28,6 +28,7 @@ import {
   round,
 } from './report.ts'
 import { measureRoots, type RootRow, rootTable } from './roots.ts'
+import { errorsOf, type SimulateRow, simulateTable, TOLERANCE } from './simulate.ts'
 import { type WholeRow, wholeTable } from './whole.ts'
 import { makeWorkload, WORKLOAD_NAMES, type WorkloadName } from './workloads.ts'
 
@@ -44,7 +45,7 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders', 'hash', 'root', 'whole'] as const
+const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'simulate'] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -60,7 +61,7 @@ const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
-                        root, whole
+                        root, whole, simulate (predicted against measured time)
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -250,6 +251,19 @@ async function measureAll(settings: Settings): Promise<Results> {
     if (whole.some(({ edr }) => edr === undefined))
       skipped.push('@nomicfoundation/edr: not installed (benchmarks/edr.ts)')
   }
+  let simulations: SimulateRow[] | undefined
+  if (wants('simulate')) {
+    const { measureSimulation } = await import('./simulate.ts')
+    simulations = []
+    for (const name of only.length === 0 || names.length === 0 ? DEFAULT_WORKLOADS : names) {
+      say(`bench: simulate ${name}`)
+      simulations.push(await measureSimulation(name, makeWorkload(name, transactions), runs))
+    }
+    for (const { name, file } of realBlocks({ ...settings, only: only.filter((one) => one !== 'simulate') }, skipped)) {
+      say(`bench: simulate block ${name}`)
+      simulations.push(await measureSimulation(name, file, runs))
+    }
+  }
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
   if (!settings.ethereumjs) skipped.push('@ethereumjs/vm: --no-ethereumjs')
   return {
@@ -262,6 +276,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(hashes !== undefined && { hashes }),
     ...(roots.length === 0 ? {} : { roots }),
     ...(whole !== undefined && { whole }),
+    ...(simulations !== undefined && { simulations }),
     skipped,
   }
 }
@@ -315,6 +330,14 @@ function print(results: Results): void {
   if (results.costs.length > 0) console.log(`${costTable(results.costs)}\n`)
   if (results.roots !== undefined) console.log(`${rootTable(results.roots)}\n`)
   if (results.whole !== undefined) console.log(`${wholeTable(results.whole)}\n`)
+  if (results.simulations !== undefined) {
+    const { own, other } = errorsOf(results.simulations)
+    const percent = (error: number) => `${(100 * error).toFixed(1)} %`
+    console.log(simulateTable(results.simulations))
+    console.log(
+      `worst error ${percent(own)} for the workers recorded, ${percent(other)} for others; may be ${percent(TOLERANCE)}\n`,
+    )
+  }
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)

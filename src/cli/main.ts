@@ -26,6 +26,7 @@ interface Flags {
   readonly repeat: number
   readonly trustSenders?: boolean
   readonly json?: boolean
+  readonly records?: string
 }
 
 /** What commander makes of the options of `conformance`. */
@@ -82,6 +83,7 @@ function addOptions(command: Command, repeat: number): Command {
     )
     .option('--trust-senders', "take each transaction's `from` as given instead of recovering it from the signature")
     .option('--json', 'print one line of JSON for each block')
+    .option('--records <file>', 'write what happened in the parallel run of each block, place by place, to a file')
 }
 
 async function execute(sources: readonly Source[], flags: Flags, style: 'table' | 'full'): Promise<void> {
@@ -94,6 +96,7 @@ async function execute(sources: readonly Source[], flags: Flags, style: 'table' 
     senders: flags.trustSenders === true ? 'trust' : 'recover',
     json: flags.json ?? false,
     signal: interruption.signal,
+    recordsFile: flags.records,
     style,
   })
 }

@@ -27,6 +27,8 @@ export interface MeasureOptions {
   readonly repeat: number
   readonly senders: 'recover' | 'trust'
   readonly signal: AbortSignal
+  /** A file for the records of the run that is told, and the run's name in it. */
+  readonly records?: { readonly file: string; readonly label: string } | undefined
 }
 
 /** True, false, or null where the header does not say. */
@@ -56,6 +58,8 @@ export interface Measurement {
   readonly workers: number
   /** What the parallel run did; the sequential one where there is no other. */
   readonly run: RunReport
+  /** Why its records could not be written, in a phrase. */
+  readonly recordsError?: string
 }
 
 /** Untimed milliseconds on a pool that has not run this file: V8 compiles a worker's code while it runs. */
@@ -89,10 +93,13 @@ export async function measure(
   const only = 'transactions'
   const parallel: ExecuteBlockOptions = { state, chain, senders, speculation, signal, only }
   const sequential: ExecuteBlockOptions = { ...parallel, sequential: true }
+  const recorded = options.records === undefined ? {} : { records: options.records }
   const prepared = await executor.prepareBlock(file.block, parallel)
   onStep()
 
-  const compared = await compare(executor, prepared, sequential, options.sequential ? undefined : parallel, onStep)
+  const compared = options.sequential
+    ? await compare(executor, prepared, { ...sequential, ...recorded }, undefined, onStep)
+    : await compare(executor, prepared, sequential, { ...parallel, ...recorded }, onStep)
   const paths = compared.ranParallel ? [sequential, parallel] : [sequential]
   const times = new Map<ExecuteBlockOptions, number[]>(paths.map((path) => [path, []]))
   // One run alone is asked for where the result matters, several where the times do.
@@ -141,7 +148,7 @@ async function compare(
     onStep()
   }
   const told = result ?? oracle
-  const { receiptsRoot, logsBloom, gasUsed, run } = told
+  const { receiptsRoot, logsBloom, gasUsed, run, recordsError } = told
   return {
     ranParallel: result !== undefined,
     facts: {
@@ -154,6 +161,7 @@ async function compare(
       differences,
       digests: { sequential: digestsOf(oracle), parallel: result === undefined ? null : digestsOf(result) },
       run,
+      ...(recordsError === undefined ? {} : { recordsError: recordsError.message }),
     },
   }
 }

@@ -30,11 +30,13 @@ export interface Source {
   load(): Promise<BlockFile>
 }
 
-export interface RunSourcesOptions extends MeasureOptions {
+export interface RunSourcesOptions extends Omit<MeasureOptions, 'records'> {
   readonly adapter: NonNullable<ExecutorOptions['adapter']>
   /** Undefined for as many as there are cores. */
   readonly workers: number | undefined
   readonly json: boolean
+  /** A file for records of the runs; undefined for none. */
+  readonly recordsFile: string | undefined
   /** A row of a table for each block, or all there is to tell of it. */
   readonly style: 'table' | 'full'
 }
@@ -48,6 +50,7 @@ export async function runSources(sources: readonly Source[], options: RunSources
   const width = nameWidth(sources.map(({ name }) => name))
   const done: Measurement[] = []
   let unusable = 0
+  let unwritten = false
   let executor: Executor | undefined
   try {
     for (const [index, source] of sources.entries()) {
@@ -56,12 +59,18 @@ export async function runSources(sources: readonly Source[], options: RunSources
       try {
         const file = await source.load()
         executor ??= await createExecutor(poolOptions(options))
-        const measurement = await measure(executor, file, options, progress.step)
+        const { recordsFile } = options
+        const records = recordsFile === undefined ? undefined : { file: recordsFile, label: source.name }
+        const measurement = await measure(executor, file, { ...options, records }, progress.step)
         progress.stop()
         if (done.length === 0 && !options.json && options.style === 'table') print(tableHead(width))
         done.push(measurement)
         print(told(source.name, measurement, options, width))
         for (const complaint of complaints(measurement)) warn(source.name, complaint)
+        if (measurement.recordsError !== undefined) {
+          unwritten = true
+          warn(source.name, measurement.recordsError)
+        }
       } catch (error) {
         progress.stop()
         if (options.signal.aborted) return Exit.Interrupted
@@ -72,7 +81,7 @@ export async function runSources(sources: readonly Source[], options: RunSources
     if (!options.json && options.style === 'table' && sources.length > 1) {
       print(tallyLine(tallyOf(done, unusable), done[0]?.workers ?? 0))
     }
-    return unusable > 0 ? Exit.Unusable : done.some(isWrong) ? Exit.Wrong : Exit.Right
+    return unusable > 0 || unwritten ? Exit.Unusable : done.some(isWrong) ? Exit.Wrong : Exit.Right
   } finally {
     await executor?.close()
   }

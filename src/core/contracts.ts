@@ -123,6 +123,11 @@ export interface SyncAdapter {
   batchItem?(engine: Words, input: number): void
   /** Inputs of the next run, where they are no words. */
   takeInputs?(values: readonly unknown[]): void
+  /**
+   * One word that stands for the result words of a place (core/mix.ts), where they are not all of it: padding that is
+   * whatever it was, offsets. By default all words count.
+   */
+  resultDigest?(engine: Words, result: number, isEnd: boolean): number
   endBlock(): void
   dispose(): void
 }

@@ -61,6 +61,8 @@ export const Control = {
   KeepVersions: 12 * PAD + 15,
   /** Pre-EIP-161 rules and other adapter bits. */
   AdapterFlags: 12 * PAD + 14,
+  /** Places of a worker's first claim, where earlier runs say what one costs; 0 and 1 are one. */
+  FirstClaim: 12 * PAD + 27,
   /** What is recorded: bits of `Recording`, 0 for nothing. */
   Recording: 12 * PAD + 28,
   /** Begin of the run on the clock of all threads, milliseconds: a 64-bit float in two words. */

@@ -119,7 +119,7 @@ export class BlockRun {
   speculative(): void {
     this.#begin()
     const scheduler = this.#scheduler
-    let chunk = 1
+    let chunk = Math.max(1, this.#engine[Control.FirstClaim])
     let turn = 0
     while (!scheduler.done() && !scheduler.halted()) {
       if (scheduler.draining) {

@@ -85,7 +85,7 @@ export interface RunSettings {
 }
 
 /** Whoever records a run. */
-interface RunObserver {
+export interface RunObserver {
   begin(isSequential: boolean, workers: number): void
   end(ms: number | undefined): void
 }

@@ -19,24 +19,23 @@ import type { MemoryState } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
 import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
+import { type ObserveOptions, Observers } from './observe.ts'
 import { checkOptions, type Decoded, decode, isFrom, type PreparedBlock, prepareBlock } from './prepare.ts'
-import { recordedBlock } from './recordPlan.ts'
+import { callersOfBlock, recordedBlock } from './recordPlan.ts'
 import { type RecordedPlan, RecordedRun } from './recordRun.ts'
-import { RecordKeeper, type RecordsOption } from './recordSink.ts'
 import { runOnState } from './runOnState.ts'
 import { keepRoot, type StateRootOptions } from './stateRoot.ts'
+import type { ExecutorStats } from './stats.ts'
 import { verifyOutcome } from './verify.ts'
 
 /** Options of an executor. */
-export interface ExecutorOptions extends EngineOptions {
+export interface ExecutorOptions extends EngineOptions, ObserveOptions {
   /** The EVM kernel: its address, its bytes, or compiled; found beside the library by default. */
   readonly wasm?: WasmSource
   /** The hash core, which keeps state roots: as `wasm`. A state that has a trie keeps it. */
   readonly hashCore?: WasmSource
   /** Which EVM runs the transactions. */
   readonly adapter?: 'revm'
-  /** What of every run is recorded, and where it goes; nothing by default. */
-  readonly records?: RecordsOption
 }
 
 /** A result but for what the trie of the state says. */
@@ -53,12 +52,12 @@ export class Executor {
   readonly #engine: Engine
   readonly #kernel: Kernel
   readonly #roots: StateRootOptions
-  readonly #keeper: RecordKeeper
+  readonly #observers: Observers
   /** Blocks run one after another; this is the end of the line. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine, kernel: Kernel, roots: StateRootOptions, keeper: RecordKeeper) {
-    this.#keeper = keeper
+  constructor(engine: Engine, kernel: Kernel, roots: StateRootOptions, observers: Observers) {
+    this.#observers = observers
     this.#engine = engine
     this.#kernel = kernel
     this.#roots = roots
@@ -67,6 +66,11 @@ export class Executor {
   /** Threads that serve a block. */
   get workers(): number {
     return this.#engine.workers
+  }
+
+  /** What this executor has done so far. */
+  stats(): ExecutorStats {
+    return this.#observers.stats()
   }
 
   /** The EVM kernel's Keccak-256. */
@@ -123,7 +127,7 @@ export class Executor {
 
   async close(): Promise<void> {
     await this.#engine.close()
-    await this.#keeper.close()
+    await this.#observers.keeper.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -266,14 +270,14 @@ export class Executor {
     const { records, record, state, speculation = 'auto' } = options
     const { words } = this.#engine
     const plan = (): RecordedPlan => recordedBlock(this.#engine, prepared, state, speculation)
-    return RecordedRun.open({ keeper: this.#keeper, records, record }, words, state, plan)
+    return RecordedRun.open({ keeper: this.#observers.keeper, records, record }, words, state, plan)
   }
 
   /** Opens the state, runs, hands the report to `use` while the results are in memory, and puts everything back. */
   async #withRun<T>(
     prepared: PreparedBlock,
     options: ExecuteBlockOptions,
-    recording: RecordedRun | undefined,
+    recorded: RecordedRun | undefined,
     onProgress: ((committed: number) => void) | undefined,
     use: (report: RunReport) => T,
   ): Promise<T> {
@@ -284,11 +288,23 @@ export class Executor {
       keepVersions: options.placeDiffs === true,
       signal: options.signal,
       onProgress,
-      recording,
     }
     const { places } = prepared.plan
-    return runOnState(this.#engine, state, places, async () =>
-      use(await this.#engine.run({ ...prepared.plan, state }, settings)),
+    const { header } = prepared.block
+    const run = {
+      kind: 'block' as const,
+      places,
+      attributes: { 'blockloom.block.number': Number(header.number), 'blockloom.fork': prepared.chain.fork },
+      state,
+      recorded,
+      callers: () => callersOfBlock(prepared),
+    }
+    return this.#observers.run(run, (recording, ended) =>
+      runOnState(this.#engine, state, places, async () => {
+        const report = await this.#engine.run({ ...prepared.plan, state }, { ...settings, recording })
+        ended(report)
+        return use(report)
+      }),
     )
   }
 }
@@ -309,10 +325,10 @@ export const createExecutor = async (options: ExecutorOptions = {}): Promise<Exe
       option: 'adapter',
     })
   }
-  const keeper = new RecordKeeper(options.records)
   const module = await loadKernel(options.wasm, readBytes)
   const roots = options.hashCore === undefined ? {} : { wasm: options.hashCore }
-  return new Executor(new Engine(options, { kind: 'revm', module }), createHashKernel(module), roots, keeper)
+  const engine = new Engine(options, { kind: 'revm', module })
+  return new Executor(engine, createHashKernel(module), roots, new Observers(engine, options))
 }
 
 /**

@@ -1,16 +1,19 @@
 /** What a trace says of blocks and of lists of tasks, and what it takes to run them again. */
 import { Output } from '../adapters/revm/kernel.ts'
 import { BLOCK_HASH_WORDS } from '../core/codes.ts'
-import { hexOf, wordHex } from '../core/hex.ts'
+import { hexOf, readHex, wordHex } from '../core/hex.ts'
 import { Place } from '../core/layout.ts'
 import { AccountRecord, BytesRecord, Kind, kindOf, Life, RECORD_SHIFT, recordOf, SlotRecord } from '../core/location.ts'
 import { StateHeader } from '../core/table.ts'
-import { unpackBytes } from '../core/taskCodec.ts'
-import { isZero8, toBigInt } from '../core/words.ts'
+import { packBytes, unpackBytes } from '../core/taskCodec.ts'
+import { fromBigInt, isZero8, toBigInt } from '../core/words.ts'
 import { serialize } from '../platform/files.ts'
+import { LOCATION_KINDS } from '../records/decode.ts'
 import { bytesOf, withJson } from '../records/format.ts'
+import type { LocationRecord } from '../records/runRecord.ts'
 import type { MemoryState } from '../state/memoryState.ts'
 import type { Engine } from './engine.ts'
+import type { LocationName } from './locate.ts'
 import type { PreparedBlock } from './prepare.ts'
 import type { RecordedPlan } from './recordRun.ts'
 
@@ -77,6 +80,13 @@ export const recordedBlock = (
 }
 
 const NONE = new Int32Array(0)
+
+/** Who calls, of each transaction: what hints are kept under (hints.ts). */
+export const callersOfBlock = ({ block }: PreparedBlock): string[] =>
+  block.transactions.map(({ to, data }) => {
+    const name = to === undefined ? 'create' : data.length === 0 ? 'transfer' : 'call'
+    return callerOf(name, to && hexOf(to), data.length >= 4 ? hexOf(data.subarray(0, 4)) : undefined)
+  })
 
 /** The accounts, slots, codes and block hashes that a run has met, as a block file has them. */
 const stateFile = (words: Words, state: MemoryState, locations: readonly number[]): object => {
@@ -167,3 +177,23 @@ export const recordedTasks = (
       }),
     ),
 })
+
+/** A location's name in words, from what a record says of it. */
+export const nameOfRecord = ({ kind, address, slot, key }: LocationRecord): LocationName => {
+  const index = LOCATION_KINDS.indexOf(kind)
+  if (key !== undefined) {
+    const bytes = readHex(key, undefined, 'key')
+    const words = new Int32Array(1 + ((bytes.length + 3) >> 2))
+    words[0] = bytes.length
+    packBytes(bytes, words, 1)
+    return { kind: index, words }
+  }
+  const words = new Int32Array(slot === undefined ? 5 : 13)
+  packBytes(readHex(address ?? '', 20, 'address'), words, 0)
+  if (slot !== undefined) fromBigInt(BigInt(slot), words, 5)
+  return { kind: index, words }
+}
+
+/** What a hint is kept under. */
+export const callerOf = (name: string, to: string | undefined, selector: string | undefined): string =>
+  to === undefined ? name : `${name === 'transfer' ? name : to}${selector ?? ''}`

@@ -3,7 +3,7 @@
  *
  * What a worker's loop (blockRun.ts) calls where a run is recorded. Where it is not, none of this exists.
  */
-import type { Outcome } from '../core/contracts.ts'
+import type { Outcome, SyncAdapter } from '../core/contracts.ts'
 import { Control, Recording } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
@@ -27,14 +27,14 @@ export class RunRecording {
    * @param what - bits of `Recording`
    * @param clock - milliseconds from this thread's `performance.now()` to the clock of all threads
    */
-  constructor(engine: Words, worker: number, table: LocationTable, what: number, clock: number) {
+  constructor(engine: Words, worker: number, table: LocationTable, adapter: SyncAdapter, what: number, clock: number) {
     this.#engine = engine
     const answers = (what & Recording.Answers) === 0 ? undefined : new AnswerLog()
     this.memory = answers === undefined ? new MVMemory(engine, table) : new AnsweringMemory(engine, table, answers)
     this.#noting =
       (what & Recording.Events) === 0 ? undefined : new NotingMemory(engine, table, this.memory.arena, answers)
     this.sequential = this.#noting ?? new SequentialMemory(engine, table, this.memory.arena)
-    this.#recorder = new Recorder(engine, table.words, worker, this.memory, clock, answers)
+    this.#recorder = new Recorder(engine, table.words, worker, this.memory, clock, answers, adapter.resultDigest)
   }
 
   begin(): void {

@@ -16,10 +16,12 @@ import {
 } from '../state/keyValueState.ts'
 import type { RunProgress } from './blockTypes.ts'
 import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
+import { type ObserveOptions, Observers } from './observe.ts'
 import { recordedTasks } from './recordPlan.ts'
 import { type RecordedOutcome, RecordedRun } from './recordRun.ts'
-import { RecordKeeper, type RecordsOption } from './recordSink.ts'
+import type { RecordsOption } from './recordSink.ts'
 import { runOnState } from './runOnState.ts'
+import type { ExecutorStats } from './stats.ts'
 
 type Words = Int32Array
 
@@ -44,11 +46,9 @@ export interface RunTasksOptions {
   readonly onProgress?: (progress: RunProgress) => void
 }
 
-export interface TaskExecutorOptions extends EngineOptions {
+export interface TaskExecutorOptions extends EngineOptions, ObserveOptions {
   /** Address of the module whose functions are the tasks; workers import it. */
   readonly module: URL | string
-  /** What of every run is recorded, and where it goes; nothing by default. */
-  readonly records?: RecordsOption
 }
 
 /** What became of a task, and how often it was executed before the incarnation that counts. */
@@ -65,17 +65,22 @@ export interface RunTasksResult extends RecordedOutcome {
 export class TaskExecutor {
   readonly #engine: Engine
   readonly #module: string
-  readonly #keeper: RecordKeeper
+  readonly #observers: Observers
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine, module: string, keeper: RecordKeeper) {
+  constructor(engine: Engine, module: string, observers: Observers) {
     this.#engine = engine
     this.#module = module
-    this.#keeper = keeper
+    this.#observers = observers
   }
 
   get workers(): number {
     return this.#engine.workers
+  }
+
+  /** What this executor has done so far. */
+  stats(): ExecutorStats {
+    return this.#observers.stats()
   }
 
   /**
@@ -103,7 +108,7 @@ export class TaskExecutor {
 
   async close(): Promise<void> {
     await this.#engine.close()
-    await this.#keeper.close()
+    await this.#observers.keeper.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,21 +127,29 @@ export class TaskExecutor {
       values: tasks,
     }
     const { speculation = 'auto', sequential = false, signal, records, record, onProgress } = options
-    const recording = RecordedRun.open({ keeper: this.#keeper, records, record }, this.#engine.words, state, () =>
-      recordedTasks(tasks, this.#module, state.words, speculation),
+    const recorded = RecordedRun.open(
+      { keeper: this.#observers.keeper, records, record },
+      this.#engine.words,
+      state,
+      () => recordedTasks(tasks, this.#module, state.words, speculation),
     )
     const settings: RunSettings = {
       speculation,
       sequential,
       signal,
-      recording,
       onProgress: onProgress && ((committed) => onProgress({ committed, places: tasks.length })),
     }
-    const result = await runOnState(this.#engine, state, tasks.length, async () => {
-      const run = await this.#engine.run(plan, settings)
-      return { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
-    })
-    return { ...result, ...(await recording?.settle()) }
+    const places = tasks.length
+    const callers = (): string[] => tasks.map(({ task }) => task)
+    const observed = { kind: 'tasks' as const, places, attributes: {}, state, recorded, callers }
+    const result = await this.#observers.run(observed, (recording, ended) =>
+      runOnState(this.#engine, state, places, async () => {
+        const run = await this.#engine.run(plan, { ...settings, recording })
+        ended(run)
+        return { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
+      }),
+    )
+    return { ...result, ...(await recorded?.settle()) }
   }
 
   #results(count: number): TaskResult[] {
@@ -164,8 +177,8 @@ export const createTaskExecutor = async (options: TaskExecutorOptions): Promise<
       option: 'module',
     })
   }
-  const keeper = new RecordKeeper(options.records)
-  return new TaskExecutor(new Engine(options, { kind: 'tasks', module }), module, keeper)
+  const engine = new Engine(options, { kind: 'tasks', module })
+  return new TaskExecutor(engine, module, new Observers(engine, options))
 }
 
 /**

@@ -116,16 +116,22 @@ class WorkerMain implements WorkerApi {
     if (run === undefined) {
       const table = this.#tables.get(state)
       if (table === undefined || this.#adapter === undefined) throw new Error(`state ${state} is not attached`)
-      run = new BlockRun(this.#engine, this.#index, table, this.#adapter, this.#recordingOf(recording, table))
+      run = new BlockRun(
+        this.#engine,
+        this.#index,
+        table,
+        this.#adapter,
+        this.#recordingOf(recording, table, this.#adapter),
+      )
       this.#runs.set(key, run)
     }
     return run
   }
 
-  #recordingOf(what: number, table: LocationTable): RunRecording | undefined {
+  #recordingOf(what: number, table: LocationTable, adapter: SyncAdapter): RunRecording | undefined {
     if (what === 0) return undefined
     this.#clock ??= clockOffset()
-    return new RunRecording(this.#engine, this.#index, table, what, this.#clock)
+    return new RunRecording(this.#engine, this.#index, table, adapter, what, this.#clock)
   }
 
   #batch(engine: Int32Array): void {

@@ -113,7 +113,7 @@ export const decodeRuns = (
 
 // ---- names ----
 
-const LOCATION_KINDS = ['balance', 'nonce', 'life', 'slot', 'bytes', 'number'] as const
+export const LOCATION_KINDS = ['balance', 'nonce', 'life', 'slot', 'bytes', 'number'] as const
 
 /** Address, slot or key of a location, as text. */
 export const locationRecord = ({ kind, words }: NamedLocation): LocationRecord => {

@@ -16,6 +16,7 @@ import {
   RECORD_SHIFT,
   recordOf,
   SlotRecord,
+  Tag,
 } from '../core/location.ts'
 import { Abort, answerSize, Event, Execution, Wait } from './events.ts'
 
@@ -84,6 +85,16 @@ export class LocationNames {
     this.#name(location)
   }
 
+  /** Kind and words of a location, on their own. */
+  nameOf(location: number): { readonly kind: number; readonly words: Words } {
+    const at = this.fresh.length
+    this.#name(location)
+    const words = this.fresh.words.slice(at + 3, this.fresh.length)
+    const kind = this.fresh.words[at + 1]
+    this.fresh.length = at
+    return { kind, words }
+  }
+
   /** Location, kind, words that follow: an address, an address and a slot, or bytes of a key and the key. */
   #name(location: number): void {
     const { fresh } = this
@@ -109,11 +120,30 @@ export class LocationNames {
   }
 }
 
+/**
+ * Visits the aborts in a worker's log of a run that is over.
+ *
+ * @param visit - place, and the location that failed, or 0
+ */
+export const visitAborts = (engine: Words, worker: number, visit: (place: number, location: number) => void): void => {
+  const block = Control.WorkerBlocks + worker * WorkerBlock.Size
+  const end = atomics.load(engine, block + WorkerBlock.Logged)
+  if (end === 0) return
+  for (let at = engine[block + WorkerBlock.Log]; at !== end; ) {
+    const tag = engine[at] & 255
+    if (tag === Event.Next) at = engine[at + 1]
+    else {
+      if (tag === Event.Abort) visit(engine[at + Abort.Place], engine[at + Abort.Location])
+      at += engine[at + 1]
+    }
+  }
+}
+
 /** The kind of a task's number in a trace, where it has no record to tell it from a balance. */
 export const NUMBER = 5
 
-/** Tag of a record whose key is bytes (core/location.ts). */
-const isKey = (state: Words, location: number): boolean => state[recordOf(location)] === 3
+/** A task's value or number. */
+const isKey = (state: Words, location: number): boolean => state[recordOf(location)] === Tag.Bytes
 
 /** Reads one worker's log. */
 export class LogReader {

@@ -8,11 +8,11 @@
  */
 import type { Arena } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
-import { Outcome } from '../core/contracts.ts'
+import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Control, Entry, Place, Record, WorkerBlock } from '../core/layout.ts'
-import { kindOf } from '../core/location.ts'
+import { MIX_START, mixWords } from '../core/mix.ts'
 import type { AnswerLog } from './answers.ts'
-import { DIGEST_START, mixRecord, mixWord, mixWords } from './digest.ts'
+import { digestOfWrite } from './digest.ts'
 import { Abort, Chunk, Commit, Event, Execution, LOG_CHUNK, Mode, TICKS, Wait } from './events.ts'
 
 type Words = Int32Array
@@ -45,7 +45,7 @@ export class Recorder {
   readonly #block: number
   readonly #memory: RecordedMemory
   readonly #answers: AnswerLog | undefined
-  /** Milliseconds from this thread's `performance.now()` to the clock of all threads. */
+  readonly #digest: SyncAdapter['resultDigest']
   readonly #clock: number
   readonly #float = new Float64Array(1)
   #offset = 0
@@ -56,7 +56,21 @@ export class Recorder {
   /** Chunks that the arena took since the last execution: pairs of offset and size. */
   #chunks: number[] = []
 
-  constructor(engine: Words, state: Words, worker: number, memory: RecordedMemory, clock: number, answers?: AnswerLog) {
+  /**
+   * @param clock - milliseconds from this thread's `performance.now()` to the clock of all threads
+   * @param answers - what the memory answers, where that is recorded
+   * @param digest - the adapter's, of results
+   */
+  constructor(
+    engine: Words,
+    state: Words,
+    worker: number,
+    memory: RecordedMemory,
+    clock: number,
+    answers?: AnswerLog,
+    digest?: SyncAdapter['resultDigest'],
+  ) {
+    this.#digest = digest
     this.#engine = engine
     this.#state = state
     this.#block = Control.WorkerBlocks + worker * WorkerBlock.Size
@@ -113,10 +127,12 @@ export class Recorder {
       engine[at + Execution.Writes + k] = delta ? ~location : location
     }
     if (this.#answers !== undefined && outcome === Outcome.Done) {
-      let h = this.#resultDigest(t)
+      let h = this.#resultDigest(t, place)
       for (let k = 0; k < count; k++) {
         const entry = engine[set + k]
-        h = this.#mix(h, engine[entry + Entry.Location], engine[entry + Entry.Record] >> 1)
+        h =
+          (h + digestOfWrite(this.#state, engine[entry + Entry.Location], engine, engine[entry + Entry.Record] >> 1)) |
+          0
       }
       engine[at + Execution.Digest] = h
     }
@@ -137,9 +153,10 @@ export class Recorder {
     engine[at + Execution.Conflict] = 0
     for (let k = 0; k < count; k++) engine[at + Execution.Writes + k] = memory.writes[k]
     if (this.#answers === undefined || outcome !== Outcome.Done) return
-    let h = this.#resultDigest(t)
+    let h = this.#resultDigest(t, place)
     for (let k = 0; k < count; k++) {
-      h = this.#mix(h, memory.writes[k], engine[this.#state[memory.writes[k]] + Entry.Record] >> 1)
+      const location = memory.writes[k]
+      h = (h + digestOfWrite(this.#state, location, engine, engine[this.#state[location] + Entry.Record] >> 1)) | 0
     }
     engine[at + Execution.Digest] = h
   }
@@ -173,13 +190,11 @@ export class Recorder {
     return at
   }
 
-  #resultDigest(t: number): number {
+  #resultDigest(t: number, place: number): number {
     const engine = this.#engine
-    return mixWords(DIGEST_START, engine, engine[t + Place.Result], engine[t + Place.ResultWords])
-  }
-
-  #mix(hash: number, location: number, record: number): number {
-    return mixRecord(mixWord(hash, 7), this.#engine, record, kindOf(this.#state, location))
+    const result = engine[t + Place.Result]
+    const isEnd = place === 0 || place > engine[Control.Places]
+    return this.#digest?.(engine, result, isEnd) ?? mixWords(MIX_START, engine, result, engine[t + Place.ResultWords])
   }
 
   #waited(location: number, on: number, began: number): void {

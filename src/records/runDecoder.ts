@@ -28,6 +28,8 @@ export interface RawRead {
   /** A record or a `Seen` value; of predicates the place's own entry or 0. */
   readonly seen: number
   readonly floor: number
+  /** The words that a predicate compares. */
+  readonly words: Words
 }
 
 /** An execution as it was logged; locations are indices. */
@@ -77,6 +79,8 @@ interface WorkerState {
   chunks: [at: number, words: number][]
   waits: RawExecution['waits'][number][]
 }
+
+const NO_WORDS = new Int32Array(0)
 
 const microseconds = (float: Float64Array): number => float[0]
 
@@ -244,6 +248,7 @@ export class RunDecoder {
         predicate,
         seen: words[r + Read.Seen],
         floor: words[r + Read.Floor],
+        words: length === 0 ? NO_WORDS : words.subarray(r + Read.Size, r + Read.Size + length),
       })
       r += Read.Size + length
     }

@@ -15,6 +15,7 @@ import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, recordOf, SlotReco
 import { FULL, TableFull } from '../../core/table.ts'
 import { copy, copy2, copy8, equal8, isZero8, zero8 } from '../../core/words.ts'
 import { Flag, Kernel, type KernelHost, Output, Request, RequestFlag } from './kernel.ts'
+import { resultDigest } from './resultDigest.ts'
 
 type Words = Int32Array
 
@@ -383,6 +384,8 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
       copy(engine, input, kernel.view(), at, 5)
       engine[input + 16] = code
     },
+
+    resultDigest,
 
     endBlock() {
       windowTo = 0
