@@ -10,7 +10,7 @@ import type { Theme } from './theme.ts'
 /** How places are told in tooltips. */
 export type PlaceNames = (place: number) => string
 
-const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif'
+const FONT = 'system-ui, -apple-system, Roboto, Helvetica, Arial, sans-serif'
 
 /** Text of others in a tooltip, which ECharts takes as HTML. */
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
@@ -253,6 +253,7 @@ export function curveOption(data: CurveData, theme: Theme, title?: string): ECha
         min: 0,
         max: topOf(Math.min(bound, data.workers.at(-1) ?? 1)),
         ...axis(theme, 'speed-up', 38),
+        axisLabel: { color: theme.muted, showMaxLabel: false },
       },
     },
     series: [

@@ -7,7 +7,7 @@ import { type ExplainOptions, explain } from './explain.ts'
 import type { Explanation } from './explanation.ts'
 import { graphOf, type RunGraph } from './graph.ts'
 import type { ExecutionRecord, RunRecord } from './runRecord.ts'
-import { createSimulator, type Policy, type Simulator } from './simulate.ts'
+import { createSimulator, MOST_WORKERS, type Policy, type Simulator } from './simulate.ts'
 
 /** What became of an incarnation; the order is that of the page's legend. */
 export const FATES = ['committed', 'executed again', 'thrown away', 'left to the committer', 'sequential path'] as const
@@ -154,15 +154,12 @@ function graphDataOf(graph: RunGraph): GraphData {
 export function curveOf(simulator: Simulator, workers: readonly number[]): CurveData {
   const declared = simulator.graph.declared.some((before) => before.length > 0)
   const policies: Policy[] = ['oracle', 'access-list', ...(declared ? (['graph'] as const) : []), 'block-stm']
-  const { graph, cost } = simulator
-  const path = criticalPath({ ...graph, cost }).length
-  const work = cost.reduce((sum, each) => sum + each, 0)
   return {
     workers,
     series: policies.map((policy) => ({
       policy,
       speedup: workers.map((count) => simulator.run({ workers: count, policy }).speedup),
     })),
-    bound: path === 0 ? 1 : work / path,
+    bound: simulator.run({ workers: MOST_WORKERS, policy: 'oracle' }).speedup,
   }
 }

@@ -2,7 +2,7 @@
  * The commands that read records: `trace`, `explain`, `simulate`, `report`. Options here, work in the library
  * (src/records), text in text.ts and html.ts.
  *
- * Results go to stdout or into the file that was asked for, everything else to stderr. What cannot be used throws, and
+ * Results go to stdout or into the file that was asked for, warnings to stderr. What cannot be used throws, and
  * main.ts makes one line and exit code 2 of it.
  */
 import { readFile, writeFile } from 'node:fs/promises'
@@ -84,7 +84,7 @@ export function addRecordCommands(program: Command): void {
       const record = await open(path, flags)
       const { hash, addresses } = await namesOf(flags)
       await writeFile(flags.out, JSON.stringify(traceEvents(record, nameLocations(record, hash, addresses))))
-      say(`written to ${printable(flags.out)}: open it with https://ui.perfetto.dev`)
+      print(`written to ${printable(flags.out)}: open it with https://ui.perfetto.dev`)
     })
 
   command('explain', 'tell which locations made transactions run again, what chain holds the run, and what would help')
@@ -124,7 +124,7 @@ export function addRecordCommands(program: Command): void {
     .action(async (path: string, flags: RecordFlags) => {
       const record = await open(path, flags)
       await writeFile(flags.out, await pageOf(record, path, await namesOf(flags)))
-      say(`written to ${printable(flags.out)}: open it in a browser`)
+      print(`written to ${printable(flags.out)}: open it in a browser`)
     })
 }
 

@@ -45,7 +45,7 @@ h1 { font-size: 24px; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 18px; margin: 0 0 4px; }
 p { margin: 0 0 12px; color: var(--muted); max-width: 120ch; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 18px 20px; margin: 18px 0; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(124px, 1fr)); gap: 12px; margin: 18px 0; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); gap: 12px; margin: 18px 0; }
 dl div { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
 dt { color: var(--muted); font-size: 13px; }
 dd { margin: 0; font-size: 18px; font-variant-numeric: tabular-nums; }
