@@ -128,7 +128,7 @@ function keyText(key: string | undefined): string {
 }
 
 /** Hex with its middle left out. */
-export const short = (hex: string): string => (hex.length > 14 ? `${hex.slice(0, 8)}..${hex.slice(-4)}` : hex)
+const short = (hex: string): string => (hex.length > 14 ? `${hex.slice(0, 8)}..${hex.slice(-4)}` : hex)
 
 /** The number of a slot that no hash is likely to give; undefined of others. */
 function smallSlot(slot: string): number | undefined {

@@ -109,7 +109,7 @@ function fateOf({ mode, outcome, aborted }: ExecutionRecord): number {
 }
 
 /** Where in the preset order which locations conflict: reads that needed a lower place's write. */
-export function heatOf(graph: RunGraph, { conflicts }: Explanation): HeatData {
+function heatOf(graph: RunGraph, { conflicts }: Explanation): HeatData {
   const ranked = conflicts.filter(({ dependencies }) => dependencies > 0)
   const rows = [...ranked].sort((a, b) => b.dependencies - a.dependencies).slice(0, HEAT_ROWS)
   const rowOf = new Map(rows.map(({ location }, row) => [location, row]))

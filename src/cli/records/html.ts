@@ -23,7 +23,7 @@ export interface PageInput {
 }
 
 /** Text for HTML, in elements and in attributes. */
-export const escapeHtml = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign] ?? '&#39;')
 
 /** JSON inside of a script element: nothing in it may end the element or begin a comment. */
@@ -46,9 +46,9 @@ h2 { font-size: 18px; margin: 0 0 4px; }
 p { margin: 0 0 12px; color: var(--muted); max-width: 120ch; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 18px 20px; margin: 18px 0; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); gap: 12px; margin: 18px 0; }
-dl div { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; }
+dl div { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; }
 dt { color: var(--muted); font-size: 13px; }
-dd { margin: 0; font-size: 18px; font-variant-numeric: tabular-nums; }
+dd { margin: 0; font-size: 17px; white-space: nowrap; font-variant-numeric: tabular-nums; }
 ul { margin: 0; padding-left: 20px; }
 .chart { width: 100%; height: 340px; }
 #heat, #graph { height: 460px; }

@@ -23,7 +23,7 @@ export function micros(value: number): string {
 
 export const times = (ratio: number): string => `${ratio.toFixed(2)}x`
 
-export const share = (part: number): string => `${Math.round(part * 100)} %`
+const share = (part: number): string => `${Math.round(part * 100)} %`
 
 export function explanationText(told: Explanation): string {
   const thing = told.kind === 'tasks' ? 'task' : 'transaction'
