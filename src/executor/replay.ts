@@ -9,6 +9,7 @@
 import { createRevmAdapter } from '../adapters/revm/adapter.ts'
 import { createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
 import { Outcome, type SyncAdapter } from '../core/contracts.ts'
+import { InvalidInputError } from '../core/errors.ts'
 import { readHex } from '../core/hex.ts'
 import { CONTROL_END, Control } from '../core/layout.ts'
 import { Kind, locationOf } from '../core/location.ts'
@@ -276,10 +277,26 @@ const taskStage = async (run: RunDecoder, options: ReplayOptions): Promise<Stage
     if (number !== undefined) state.setNumber(key, number)
     else if (value !== undefined && value !== null) state.set(key, value)
   }
-  const adapter = await createTaskAdapter(String(options.module ?? module))
+  const adapter = await loadTasks(String(options.module ?? module))
   adapter.takeInputs?.(tasks)
   const places = Number(run.info['places'])
   const offsets = new Int32Array(places + 1)
   const laidOut = layOut(places, [NO_WORDS, NO_WORDS, NO_WORDS, offsets, NO_WORDS], 0)
   return { ...laidOut, adapter, state, begin: () => adapter.beginBlock(laidOut.engine, 0, 0) }
+}
+
+/** The module of tasks, on this thread. */
+const loadTasks = async (module: string): Promise<SyncAdapter> => {
+  try {
+    return await createTaskAdapter(module)
+  } catch (cause) {
+    if (cause instanceof InvalidInputError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new InvalidInputError(
+      'MODULE_NOT_LOADED',
+      `the module of the tasks cannot be loaded: ${reason}`,
+      { module },
+      { cause },
+    )
+  }
 }
