@@ -14,11 +14,12 @@ export interface BenchFile extends StateFile {
  * Opens a pool whose threads run dist/worker.js and nothing else: without `execArgv: []` each would load tsx too, as
  * this process did, and no user's does.
  */
-export const openExecutor = (workers: number, wasm?: WebAssembly.Module): Promise<Executor> =>
+export const openExecutor = (workers: number, wasm?: WebAssembly.Module, learn = false): Promise<Executor> =>
   createExecutor({
     workers,
     worker: () => new Worker(dist('worker.js'), { execArgv: [] }),
     ...(wasm !== undefined && { wasm }),
+    learn,
   })
 
 export const stateOf = (file: BenchFile, executor: Executor): MemoryState =>

@@ -5,6 +5,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
+import type { RecordsRow } from './records.ts'
 import type { RootRow } from './roots.ts'
 import type { SimulateRow } from './simulate.ts'
 import type { WholeRow } from './whole.ts'
@@ -110,6 +111,8 @@ export interface Results {
   readonly whole?: readonly WholeRow[]
   /** Absent where it was not measured. */
   readonly simulations?: readonly SimulateRow[]
+  /** Absent where it was not measured. */
+  readonly records?: readonly RecordsRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }

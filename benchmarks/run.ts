@@ -12,6 +12,7 @@ import { ensureBuilt } from '../scripts/ensure.mjs'
 import { judge } from '../scripts/readme-table.mjs'
 import { type EthereumjsFile, runEthereumjs } from './ethereumjs.ts'
 import type { BenchFile } from './pool.ts'
+import { type RecordsRow, recordsTable } from './records.ts'
 import {
   type BlockRow,
   blockTable,
@@ -45,7 +46,7 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'simulate'] as const
+const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'records', 'simulate'] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -61,7 +62,7 @@ const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
-                        root, whole, simulate (predicted against measured time)
+                        root, whole, records, simulate (predicted against measured time)
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -264,6 +265,12 @@ async function measureAll(settings: Settings): Promise<Results> {
       simulations.push(await measureSimulation(name, file, runs))
     }
   }
+  let records: readonly RecordsRow[] | undefined
+  if (wants('records')) {
+    const { measureRecords } = await import('./records.ts')
+    say('bench: records')
+    records = await measureRecords(runs)
+  }
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
   if (!settings.ethereumjs) skipped.push('@ethereumjs/vm: --no-ethereumjs')
   return {
@@ -277,6 +284,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(roots.length === 0 ? {} : { roots }),
     ...(whole !== undefined && { whole }),
     ...(simulations !== undefined && { simulations }),
+    ...(records !== undefined && { records }),
     skipped,
   }
 }
@@ -338,6 +346,7 @@ function print(results: Results): void {
       `worst error ${percent(own)} for the workers recorded, ${percent(other)} for others; may be ${percent(TOLERANCE)}\n`,
     )
   }
+  if (results.records !== undefined) console.log(`${recordsTable(results.records)}\n`)
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)

@@ -15,7 +15,7 @@ import { InvalidInputError } from '../core/errors.ts'
 
 const MAGIC = new TextEncoder().encode('BLMTRACE')
 /** Grows when a reader of the version before would misunderstand. */
-export const FORMAT_VERSION = 1
+const FORMAT_VERSION = 1
 /** Bytes of a header without the library's version, and of a chunk without its payload. */
 const HEADER = 16
 const CHUNK = 12

@@ -134,6 +134,10 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'blockloom-docs-'))
   await mkdir(join(folder, 'node_modules'))
   await symlink(root, join(folder, 'node_modules', 'blockloom'), 'junction')
+  // An optional peer, which examples hand to the library.
+  await mkdir(join(folder, 'node_modules', '@opentelemetry'))
+  const api = join('node_modules', '@opentelemetry', 'api')
+  await symlink(join(root, api), join(folder, api), 'junction')
 })
 
 afterAll(async () => {
