@@ -3,6 +3,7 @@ export { type DecodedTrace, decodeRecords, decodeTrace, streamRecords } from './
 export { type ExplainOptions, explain } from './records/explain.ts'
 export type { Affected, Conflict, Explanation, Relief, Step } from './records/explanation.ts'
 export type { TraceBreak } from './records/format.ts'
+export type { Edge, RunGraph } from './records/graph.ts'
 export { type Keccak256, type LocationName, type LocationRole, nameLocations } from './records/names.ts'
 export type { Overheads } from './records/overheads.ts'
 export type {

@@ -6,7 +6,7 @@
  * at watched locations and estimates, and giving way to the sequential path. What it does not know are values: a read is
  * valid when the write that it needs was published before it, and not valid otherwise.
  *
- * Not modelled: contention of many workers for one cache line or for memory bandwidth, and workers that park.
+ * Not modelled: restarts of an execution, contention of many workers for one cache line or for memory bandwidth, and workers that park.
  * Cost: a few events a place and a reader that waits, each a push to a heap: 10,000 places at 1,024 workers take some
  * ten milliseconds (test/property/simulate.property.ts runs them).
  */

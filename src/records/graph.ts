@@ -11,7 +11,7 @@
 import type { ExecutionRecord, ReadRecord, RunRecord, WaitRecord } from './runRecord.ts'
 
 /** A read of a place, and the lower place whose write it needs. Indices are those of `RunGraph.places`. */
-interface Edge {
+export interface Edge {
   /** Index of the place that wrote. */
   readonly on: number
   /** Index into `RunRecord.locations`. */

@@ -13,9 +13,6 @@ import { finalExecutions } from './graph.ts'
 import type { LocationName } from './names.ts'
 import type { ExecutionRecord, RunRecord } from './runRecord.ts'
 
-/** Arguments as the viewer shows them with an event. */
-type Args = Readonly<Record<string, string | number>>
-
 interface Common {
   readonly name: string
   readonly pid: number
@@ -29,12 +26,12 @@ export type TraceEvent =
       readonly cat: string
       readonly ts: number
       readonly dur: number
-      readonly args: Args
+      readonly args: Readonly<Record<string, string | number>>
     })
   | (Common & { readonly ph: 's'; readonly cat: string; readonly ts: number; readonly id: number })
   | (Common & { readonly ph: 'f'; readonly cat: string; readonly ts: number; readonly id: number; readonly bp: 'e' })
   | (Common & { readonly ph: 'C'; readonly ts: number; readonly args: Readonly<Record<string, number>> })
-  | (Common & { readonly ph: 'M'; readonly args: Args })
+  | (Common & { readonly ph: 'M'; readonly args: Readonly<Record<string, string | number>> })
 
 /** The object form of the format. */
 export interface TraceFile {
