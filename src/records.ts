@@ -26,4 +26,4 @@ export {
   type Simulator,
   simulate,
 } from './records/simulate.ts'
-export { type TraceEvent, type TraceFile, traceEvents } from './records/traceEvents.ts'
+export { type TraceEvent, type TraceEventCommon, type TraceFile, traceEvents } from './records/traceEvents.ts'

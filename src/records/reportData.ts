@@ -101,11 +101,12 @@ function timelineOf({ executions }: RunRecord): TimelineData {
   }
 }
 
-function fateOf({ mode, outcome, aborted }: ExecutionRecord): number {
+function fateOf({ mode, incarnation, outcome, aborted }: ExecutionRecord): number {
   if (mode === 'sequential') return 4
   if (outcome !== 'done') return 3
   if (aborted !== undefined) return 2
-  return mode === 'committing' ? 1 : 0
+  // The committer executes a place again, or for the first time where nobody else did.
+  return mode === 'committing' && incarnation > 0 ? 1 : 0
 }
 
 /** Where in the preset order which locations conflict: reads that needed a lower place's write. */

@@ -13,7 +13,8 @@ import { finalExecutions } from './graph.ts'
 import type { LocationName } from './names.ts'
 import type { ExecutionRecord, RunRecord } from './runRecord.ts'
 
-interface Common {
+/** Fields of every trace event. */
+export interface TraceEventCommon {
   readonly name: string
   readonly pid: number
   readonly tid: number
@@ -21,17 +22,23 @@ interface Common {
 
 /** Events of this module; `ph` is the format's name of the kind. */
 export type TraceEvent =
-  | (Common & {
+  | (TraceEventCommon & {
       readonly ph: 'X'
       readonly cat: string
       readonly ts: number
       readonly dur: number
       readonly args: Readonly<Record<string, string | number>>
     })
-  | (Common & { readonly ph: 's'; readonly cat: string; readonly ts: number; readonly id: number })
-  | (Common & { readonly ph: 'f'; readonly cat: string; readonly ts: number; readonly id: number; readonly bp: 'e' })
-  | (Common & { readonly ph: 'C'; readonly ts: number; readonly args: Readonly<Record<string, number>> })
-  | (Common & { readonly ph: 'M'; readonly args: Readonly<Record<string, string | number>> })
+  | (TraceEventCommon & { readonly ph: 's'; readonly cat: string; readonly ts: number; readonly id: number })
+  | (TraceEventCommon & {
+      readonly ph: 'f'
+      readonly cat: string
+      readonly ts: number
+      readonly id: number
+      readonly bp: 'e'
+    })
+  | (TraceEventCommon & { readonly ph: 'C'; readonly ts: number; readonly args: Readonly<Record<string, number>> })
+  | (TraceEventCommon & { readonly ph: 'M'; readonly args: Readonly<Record<string, string | number>> })
 
 /** The object form of the format. */
 export interface TraceFile {
