@@ -8,12 +8,20 @@ const bundled = {
 export default [
   { name: 'library', path: 'dist/index.js', limit: '60 kB', ...bundled },
   { name: 'tasks', path: 'dist/tasks.js', limit: '60 kB', ...bundled },
+  { name: 'records', path: 'dist/records.js', limit: '60 kB', ...bundled },
   { name: 'testing', path: 'dist/testing.js', limit: '60 kB', ...bundled },
   { name: 'worker', path: 'dist/worker.js', limit: '60 kB', ...bundled },
   {
     name: 'evm kernel, as it is',
     path: 'dist/evm-core.wasm',
     limit: '1.6 MB',
+    disablePlugins: ['@size-limit/esbuild'],
+    brotli: false,
+  },
+  {
+    name: 'page of a report, as it is',
+    path: 'dist/report-page.js',
+    limit: '750 kB',
     disablePlugins: ['@size-limit/esbuild'],
     brotli: false,
   },

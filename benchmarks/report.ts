@@ -8,6 +8,7 @@ import { cpus, totalmem } from 'node:os'
 import type { AdapterRow } from './ethereumjsAdapter.ts'
 import type { RecordsRow } from './records.ts'
 import type { RootRow } from './roots.ts'
+import type { SimulateRow } from './simulate.ts'
 import type { WholeRow } from './whole.ts'
 
 /** Median and extremes of the runs. */
@@ -112,6 +113,9 @@ export interface Results {
   readonly whole?: readonly WholeRow[]
   /** Absent where it was not measured. */
   readonly adapter?: readonly AdapterRow[]
+  /** Absent where it was not measured. */
+  readonly simulations?: readonly SimulateRow[]
+  /** Absent where it was not measured. */
   readonly records?: readonly RecordsRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]

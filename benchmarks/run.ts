@@ -30,6 +30,7 @@ import {
   round,
 } from './report.ts'
 import { measureRoots, type RootRow, rootTable } from './roots.ts'
+import { errorsOf, type SimulateRow, simulateTable, TOLERANCE } from './simulate.ts'
 import { type WholeRow, wholeTable } from './whole.ts'
 import { makeWorkload, WORKLOAD_NAMES, type WorkloadName } from './workloads.ts'
 
@@ -46,7 +47,7 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'records', 'ethereumjs-adapter'] as const
+const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'records', 'simulate', 'ethereumjs-adapter'] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -62,7 +63,7 @@ const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
-                        root, whole, records, ethereumjs-adapter
+                        root, whole, records, ethereumjs-adapter, simulate (predicted against measured time)
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -258,6 +259,19 @@ async function measureAll(settings: Settings): Promise<Results> {
     say('bench: ethereumjs-adapter')
     adapter = await measureAdapter(real, runs)
   }
+  let simulations: SimulateRow[] | undefined
+  if (wants('simulate')) {
+    const { measureSimulation } = await import('./simulate.ts')
+    simulations = []
+    for (const name of only.length === 0 || names.length === 0 ? DEFAULT_WORKLOADS : names) {
+      say(`bench: simulate ${name}`)
+      simulations.push(await measureSimulation(name, makeWorkload(name, transactions), runs))
+    }
+    for (const { name, file } of realBlocks({ ...settings, only: only.filter((one) => one !== 'simulate') }, skipped)) {
+      say(`bench: simulate block ${name}`)
+      simulations.push(await measureSimulation(name, file, runs))
+    }
+  }
   let records: readonly RecordsRow[] | undefined
   if (wants('records')) {
     const { measureRecords } = await import('./records.ts')
@@ -277,6 +291,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(roots.length === 0 ? {} : { roots }),
     ...(whole !== undefined && { whole }),
     ...(adapter !== undefined && { adapter }),
+    ...(simulations !== undefined && { simulations }),
     ...(records !== undefined && { records }),
     skipped,
   }
@@ -332,6 +347,14 @@ function print(results: Results): void {
   if (results.roots !== undefined) console.log(`${rootTable(results.roots)}\n`)
   if (results.whole !== undefined) console.log(`${wholeTable(results.whole)}\n`)
   if (results.adapter !== undefined) console.log(`${adapterTable(results.adapter)}\n`)
+  if (results.simulations !== undefined) {
+    const { own, other } = errorsOf(results.simulations)
+    const percent = (error: number) => `${(100 * error).toFixed(1)} %`
+    console.log(simulateTable(results.simulations))
+    console.log(
+      `worst error ${percent(own)} for the workers recorded, ${percent(other)} for others; may be ${percent(TOLERANCE)}\n`,
+    )
+  }
   if (results.records !== undefined) console.log(`${recordsTable(results.records)}\n`)
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {

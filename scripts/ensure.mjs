@@ -14,8 +14,8 @@ import { fileURLToPath } from 'node:url'
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 const note = join(root, 'node_modules', '.cache', 'blockloom', 'build.json')
-const buildInputs = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
-const buildOutputs = ['index.js', 'index.d.ts', 'worker.js', 'cli.js']
+const buildInputs = ['src', 'report', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
+const buildOutputs = ['index.js', 'index.d.ts', 'worker.js', 'cli.js', 'report-page.js']
 
 /**
  * Runs a command in the project folder with this terminal, and lets it answer Ctrl-C itself.

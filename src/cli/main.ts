@@ -3,8 +3,8 @@
  * The command `blockloom`: options, signals and exit codes.
  *
  * Exit codes: 0 everything is right; 1 a block or fixture is not valid or does not match, or parallel and sequential
- * differ; 2 a file or an option cannot be used; 130 interrupted. What the commands do is in run.ts, chain.ts and
- * conformance/.
+ * differ; 2 a file or an option cannot be used; 130 interrupted. What the commands do is in run.ts, chain.ts,
+ * conformance/ and records/.
  */
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
@@ -13,6 +13,7 @@ import { AMSTERDAM_DIALECTS, type AmsterdamDialect } from '../evm.ts'
 import { type BlockFile, readBlockFile } from './blockFile.ts'
 import { importChain } from './chain.ts'
 import { runConformance } from './conformance/conformance.ts'
+import { addRecordCommands } from './records/commands.ts'
 import { Exit, runSources, type Source } from './run.ts'
 import { errorLine } from './text.ts'
 import { demoBlock } from './workloads.ts'
@@ -201,6 +202,7 @@ function makeProgram(): Command {
       })
     })
 
+  addRecordCommands(program)
   program.addHelpText(
     'after',
     '\nExit codes: 0 right, 1 a block or fixture does not match or parallel and sequential differ, 2 unusable input, 130 interrupted.',
