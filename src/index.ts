@@ -2,6 +2,7 @@
 
 export { type ChainInput, chainAtFork } from './adapters/evm/chain.ts'
 export type { ChainName } from './adapters/evm/chains.ts'
+export type { DataFee, FeeOptions } from './adapters/evm/feeOptions.ts'
 export type { ChainConfig, CommonLike, ForkActivation, ForkAlias, ForkName } from './adapters/evm/forks.ts'
 export type { Log, TransactionReceipt } from './adapters/evm/receipt.ts'
 export type { Reward } from './adapters/evm/rewards.ts'

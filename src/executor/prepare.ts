@@ -8,6 +8,7 @@ import { type DecodedBlock, decodeBlock } from '../adapters/evm/block.ts'
 import { type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
 import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../adapters/evm/encode.ts'
 import { type BlockEnds, encodeEnd, endsOf } from '../adapters/evm/ends.ts'
+import { resolveFees } from '../adapters/evm/feeOptions.ts'
 import { isPriceable } from '../adapters/evm/fees.ts'
 import { SPEC_CANCUN, SPEC_PARIS, specOf } from '../adapters/evm/forks.ts'
 import { blockRewards, type Reward } from '../adapters/evm/rewards.ts'
@@ -102,19 +103,20 @@ export const prepareBlock = async (
       field: 'excessBlobGas',
     })
   }
+  const fees = resolveFees(options.fees, block)
   const ends = endsFor(block, chain, options)
   const senders = await sendersOf(engine, block.transactions, isFrom(chain, 'homestead'), options)
   const offsets = new Int32Array(block.transactions.length + 1)
   block.transactions.forEach((tx, k) => {
-    offsets[k + 1] = offsets[k] + transactionWords(tx)
+    offsets[k + 1] = offsets[k] + transactionWords(tx, fees.dataFee?.amounts[k])
   })
   const inputs = new Int32Array(offsets[block.transactions.length])
   block.transactions.forEach((tx, k) => {
-    encodeTransaction(tx, senders[k] as Uint8Array, inputs, offsets[k])
+    encodeTransaction(tx, senders[k] as Uint8Array, inputs, offsets[k], fees.dataFee?.amounts[k])
   })
   const environment = new Int32Array(BLOCK_ENV_WORDS)
-  encodeBlockEnv(block.header, chain, environment, 0)
-  const coinbase = new Int32Array(block.header.coinbase.slice().buffer)
+  encodeBlockEnv(block.header, chain, environment, 0, fees)
+  const feeRecipient = new Int32Array(fees.priorityFeeRecipient.slice().buffer)
   const { state } = options
   const plan: Plan = {
     state,
@@ -125,7 +127,7 @@ export const prepareBlock = async (
     epilogue: encodeEnd(ends.epilogue),
     environment,
     adapterFlags: isFrom(chain, 'spuriousDragon') ? RevmFlag.SpuriousDragon : 0,
-    denseLocation: ({ table }) => locationOf(table.account(coinbase, 0), Kind.Balance),
+    denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
   }
   return { block, chain, isWhole: options.only === undefined, senders, plan, ends, mismatches }
 }
