@@ -32,6 +32,8 @@ export type ErrorCode =
   | 'MISSING_CODE'
   /** BLOCKHASH asked for a hash that the state source does not have. */
   | 'MISSING_BLOCK_HASH'
+  /** A state source rejected, gave no answer in time, or answered with something that is none; `cause` is what it said. */
+  | 'STATE_SOURCE_FAILED'
   /** A sender is neither given nor recoverable: the transaction carries no signature. */
   | 'MISSING_SENDER'
   /** An option has a value outside its range or shape; `fields.option` names it. */

@@ -97,6 +97,17 @@ export class Executor {
     return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options))
   }
 
+  /** As `prepareBlock`, of a block that was decoded, with the rules that it is given. */
+  async prepareDecoded(decoded: Decoded, options: ExecuteBlockOptions): Promise<PreparedBlock> {
+    checkOptions(options)
+    return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options))
+  }
+
+  /** Root of the trie of rlp(index) to each item: receipts, transactions, withdrawals. */
+  orderedRoot(items: readonly Uint8Array[]): Uint8Array {
+    return this.#kernel.orderedRoot(items)
+  }
+
   /** Runs a prepared block and returns its result. */
   async runPrepared(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<BlockResult> {
     checkOptions(options)
