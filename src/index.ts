@@ -25,6 +25,7 @@ export {
 } from './core/errors.ts'
 export type { StateTrie } from './core/stateRoot.ts'
 export type { BlockResult, CommitBatch, ExecuteBlockOptions, Senders } from './executor/blockTypes.ts'
+export { compareBlockResults, differenceText, type ResultDifference } from './executor/compareResults.ts'
 export type { EngineOptions, RunReport } from './executor/engine.ts'
 export { createExecutor, type Executor, type ExecutorOptions, executeBlockParallel } from './executor/executeBlock.ts'
 export { type ChainHead, ChainImporter, type ImportOptions, openChain } from './executor/importer.ts'

@@ -39,7 +39,8 @@ describe('a chain across every fork: every field and every event is the same', (
     ['a manager with caches', false, () => new Caches()],
     ['a manager without, fields generated', true, () => undefined],
   ])('%s', async (_, generate, caches) => {
-    const [ours, theirs] = [await openForkVm(caches()), await openForkVm(caches())]
+    // Without caches: with them @ethereumjs/vm 10.1.3 rejects a block that it made itself (docs/ethereumjs.md).
+    const [ours, theirs] = [await openForkVm(caches()), await openForkVm()]
     const [heard, wanted] = [listen(ours.vm), listen(theirs.vm)]
     for (const { number, fork, bytes, hash } of chain.blocks) {
       const [mine, other] = [forkBlock(bytes), forkBlock(bytes)]
