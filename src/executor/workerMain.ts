@@ -6,12 +6,11 @@
 import { expose } from 'comlink'
 import { createRevmAdapter } from '../adapters/revm/adapter.ts'
 import { createAsyncTaskAdapter, createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
-import { ArenaFull } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
 import type { Adapter } from '../core/contracts.ts'
 import { InvalidInputError, toWire, type WireError } from '../core/errors.ts'
 import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
-import { LocationTable, TableFull } from '../core/table.ts'
+import { LocationTable } from '../core/table.ts'
 import { workerEndpoint } from '../platform/threads.ts'
 import { join, leave } from '../scheduler/joining.ts'
 import { AsyncBlockRun } from './asyncRun.ts'
@@ -21,9 +20,25 @@ import { BlockRun } from './blockRun.ts'
 export type AdapterSpec =
   | { readonly kind: 'revm'; readonly module: WebAssembly.Module }
   | { readonly kind: 'tasks'; readonly module: string; readonly asynchronous?: boolean }
+  /** A module that exports `createAdapter`, and the EVM kernel, which serves batches (sender recovery). */
+  | {
+      readonly kind: 'module'
+      readonly name: string
+      readonly module: string
+      readonly options: unknown
+      readonly kernel: WebAssembly.Module
+    }
 
-const createAdapter = (spec: AdapterSpec): Adapter | Promise<Adapter> => {
+const createAdapter = async (spec: AdapterSpec): Promise<Adapter> => {
   if (spec.kind === 'revm') return createRevmAdapter(spec.module)
+  if (spec.kind === 'module') {
+    const { createAdapter: create } = (await import(/* @vite-ignore */ spec.module)) as {
+      createAdapter(options: unknown): Promise<Adapter>
+    }
+    const adapter = await create(spec.options)
+    const { batchItem } = createRevmAdapter(spec.kernel)
+    return batchItem === undefined ? adapter : { ...adapter, batchItem }
+  }
   return spec.asynchronous === true ? createAsyncTaskAdapter(spec.module) : createTaskAdapter(spec.module)
 }
 
@@ -51,8 +66,9 @@ class WorkerMain implements WorkerApi {
       this.#adapter = await createAdapter(spec)
       return undefined
     } catch (cause) {
-      const message = `the adapter '${spec.kind}' could not be built in a worker: ${cause instanceof Error ? cause.message : String(cause)}`
-      return toWire(new InvalidInputError('MODULE_NOT_LOADED', message, { adapter: spec.kind }, { cause }))
+      const adapter = spec.kind === 'module' ? spec.name : spec.kind
+      const message = `the adapter '${adapter}' could not be built in a worker: ${cause instanceof Error ? cause.message : String(cause)}`
+      return toWire(new InvalidInputError('MODULE_NOT_LOADED', message, { adapter }, { cause }))
     }
   }
 
@@ -118,9 +134,11 @@ class WorkerMain implements WorkerApi {
   }
 
   #failed(engine: Int32Array, error: unknown): WireError | undefined {
-    const full = error instanceof ArenaFull || error instanceof TableFull
+    // By name: an adapter that is a module of its own has classes of its own.
+    const name = error instanceof Error ? error.name : ''
+    const full = name === 'Blockloom.ArenaFull' || name === 'Blockloom.TableFull'
     atomics.compareExchange(engine, Control.Halt, Halt.None, full ? Halt.Capacity : Halt.WorkerLost)
-    if (full) engine[Control.FaultCode] = error instanceof TableFull ? 1 : 0
+    if (full) engine[Control.FaultCode] = name === 'Blockloom.TableFull' ? 1 : 0
     atomics.notify(engine, Control.CommitIndex)
     return full ? undefined : toWire(error, 'INVARIANT')
   }
