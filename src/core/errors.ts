@@ -40,6 +40,8 @@ export type ErrorCode =
   | 'INVALID_OPTION'
   /** A module of tasks, the worker file or a WebAssembly module could not be loaded. */
   | 'MODULE_NOT_LOADED'
+  /** A function of a module given by the user threw while a transaction ran; `fields.reason` is what it threw. */
+  | 'MODULE_FAILED'
   /** The state object is in use by a run, so it can neither be changed nor used by a second one. */
   | 'STATE_BUSY'
   /** A declared limit was reached; `fields.limit` and `fields.actual` give both numbers. */

@@ -103,6 +103,8 @@ export const Fault = {
   MissingBlockHash: 3,
   TaskFailed: 4,
   Invariant: 5,
+  /** A function of the user's module threw, or the EVM behind the adapter did. */
+  ModuleFailed: 6,
 } as const
 
 /** A worker's block: written by that worker alone, read by main after the run. */

@@ -451,6 +451,13 @@ export class Engine {
           { ...where, blockNumber: reason },
           details,
         )
+      case Fault.ModuleFailed:
+        return new ParallelExecutionError(
+          'MODULE_FAILED',
+          `the EVM failed at ${who}: ${reason}`,
+          { ...where, reason },
+          { ...details, cause: new Error(reason) },
+        )
       case Fault.TaskFailed:
         return new ParallelExecutionError(
           'TASK_FAILED',

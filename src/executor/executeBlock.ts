@@ -5,6 +5,7 @@
  * resolves. The state is as it was: apply the result's difference to advance it.
  */
 
+import { type EthereumjsOptions, moduleSpecOf } from '../adapters/ethereumjs/module.ts'
 import { requestDataOf } from '../adapters/evm/ends.ts'
 import { SPEC_PRAGUE } from '../adapters/evm/forks.ts'
 import { emptyBloom, encodeReceipt, orBloom, type TransactionReceipt } from '../adapters/evm/receipt.ts'
@@ -19,10 +20,22 @@ import type { MemoryState } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
 import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
-import { checkOptions, type Decoded, decode, isFrom, type PreparedBlock, prepareBlock } from './prepare.ts'
+import {
+  type AdapterName,
+  checkOptions,
+  type Decoded,
+  decode,
+  isFrom,
+  type PreparedBlock,
+  prepareBlock,
+} from './prepare.ts'
 import { runOnState } from './runOnState.ts'
 import { keepRoot, type StateRootOptions } from './stateRoot.ts'
 import { verifyOutcome } from './verify.ts'
+import type { AdapterSpec } from './workerMain.ts'
+
+/** The adapter's own file, beside this module once built: it imports packages that others need not have. */
+const ethereumjsAdapter = (): URL => new URL('./ethereumjs-adapter.js', import.meta.url)
 
 /** Options of an executor. */
 export interface ExecutorOptions extends EngineOptions {
@@ -30,8 +43,10 @@ export interface ExecutorOptions extends EngineOptions {
   readonly wasm?: WasmSource
   /** The hash core, which keeps state roots: as `wasm`. A state that has a trie keeps it. */
   readonly hashCore?: WasmSource
-  /** Which EVM runs the transactions. */
-  readonly adapter?: 'revm'
+  /** Which EVM runs the transactions: revm, compiled to WebAssembly, by default; or @ethereumjs/evm, which must be installed. */
+  readonly adapter?: AdapterName
+  /** What a module adds to @ethereumjs/evm: opcodes, precompiles, parameters, hooks (`defineEvmModule`). */
+  readonly ethereumjs?: EthereumjsOptions
 }
 
 /** A result but for what the trie of the state says. */
@@ -48,13 +63,15 @@ export class Executor {
   readonly #engine: Engine
   readonly #kernel: Kernel
   readonly #roots: StateRootOptions
+  readonly #adapter: AdapterName
   /** Blocks run one after another; this is the end of the line. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine, kernel: Kernel, roots: StateRootOptions) {
+  constructor(engine: Engine, kernel: Kernel, roots: StateRootOptions, adapter: AdapterName = 'revm') {
     this.#engine = engine
     this.#kernel = kernel
     this.#roots = roots
+    this.#adapter = adapter
   }
 
   /** Threads that serve a block. */
@@ -80,7 +97,7 @@ export class Executor {
     checkOptions(options)
     const decoded = decode(block, options)
     return this.#queue(async () => {
-      const prepared = await prepareBlock(this.#engine, this.#kernel, decoded, options)
+      const prepared = await prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter)
       return this.#runOpen(prepared, options)
     })
   }
@@ -94,7 +111,7 @@ export class Executor {
   async prepareBlock(block: unknown, options: ExecuteBlockOptions): Promise<PreparedBlock> {
     checkOptions(options)
     const decoded = decode(block, options)
-    return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options))
+    return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
   }
 
   /** As `prepareBlock`, of a block that was decoded, with the rules that it is given. */
@@ -282,14 +299,25 @@ export const createExecutor = async (options: ExecutorOptions = {}): Promise<Exe
       option: 'options',
     })
   }
-  if (options.adapter !== undefined && options.adapter !== 'revm') {
-    throw new InvalidInputError('INVALID_OPTION', `adapter is 'revm', not ${String(options.adapter)}`, {
+  const { adapter = 'revm' } = options
+  if (adapter !== 'revm' && adapter !== 'ethereumjs') {
+    throw new InvalidInputError('INVALID_OPTION', `adapter is 'revm' or 'ethereumjs', not ${String(adapter)}`, {
       option: 'adapter',
     })
   }
+  if (adapter === 'revm' && options.ethereumjs !== undefined) {
+    throw new InvalidInputError('INVALID_OPTION', "ethereumjs is for the adapter 'ethereumjs'", {
+      option: 'ethereumjs',
+    })
+  }
+  const added = moduleSpecOf(options.ethereumjs)
   const module = await loadKernel(options.wasm, readBytes)
   const roots = options.hashCore === undefined ? {} : { wasm: options.hashCore }
-  return new Executor(new Engine(options, { kind: 'revm', module }), createHashKernel(module), roots)
+  const spec: AdapterSpec =
+    adapter === 'revm'
+      ? { kind: 'revm', module }
+      : { kind: 'module', name: adapter, module: ethereumjsAdapter().href, options: added, kernel: module }
+  return new Executor(new Engine(options, spec), createHashKernel(module), roots, adapter)
 }
 
 /**

@@ -4,15 +4,16 @@
  *
  * Owns the order of these steps. Does not own the rules (adapters/evm, verify.ts) or the run (executeBlock.ts).
  */
+import { contextOf, encodeInputs } from '../adapters/ethereumjs/context.ts'
 import { type DecodedBlock, decodeBlock } from '../adapters/evm/block.ts'
-import { type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
+import { type ChainInput, type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
 import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../adapters/evm/encode.ts'
 import { type BlockEnds, encodeEnd, endsOf } from '../adapters/evm/ends.ts'
-import { resolveFees } from '../adapters/evm/feeOptions.ts'
+import { type ResolvedFees, resolveFees } from '../adapters/evm/feeOptions.ts'
 import { isPriceable } from '../adapters/evm/fees.ts'
+import { EvmFlag } from '../adapters/evm/flags.ts'
 import { SPEC_CANCUN, SPEC_PARIS, specOf } from '../adapters/evm/forks.ts'
 import { blockRewards, type Reward } from '../adapters/evm/rewards.ts'
-import { RevmFlag } from '../adapters/revm/adapter.ts'
 import type { Kernel } from '../adapters/revm/kernel.ts'
 import { type BlockMismatch, InvalidInputError } from '../core/errors.ts'
 import { readHex } from '../core/hex.ts'
@@ -21,6 +22,9 @@ import type { ExecuteBlockOptions } from './blockTypes.ts'
 import type { Engine, Plan } from './engine.ts'
 import { sendersOf } from './senders.ts'
 import { verifyClaims } from './verify.ts'
+
+/** Which EVM runs the transactions. */
+export type AdapterName = 'revm' | 'ethereumjs'
 
 /** A block and the rules that apply to it. */
 export interface Decoded {
@@ -84,6 +88,7 @@ export const prepareBlock = async (
   kernel: Kernel,
   { block, chain, size }: Decoded,
   options: ExecuteBlockOptions,
+  adapter: AdapterName = 'revm',
 ): Promise<PreparedBlock> => {
   // With a parent, a field that is missing is told here, with all that is wrong besides.
   const mismatches =
@@ -106,6 +111,33 @@ export const prepareBlock = async (
   const fees = resolveFees(options.fees, block)
   const ends = endsFor(block, chain, options)
   const senders = await sendersOf(engine, block.transactions, isFrom(chain, 'homestead'), options)
+  const work =
+    adapter === 'revm'
+      ? wordsOf(block, chain, senders, fees)
+      : foreignWordsOf(block, chain, senders, fees, options.chain ?? 'mainnet')
+  const feeRecipient = new Int32Array(fees.priorityFeeRecipient.slice().buffer)
+  const { state } = options
+  const plan: Plan = {
+    state,
+    places: block.transactions.length,
+    ...work,
+    prologue: encodeEnd(ends.prologue),
+    epilogue: encodeEnd(ends.epilogue),
+    adapterFlags: isFrom(chain, 'spuriousDragon') ? EvmFlag.SpuriousDragon : 0,
+    denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
+  }
+  return { block, chain, isWhole: options.only === undefined, senders, plan, ends, mismatches }
+}
+
+type Work = Pick<Plan, 'inputs' | 'offsets' | 'environment' | 'values'>
+
+/** Transactions and environment as the EVM kernel reads them. */
+const wordsOf = (
+  block: DecodedBlock,
+  chain: ResolvedChain,
+  senders: readonly Uint8Array[],
+  fees: ResolvedFees,
+): Work => {
   const offsets = new Int32Array(block.transactions.length + 1)
   block.transactions.forEach((tx, k) => {
     offsets[k + 1] = offsets[k] + transactionWords(tx, fees.dataFee?.amounts[k])
@@ -116,21 +148,21 @@ export const prepareBlock = async (
   })
   const environment = new Int32Array(BLOCK_ENV_WORDS)
   encodeBlockEnv(block.header, chain, environment, 0, fees)
-  const feeRecipient = new Int32Array(fees.priorityFeeRecipient.slice().buffer)
-  const { state } = options
-  const plan: Plan = {
-    state,
-    places: block.transactions.length,
-    inputs,
-    offsets,
-    prologue: encodeEnd(ends.prologue),
-    epilogue: encodeEnd(ends.epilogue),
-    environment,
-    adapterFlags: isFrom(chain, 'spuriousDragon') ? RevmFlag.SpuriousDragon : 0,
-    denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
-  }
-  return { block, chain, isWhole: options.only === undefined, senders, plan, ends, mismatches }
+  return { inputs, offsets, environment }
 }
+
+/** The same for an EVM that decodes its transactions itself. */
+const foreignWordsOf = (
+  block: DecodedBlock,
+  chain: ResolvedChain,
+  senders: readonly Uint8Array[],
+  fees: ResolvedFees,
+  input: ChainInput,
+): Work => ({
+  ...encodeInputs(block.transactions, senders),
+  environment: new Int32Array(0),
+  values: [contextOf(block, chain, input, fees)],
+})
 
 export const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon' | 'byzantium' | 'london'): boolean =>
   chain.spec >= (specOf(fork) ?? Number.POSITIVE_INFINITY)

@@ -37,6 +37,8 @@ export interface RunTasksOptions {
 export interface TaskExecutorOptions extends EngineOptions {
   /** Address of the module whose functions are the tasks; workers import it. */
   readonly module: URL | string
+  /** Lets tasks return promises. A worker awaits each before it begins another; without it a promise is a failed task. */
+  readonly asynchronous?: boolean
 }
 
 /** What became of a task, and how often it was executed before the incarnation that counts. */
@@ -140,7 +142,13 @@ export const createTaskExecutor = async (options: TaskExecutorOptions): Promise<
       option: 'module',
     })
   }
-  return new TaskExecutor(new Engine(options, { kind: 'tasks', module }))
+  const { asynchronous = false } = options
+  if (typeof asynchronous !== 'boolean') {
+    throw new InvalidInputError('INVALID_OPTION', `asynchronous is true or false, not ${String(asynchronous)}`, {
+      option: 'asynchronous',
+    })
+  }
+  return new TaskExecutor(new Engine(options, { kind: 'tasks', module, asynchronous }))
 }
 
 /**

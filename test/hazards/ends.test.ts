@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DAO_REFUND_CONTRACT, daoTransfers } from '../../src/adapters/evm/dao.ts'
 import { SYSTEM_CONTRACTS } from '../../src/adapters/evm/ends.ts'
 import { hexOf } from '../../src/core/hex.ts'
-import { type BlockResult, chainAtFork, createExecutor, type Executor, type Hex, type Reward } from '../../src/index.ts'
+import { type BlockResult, chainAtFork, type Executor, type Hex, type Reward } from '../../src/index.ts'
+import { executorUnderTest, repeats } from '../support/adapter.ts'
 import {
   address,
   asm,
@@ -27,7 +28,8 @@ import {
 const WORKERS = [1, 2, 4]
 const executors = new Map<number, Executor>()
 beforeAll(async () => {
-  for (const workers of WORKERS) executors.set(workers, await createExecutor({ workers, memoryLimit: 128 * 2 ** 20 }))
+  for (const workers of WORKERS)
+    executors.set(workers, await executorUnderTest({ workers, memoryLimit: 128 * 2 ** 20 }))
 })
 afterAll(async () => {
   for (const executor of executors.values()) await executor.close()
@@ -83,7 +85,7 @@ async function everywhere(file: TestFile, rewards: readonly Reward[] = [], repea
   const executor = executors.get(1) as Executor
   const sequential = await executor.executeBlock(file.block, { ...options, sequential: true })
   for (const workers of WORKERS) {
-    for (let k = 0; k < repeat; k++) {
+    for (let k = 0; k < repeats(repeat); k++) {
       const parallel = await executors.get(workers)?.executeBlock(file.block, { ...options, speculation: 'always' })
       expectSame(parallel as BlockResult, sequential, `${workers} workers, run ${k}`)
       expect(hexes(parallel?.requests)).toEqual(hexes(sequential.requests))

@@ -16,13 +16,16 @@ const MIB = 2 ** 20
 const always = { speculation: 'always' as const }
 const call = (task: string, input?: unknown): TaskCall => ({ task, input })
 
-let executor: TaskExecutor
-beforeAll(async () => {
-  executor = await createTaskExecutor({ module, workers: 4, memoryLimit: 64 * MIB })
-})
-afterAll(() => executor.close())
+describe.each([
+  ['a loop that never awaits', false],
+  ['a loop that awaits', true],
+] as const)('hazards of the engine, %s', (_loop, asynchronous) => {
+  let executor: TaskExecutor
+  beforeAll(async () => {
+    executor = await createTaskExecutor({ module, asynchronous, workers: 4, memoryLimit: 64 * MIB })
+  })
+  afterAll(() => executor.close())
 
-describe('hazards of the engine', () => {
   test('hazard 1: a block is not done while a validation or a re-execution is owed', () => {
     const bench = new Bench(3)
     const [a, b] = [bench.view(), bench.view()]

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runEthereumjs } from '../../benchmarks/ethereumjs.ts'
 import { hashAddress, hashSlot } from '../../src/core/table.ts'
-import { createExecutor, type Executor, type Hex } from '../../src/index.ts'
+import type { Executor, Hex } from '../../src/index.ts'
+import { executorUnderTest, repeats } from '../support/adapter.ts'
 import {
   address,
   asm,
@@ -42,7 +43,7 @@ import {
 
 let executor: Executor
 beforeAll(async () => {
-  executor = await createExecutor({ workers: 4, memoryLimit: 256 * 2 ** 20 })
+  executor = await executorUnderTest({ workers: 4, memoryLimit: 256 * 2 ** 20 })
 })
 afterAll(() => executor.close())
 
@@ -105,7 +106,7 @@ test('every worker runs by the rules of its own block, whatever it ran before', 
     await run(executor, london, { sequential: true }),
   ]
   expect(before.gasUsed).not.toBe(after.gasUsed)
-  for (let repeat = 0; repeat < 30; repeat++) {
+  for (let repeat = 0; repeat < repeats(30); repeat++) {
     expectSame(await run(executor, berlin, { speculation: 'always' }), before, `berlin ${repeat}`)
     expectSame(await run(executor, london, { speculation: 'always' }), after, `london ${repeat}`)
   }

@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SYSTEM_CONTRACTS } from '../../src/adapters/evm/ends.ts'
-import { chainAtFork, createExecutor, type Executor, type Hex, stateRootOf } from '../../src/index.ts'
+import { chainAtFork, type Executor, type Hex, stateRootOf } from '../../src/index.ts'
+import { executorUnderTest } from '../support/adapter.ts'
 import {
   address,
   asm,
@@ -23,7 +24,7 @@ import {
 
 const executors: Executor[] = []
 beforeAll(async () => {
-  for (const workers of [1, 2, 4]) executors.push(await createExecutor({ workers, memoryLimit: 128 * 2 ** 20 }))
+  for (const workers of [1, 2, 4]) executors.push(await executorUnderTest({ workers, memoryLimit: 128 * 2 ** 20 }))
 })
 afterAll(async () => {
   for (const executor of executors) await executor.close()

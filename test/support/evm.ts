@@ -24,6 +24,7 @@ import {
   type MemoryState,
   type ParallelExecutionError,
 } from '../../src/index.ts'
+import { repeats } from './adapter.ts'
 
 // ---- bytes ----
 
@@ -379,7 +380,7 @@ export async function expectParallelSame(
   const file = 'pre' in block ? block : fileOf(block)
   const state = stateOf(file)
   const sequential = await run(executor, file, { state, sequential: true })
-  for (let k = 0; k < repeat; k++) {
+  for (let k = 0; k < repeats(repeat); k++) {
     const parallel = await run(executor, file, { state, speculation: 'always' })
     expect(parallel.run.fallback).toBe(0)
     expectSame(parallel, sequential, `run ${k}`)

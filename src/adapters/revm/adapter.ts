@@ -14,6 +14,8 @@ import { Control, Fault } from '../../core/layout.ts'
 import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, recordOf, SlotRecord } from '../../core/location.ts'
 import { FULL, TableFull } from '../../core/table.ts'
 import { copy, copy2, copy8, equal8, isZero8, zero8 } from '../../core/words.ts'
+import { EvmFlag } from '../evm/flags.ts'
+import { hasStorage } from '../evm/stored.ts'
 import { Flag, Kernel, type KernelHost, Output, Request, RequestFlag } from './kernel.ts'
 
 type Words = Int32Array
@@ -35,9 +37,6 @@ const EMPTY_HASH = new Int32Array(
   ]).buffer,
 )
 
-/** Bits of `beginBlock`'s flags. */
-export const RevmFlag = { SpuriousDragon: 1 } as const
-
 const BALANCE_FLAGS = Flag.BalanceWritten | Flag.BalanceObserved | Flag.BalanceBound
 const NONCE_FLAGS = Flag.NonceWritten | Flag.NonceObserved | Flag.NonceNotZero
 const LIFE_FLAGS = Flag.CodeWritten | Flag.Created | Flag.Destroyed | Flag.ExistenceSet | Flag.ExistenceCleared
@@ -48,14 +47,6 @@ const ZERO = new Int32Array(8)
 const hex = (words: Words, at: number, count: number): string => {
   const bytes = new Uint8Array(words.slice(at, at + count).buffer)
   return `0x${Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')}`
-}
-
-/** Whether the base state has a slot of the account. Without code, no place of a block can have written one. */
-const hasStorage = (state: Words, account: number): boolean => {
-  for (let s = state[account + AccountRecord.FirstSlot]; s !== 0; s = state[s + SlotRecord.NextSlot]) {
-    if (!isZero8(state, s + SlotRecord.Value)) return true
-  }
-  return false
 }
 
 export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
@@ -328,7 +319,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
     kind: 'sync',
 
     beginBlock(engine, environment, flags) {
-      spuriousDragon = (flags & RevmFlag.SpuriousDragon) !== 0
+      spuriousDragon = (flags & EvmFlag.SpuriousDragon) !== 0
       feeRecipient = recordOf(engine[Control.DenseLocation])
       transactions = engine[Control.Places]
       windowFrom = 0

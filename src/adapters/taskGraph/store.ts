@@ -67,6 +67,7 @@ const bytesOf = (key: Key): Uint8Array => {
 export class IncarnationStore implements TaskStore {
   #memory: TaskMemory
   #poisoned = false
+  #ended = false
   readonly #slots = new Map<number, Slot>()
   #key = new Int32Array(64)
   readonly #number = new Int32Array(8)
@@ -81,6 +82,11 @@ export class IncarnationStore implements TaskStore {
     this.#memory = memory
     this.#poisoned = false
     this.#slots.clear()
+  }
+
+  /** Refuses everything from now on: the task has settled. */
+  end(): void {
+    this.#ended = true
   }
 
   /** A value was not there: whatever the task made of it does not count. */
@@ -200,6 +206,7 @@ export class IncarnationStore implements TaskStore {
   }
 
   #slot(key: Key): Slot {
+    if (this.#ended) throw new Error('the task has ended; its store cannot be used any more')
     if (this.#poisoned) this.#unwind()
     const bytes = bytesOf(key)
     if (bytes.length > this.#key.length * 4) this.#key = new Int32Array(bytes.length)
