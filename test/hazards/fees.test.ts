@@ -6,7 +6,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeTransaction } from '../../src/evm.ts'
-import { createExecutor, type Executor, type FeeOptions, type Hex } from '../../src/index.ts'
+import type { Executor, FeeOptions, Hex } from '../../src/index.ts'
+import { executorUnderTest, repeats } from '../support/adapter.ts'
 import {
   address,
   asm,
@@ -31,7 +32,7 @@ import {
 
 let executor: Executor
 beforeAll(async () => {
-  executor = await createExecutor({ workers: 4, memoryLimit: 256 * 2 ** 20 })
+  executor = await executorUnderTest({ workers: 4, memoryLimit: 256 * 2 ** 20 })
 })
 afterAll(() => executor.close())
 
@@ -67,7 +68,7 @@ async function expectSameWithFees(block: TestBlock, fees: FeeOptions, repeat = 1
   const file = fileOf(block)
   const sequential = await run(executor, file, { sequential: true, fees, placeDiffs: true })
   await expectPlaceDiffs(() => stateOf(file), sequential)
-  for (let k = 0; k < repeat; k++) {
+  for (let k = 0; k < repeats(repeat); k++) {
     const parallel = await run(executor, file, { speculation: 'always', fees, placeDiffs: true })
     expect(parallel.run.fallback).toBe(0)
     expectSame(parallel, sequential, `run ${k}`)
