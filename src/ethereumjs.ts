@@ -1,4 +1,11 @@
-/** `runBlock` of @ethereumjs/vm, on every core. */
+/** For teams that run @ethereumjs/vm: their own `runBlock`, opcodes, precompiles and hooks on every core. */
+export {
+  defineEvmModule,
+  type EthereumjsOptions,
+  type EvmHooks,
+  type EvmModule,
+  type EvmModuleFactory,
+} from './adapters/ethereumjs/module.ts'
 export type { DataFee, FeeOptions } from './adapters/evm/feeOptions.ts'
 export { type ParallelRunBlockOptions, type ParallelRunBlockResult, runBlock } from './executor/dropIn/runBlock.ts'
 export type { SequentialReason } from './executor/dropIn/sequential.ts'

@@ -32,8 +32,6 @@ export type ErrorCode =
   | 'MISSING_CODE'
   /** BLOCKHASH asked for a hash that the state source does not have. */
   | 'MISSING_BLOCK_HASH'
-  /** A state source rejected, gave no answer in time, or answered with something that is none; `cause` is what it said. */
-  | 'STATE_SOURCE_FAILED'
   /** A sender is neither given nor recoverable: the transaction carries no signature. */
   | 'MISSING_SENDER'
   /** An option has a value outside its range or shape; `fields.option` names it. */
@@ -42,6 +40,8 @@ export type ErrorCode =
   | 'MODULE_NOT_LOADED'
   /** A function of a module given by the user threw while a transaction ran; `fields.reason` is what it threw. */
   | 'MODULE_FAILED'
+  /** An asynchronous state source rejected, was too slow, or answered with what is no value; `fields.reason` says which. */
+  | 'STATE_SOURCE_FAILED'
   /** The state object is in use by a run, so it can neither be changed nor used by a second one. */
   | 'STATE_BUSY'
   /** A declared limit was reached; `fields.limit` and `fields.actual` give both numbers. */
