@@ -165,7 +165,7 @@ function blockchainOf({ blockHashes }: EthereumjsFile) {
   return blockchain
 }
 
-async function load(vm: VM, file: EthereumjsFile): Promise<void> {
+export async function load(vm: VM, file: EthereumjsFile): Promise<void> {
   const { stateManager } = vm
   await stateManager.checkpoint()
   for (const [hex, { balance, nonce, code_hash, storage }] of Object.entries(file.pre)) {

@@ -79,6 +79,11 @@ export class Executor {
     return this.#engine.workers
   }
 
+  /** Which EVM runs the transactions. */
+  get adapter(): AdapterName {
+    return this.#adapter
+  }
+
   /** The EVM kernel's Keccak-256. */
   keccak256(bytes: Uint8Array): Uint8Array {
     return this.#kernel.keccak256(bytes)
@@ -117,7 +122,7 @@ export class Executor {
   /** As `prepareBlock`, of a block that was decoded, with the rules that it is given. */
   async prepareDecoded(decoded: Decoded, options: ExecuteBlockOptions): Promise<PreparedBlock> {
     checkOptions(options)
-    return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options))
+    return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
   }
 
   /** Root of the trie of rlp(index) to each item: receipts, transactions, withdrawals. */

@@ -59,6 +59,19 @@ describe('runBlock', () => {
     expect(run).toMatchObject({ path: 'parallel', report: { workers: 1 } })
   })
 
+  test('transactions run on @ethereumjs/evm where the pool does', async () => {
+    const [ours, theirs] = [await fresh(), await fresh()]
+    const pool = await createExecutor({ adapter: 'ethereumjs', workers: 2, memoryLimit: 64 * 2 ** 20 })
+    try {
+      const result = await runBlock(ours.vm, { ...GENERATE, block: ours.block, executor: pool, onlyParallel: true })
+      expect(comparable(result)).toEqual(
+        comparable(await plainRunBlock(theirs.vm, { ...GENERATE, block: theirs.block })),
+      )
+    } finally {
+      await pool.close()
+    }
+  })
+
   test('fees go to vaults', async () => {
     const { vm, block } = await fresh()
     const vault = address(0xf1)

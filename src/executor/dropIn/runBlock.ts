@@ -78,7 +78,7 @@ const states = new WeakMap<Executor, DemandState[]>()
  */
 export const runBlock = async (vm: VM, options: ParallelRunBlockOptions): Promise<ParallelRunBlockResult> => {
   checkOptions(vm, options)
-  const reason = reasonToRunSequentially(vm, options)
+  const reason = reasonToRunSequentially(vm, options, options.executor?.adapter === 'ethereumjs')
   if (reason !== undefined) return runOneByOne(vm, options, reason)
   const executor = options.executor ?? (await createExecutor(executorOptions(options)))
   const free = states.get(executor) ?? []

@@ -34,15 +34,23 @@ interface EvmLike {
   readonly _optsCached?: unknown
 }
 
-/** The first reason why the block cannot run in parallel; undefined where it can. */
-export const reasonToRunSequentially = (vm: VM, options: RunBlockOpts): SequentialReason | undefined => {
+/**
+ * The first reason why the block cannot run in parallel; undefined where it can.
+ *
+ * @param extended - the pool runs @ethereumjs/evm with a module of the caller's, which brings what the VM's EVM has
+ */
+export const reasonToRunSequentially = (
+  vm: VM,
+  options: RunBlockOpts,
+  extended: boolean,
+): SequentialReason | undefined => {
   const { common } = vm
   const evm = vm.evm as EvmLike
   if (options.skipBalance === true || options.skipNonce === true) return 'SKIPPED_CHECKS'
   if (options.reportPreimages === true) return 'PREIMAGES'
   if (EVM_EVENTS.some((event) => (evm.events?.listenerCount(event) ?? 0) > 0)) return 'EVM_LISTENERS'
   const custom = (evm._customOpcodes?.length ?? 0) + (evm._customPrecompiles?.length ?? 0)
-  if (custom > 0 || evm._optsCached === undefined) return 'CUSTOM_EVM'
+  if (!extended && (custom > 0 || evm._optsCached === undefined)) return 'CUSTOM_EVM'
   if (UNKNOWN_EIPS.some((eip) => common.isActivatedEIP(eip)) || common.eips().length > 0) return 'CUSTOM_RULES'
   if (common.consensusType() === ConsensusType.ProofOfAuthority) return 'PROOF_OF_AUTHORITY'
   const { profilerOpts } = vm['_opts']
