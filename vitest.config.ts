@@ -30,7 +30,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^blockloom$/, replacement: here('./src/index.ts') },
-      { find: /^blockloom\/(tasks|evm|wasm|worker|testing)$/, replacement: `${here('./src/')}$1.ts` },
+      { find: /^blockloom\/(tasks|evm|ethereumjs|wasm|worker|testing)$/, replacement: `${here('./src/')}$1.ts` },
     ],
   },
   test: {

@@ -40,6 +40,8 @@ export type ErrorCode =
   | 'MODULE_NOT_LOADED'
   /** A function of a module given by the user threw while a transaction ran; `fields.reason` is what it threw. */
   | 'MODULE_FAILED'
+  /** An asynchronous state source rejected, was too slow, or answered with what is no value; `fields.reason` says which. */
+  | 'STATE_SOURCE_FAILED'
   /** The state object is in use by a run, so it can neither be changed nor used by a second one. */
   | 'STATE_BUSY'
   /** A declared limit was reached; `fields.limit` and `fields.actual` give both numbers. */

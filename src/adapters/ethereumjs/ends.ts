@@ -15,6 +15,8 @@ const CREDIT = 1
 /** Gas of a system call; nobody pays for it. */
 const CALL_GAS = 30_000_000n
 const NO_CODE = 3
+/** Who calls (EIP-4788); @ethereumjs/common has it from Prague on only. */
+const SYSTEM_ADDRESS = '0xfffffffffffffffffffffffffffffffffffffffe'
 const NOTHING = new Uint8Array(0)
 
 /** Private in the type, and all that a credit of nothing does. */
@@ -77,7 +79,7 @@ const call = async (
   data: Uint8Array,
 ): Promise<Answer> => {
   if ((await state.getCode(to)).length === 0) return { status: NO_CODE, returned: NOTHING }
-  const caller = util.createAddressFromBigInt(common.param('systemAddress'))
+  const caller = util.createAddressFromString(SYSTEM_ADDRESS)
   const { execResult } = await evm.runCall({ block, caller, to, data, gasLimit: CALL_GAS, skipNonceIncrement: true })
   for (const destroyed of execResult.selfdestruct?.keys() ?? []) {
     if (common.isActivatedEIP(6780) && execResult.createdAddresses?.has(destroyed) !== true) continue

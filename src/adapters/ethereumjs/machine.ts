@@ -268,6 +268,7 @@ export const blockOf = ({ block, util }: Packages, common: Common, context: Bloc
         gasLimit: header.gasLimit,
         difficulty: header.difficulty,
         mixHash: header.prevRandao,
+        ...(header.extraData === undefined ? {} : { extraData: header.extraData }),
         coinbase: new util.Address(header.coinbase),
         ...(header.baseFeePerGas === undefined ? {} : { baseFeePerGas: header.baseFeePerGas }),
         ...(header.parentHash === undefined ? {} : { parentHash: header.parentHash }),
