@@ -1,4 +1,4 @@
-/** For teams that run @ethereumjs/vm: their own `runBlock`, opcodes, precompiles and hooks on every core. */
+/** For teams that run @ethereumjs/vm: their own `runBlock`, opcodes, precompiles, hooks and state managers on every core. */
 export {
   defineEvmModule,
   type EthereumjsOptions,
@@ -6,6 +6,7 @@ export {
   type EvmModule,
   type EvmModuleFactory,
 } from './adapters/ethereumjs/module.ts'
+export { stateManagerSource } from './adapters/ethereumjs/source.ts'
 export type { DataFee, FeeOptions } from './adapters/evm/feeOptions.ts'
 export { type ParallelRunBlockOptions, type ParallelRunBlockResult, runBlock } from './executor/dropIn/runBlock.ts'
 export type { SequentialReason } from './executor/dropIn/sequential.ts'

@@ -23,6 +23,7 @@ export {
   ParallelExecutionError,
   WorkerLostError,
 } from './core/errors.ts'
+export type { AsyncStateSource, SourceAccount } from './core/source.ts'
 export type { StateTrie } from './core/stateRoot.ts'
 export type { BlockResult, CommitBatch, ExecuteBlockOptions, Senders } from './executor/blockTypes.ts'
 export { compareBlockResults, differenceText, type ResultDifference } from './executor/compareResults.ts'
@@ -44,3 +45,4 @@ export {
   type Quantity,
   type StateFile,
 } from './state/memoryState.ts'
+export { createSourceState, type SourceState, type SourceStateOptions } from './state/sourceState.ts'

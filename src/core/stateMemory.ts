@@ -14,6 +14,10 @@ export interface SharedState {
   close(inserted: readonly number[]): void
   /** Ends a run that failed: its chains may be lost, so every record is looked at. */
   scrub(): void
+  /** Where base values come later: answers what the run asks for until the returned function is called. */
+  serve?(fail: (error: unknown) => void, wake: () => void): () => void
+  /** Where base values come later: resolves when the account at `record`, which main has inserted, is here. */
+  fetchAccount?(record: number): Promise<void>
   /** Enlarges the indexes after a run found them full. */
   grow(): void
 }

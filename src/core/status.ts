@@ -17,6 +17,8 @@ export const Ready = 0
 export const Executed = 1
 export const Deferred = 2
 export const Aborting = 3
+/** Executed strictly as far as a base value that is not here yet; whoever executed it defers it when it is (core/cold.ts). */
+export const Cold = 4
 
 const STATE_BITS = 3
 const STATE_MASK = (1 << STATE_BITS) - 1
@@ -34,6 +36,8 @@ export const transitions: readonly (readonly [from: number, to: number, incarnat
   [Executed, Aborting, true],
   [Deferred, Aborting, true],
   [Aborting, Executed, false],
+  [Aborting, Cold, false],
+  [Cold, Deferred, false],
   [Executed, Ready, true],
   [Deferred, Ready, true],
 ]

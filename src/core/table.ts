@@ -23,6 +23,8 @@ const BUSY = -1
 
 /** Words of the state memory's header. Writer: main between runs, but for `Next` and the counts. */
 export const StateHeader = {
+  /** Records asked for so far (core/cold.ts). Writers: workers, +1. Main waits on it. */
+  Asked: 0,
   /** Next free word. Writers: inserters, +chunk; main. */
   Next: 32,
   /** Upper bounds of the records in each index. Writers: inserters, +chunk. */
@@ -39,6 +41,9 @@ export const StateHeader = {
   BlockHashCount: 136,
   /** `Next` when the run was opened: records from here on are the run's. Writer: main. */
   RunStart: 137,
+  /** A word a record that says whether its base value is here, or 0 where all are; and the ring of requests. Writer: main. */
+  Known: 138,
+  Requests: 139,
   /** First word of the memory's contents. */
   Start: 160,
 } as const

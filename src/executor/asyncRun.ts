@@ -7,6 +7,7 @@
  * pool ends the thread, for nothing else would stop what the adapter still might do.
  */
 import * as atomics from '../core/atomics.ts'
+import { awaitAnswerAsync, isKnown } from '../core/cold.ts'
 import { type AsyncAdapter, Outcome } from '../core/contracts.ts'
 import { Control, Mode } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
@@ -44,9 +45,10 @@ export class AsyncBlockRun extends RunParts {
     while (!scheduler.done() && !scheduler.halted()) {
       if (scheduler.draining) {
         await this.#awaitSpeculation()
-        this.memory.forgetWalks()
+        this.forget()
         continue
       }
+      for (let place = this.thawed(); place >= 0; place = this.thawed()) await this.#execute(place)
       const first = scheduler.claim(chunk)
       if (first >= 0) {
         chunk = await this.#executeClaim(first, Math.min(first + chunk, scheduler.last + 1))
@@ -141,11 +143,23 @@ export class AsyncBlockRun extends RunParts {
   /** Runs places `from` to `to` (exclusive) by the oracle; the first place not run. */
   async #runSequential(from: number, to: number): Promise<number> {
     const memory = this.oracle
+    const scheduler = this.scheduler
     for (let place = from; place < to; place++) {
       if (!this.goesOn(place)) return place
       memory.begin(place)
       this.countExecution(place)
       const outcome = await this.#adapter.execute(memory, this.input(place), this.inputWords(place))
+      if (memory.cold.length > 0) {
+        // Nobody else works, so there is nothing else to do meanwhile.
+        for (const record of memory.cold) {
+          while (!isKnown(memory.state, record)) {
+            if (scheduler.halted()) return place
+            await awaitAnswerAsync(memory.state, record)
+          }
+        }
+        place--
+        continue
+      }
       if (outcome !== Outcome.Done) return this.stoppedAt(place, outcome)
     }
     return this.ranTo(to)

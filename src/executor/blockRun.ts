@@ -3,6 +3,7 @@
  * fall back and resume. Nothing in here awaits; asyncRun.ts is the same loop for adapters that answer with a promise.
  */
 import * as atomics from '../core/atomics.ts'
+import { awaitAnswer, isKnown } from '../core/cold.ts'
 import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Control } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
@@ -35,9 +36,10 @@ export class BlockRun extends RunParts {
     while (!scheduler.done() && !scheduler.halted()) {
       if (scheduler.draining) {
         scheduler.awaitSpeculation()
-        this.memory.forgetWalks()
+        this.forget()
         continue
       }
+      for (let place = this.thawed(); place >= 0; place = this.thawed()) this.#execute(place)
       const first = scheduler.claim(chunk)
       if (first >= 0) {
         const end = Math.min(first + chunk, scheduler.last + 1)
@@ -139,11 +141,23 @@ export class BlockRun extends RunParts {
   /** Runs places `from` to `to` (exclusive) by the oracle; the first place not run. */
   #runSequential(from: number, to: number): number {
     const memory = this.oracle
+    const scheduler = this.scheduler
     for (let place = from; place < to; place++) {
       if (!this.goesOn(place)) return place
       memory.begin(place)
       this.countExecution(place)
       const outcome = this.#adapter.execute(memory, this.input(place), this.inputWords(place))
+      if (memory.cold.length > 0) {
+        // Nobody else works, so there is nothing else to do meanwhile.
+        for (const record of memory.cold) {
+          while (!isKnown(memory.state, record)) {
+            if (scheduler.halted()) return place
+            awaitAnswer(memory.state, record)
+          }
+        }
+        place--
+        continue
+      }
       if (outcome !== Outcome.Done) return this.stoppedAt(place, outcome)
     }
     return this.ranTo(to)

@@ -170,10 +170,21 @@ export class Engine {
       failure ??= { error }
       this.#pool.stop()
     })
-    const began = performance.now()
+    const dense = this.words[Control.DenseLocation]
+    const stopServing = plan.state.serve?.(
+      (error) => {
+        failure ??= { error }
+        this.#pool.stop()
+      },
+      () => atomics.notify(this.words, Control.CommitIndex),
+    )
+    let began = performance.now()
     let ms: number
     let halt: number
     try {
+      // The fee recipient is paid without being read.
+      if (dense !== 0) await plan.state.fetchAccount?.(recordOf(dense))
+      began = performance.now()
       halt = await this.#pool.run({
         kind: sequential ? RunKind.Sequential : RunKind.Speculative,
         workers: serving,
@@ -184,6 +195,7 @@ export class Engine {
       ms = performance.now() - began
     } finally {
       clearInterval(watch)
+      stopServing?.()
     }
     if (failure !== undefined) throw failure.error
     if (halt !== Halt.None) this.#raise(halt, settings.signal)

@@ -181,7 +181,7 @@ export class Executor {
       }
     }
     const onProgress = options.onCommit === undefined ? undefined : decodeTo
-    const wantsRoot = isWhole && options.stateRoot !== false
+    const wantsRoot = isWhole && options.stateRoot !== false && !options.state.isPartial
     // Before the run: nobody else may change the state between the run and what is staged after it.
     if (wantsRoot) await keepRoot(options.state, this.#roots)
     // Receipts before Byzantium hold the root after each transaction.
@@ -287,6 +287,7 @@ export class Executor {
       onProgress,
     }
     const { places } = prepared.plan
+    if (state.isPartial) await state.prefetch(touchedBy(prepared))
     return runOnState(this.#engine, state, places, async () =>
       use(await this.#engine.run({ ...prepared.plan, state }, settings)),
     )
@@ -342,6 +343,16 @@ export const executeBlockParallel = async (
     return await executor.executeBlock(block, options)
   } finally {
     await executor.close()
+  }
+}
+
+/** Accounts that a block needs whatever it does. */
+const touchedBy = function* ({ block, senders }: PreparedBlock): Generator<Uint8Array> {
+  yield block.header.coinbase
+  yield* senders
+  for (const { to, accessList } of block.transactions) {
+    if (to !== undefined) yield to
+    for (const { address } of accessList) yield address
   }
 }
 

@@ -7,6 +7,7 @@
  * executed again on the spot, strictly, and is then final.
  */
 import * as atomics from '../core/atomics.ts'
+import { isKnown } from '../core/cold.ts'
 import { type Adapter, Outcome } from '../core/contracts.ts'
 import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
@@ -49,6 +50,8 @@ export abstract class RunParts {
   #endExecutions = 0
   #calmClaims = CALM_CLAIMS
   #begun = false
+  /** Places of this worker that wait for base values; `again` for one that the committer left. */
+  readonly #held: { readonly place: number; readonly records: readonly number[]; readonly again: boolean }[] = []
 
   constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: Adapter) {
     this.engine = engine
@@ -72,6 +75,7 @@ export abstract class RunParts {
     this.#endExecutions = 0
     this.#calmClaims = CALM_CLAIMS
     this.#begun = false
+    this.#held.length = 0
     this.#table.begin()
     this.memory.beginRun()
     this.oracle.beginRun()
@@ -123,7 +127,10 @@ export abstract class RunParts {
 
   /** Publishes a speculative execution, or leaves the place to the commit stage. */
   protected executed(place: number, outcome: Outcome): void {
-    if (outcome === Outcome.Done) {
+    if (this.memory.cold.length > 0) {
+      // Left Ready: nobody else claims it, and this worker looks after it when the values are here.
+      this.#held.push({ place, records: [...this.memory.cold], again: false })
+    } else if (outcome === Outcome.Done) {
       this.memory.publish()
       this.engine[this.engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
       this.scheduler.executed(place)
@@ -131,6 +138,27 @@ export abstract class RunParts {
       if (!this.#isEnd(place)) this.#deferrals++
       this.scheduler.defer(place)
     }
+  }
+
+  /** A place of this worker whose base values have come, to be executed; -1 where there is none. */
+  protected thawed(): number {
+    const held = this.#held
+    if (held.length === 0) return -1
+    const { state } = this.oracle
+    for (const [k, { place, records, again }] of held.entries()) {
+      if (!records.every((record) => isKnown(state, record))) continue
+      held.splice(k, 1)
+      if (!again) return place
+      this.scheduler.defer(place)
+      return this.thawed()
+    }
+    return -1
+  }
+
+  /** Drops what this worker looked after: a fallback gives those places out anew. */
+  protected forget(): void {
+    this.memory.forgetWalks()
+    this.#held.length = 0
   }
 
   /** Ends are counted apart: the report's numbers are of transactions. */
@@ -211,6 +239,11 @@ export abstract class RunParts {
 
   /** Commits a strict execution. False when it halted the run. */
   protected endAgain(place: number, outcome: Outcome): boolean {
+    if (this.memory.cold.length > 0) {
+      this.#held.push({ place, records: [...this.memory.cold], again: true })
+      this.scheduler.chill(place)
+      return false
+    }
     if (outcome !== Outcome.Done) return this.complain(place, outcome)
     const memory = this.memory
     memory.publish()
@@ -242,7 +275,7 @@ export abstract class RunParts {
     for (let place = from; place < end; place++) {
       if (scheduler.isExecuted(place)) this.memory.withdraw(place, from)
     }
-    this.memory.forgetWalks()
+    this.forget()
     scheduler.reset(from, end)
     engine[Control.Stretch] = nextStretch(engine[Control.Stretch])
     this.oracle.written = this.memory.written

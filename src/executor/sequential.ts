@@ -9,11 +9,12 @@
  * Concurrency: one worker, while every other worker is parked.
  */
 import { Arena } from '../core/arena.ts'
+import { ask, isKnown, MOST_ASKED } from '../core/cold.ts'
 import { Seen, type TaskMemory } from '../core/contracts.ts'
 import { Control, Entry, Place, Record } from '../core/layout.ts'
-import { BASE, Kind, STORED } from '../core/location.ts'
+import { BASE, Kind, recordOf, STORED } from '../core/location.ts'
 import { incarnationOf } from '../core/status.ts'
-import type { LocationTable } from '../core/table.ts'
+import { type LocationTable, StateHeader } from '../core/table.ts'
 import { add256, copy, copy8, isZero8, zero8 } from '../core/words.ts'
 
 type Words = Int32Array
@@ -27,11 +28,14 @@ export class SequentialMemory implements TaskMemory {
   incarnation = 0
   place = 0
   exact = true
+  /** Records whose base value this execution missed; where there is one, nothing that it did counts. */
+  readonly cold: number[] = []
   /** Head of the chain of entries that were the first on their location. */
   written = 0
   #placeTable = 0
   #denseLocation = 0
   #keepsVersions = false
+  #partial = false
   readonly #value = new Int32Array(8)
 
   constructor(engine: Words, table: LocationTable, arena = new Arena(engine)) {
@@ -44,6 +48,7 @@ export class SequentialMemory implements TaskMemory {
   beginRun(): void {
     this.arena.begin()
     this.written = 0
+    this.#partial = this.state[StateHeader.Known] !== 0
     this.#placeTable = this.engine[Control.PlaceTable]
     this.#denseLocation = this.engine[Control.DenseLocation]
     this.#keepsVersions = this.engine[Control.KeepVersions] !== 0
@@ -51,6 +56,7 @@ export class SequentialMemory implements TaskMemory {
 
   begin(place: number): void {
     this.place = place
+    this.cold.length = 0
     const at = this.#placeTable + place * Place.Size
     this.incarnation = incarnationOf(this.engine[at + Place.Status])
     // A speculative execution that was withdrawn may have left its fee.
@@ -59,7 +65,13 @@ export class SequentialMemory implements TaskMemory {
 
   read(location: number, _kind: Kind, floor: number): number {
     const entry = this.#entry(location)
-    if (entry === 0) return floor > 0 ? Seen.Cleared : Seen.Base
+    if (entry === 0) {
+      if (floor > 0) return Seen.Cleared
+      if (!this.#partial || isKnown(this.state, recordOf(location))) return Seen.Base
+      this.cold.push(recordOf(location))
+      ask(this.state, recordOf(location))
+      return this.cold.length >= MOST_ASKED ? Seen.Blocked : Seen.Base
+    }
     if (this.engine[entry + Entry.Place] + 1 < floor) return Seen.Cleared
     return (this.engine[entry + Entry.Record] >> 1) + 1
   }
@@ -80,6 +92,8 @@ export class SequentialMemory implements TaskMemory {
   expect(): void {}
 
   write(location: number, kind: Kind, words: Words, at: number): void {
+    // Made of what is not there: it runs again.
+    if (this.cold.length > 0) return
     const { engine, state } = this
     const length = STORED[kind]
     if (location === this.#denseLocation) zero8(engine, Control.DenseSum)
@@ -124,6 +138,7 @@ export class SequentialMemory implements TaskMemory {
   }
 
   dense(words: Words, at: number): void {
+    if (this.cold.length > 0) return
     add256(this.engine, Control.DenseSum, this.engine, Control.DenseSum, words, at)
     if (this.#keepsVersions) copy8(this.engine, this.#placeTable + this.place * Place.Size + Place.Dense, words, at)
   }

@@ -20,6 +20,7 @@
 
 import { Arena } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
+import { ask, isKnown, MOST_ASKED } from '../core/cold.ts'
 import { Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
 import {
   Control,
@@ -35,7 +36,7 @@ import {
 } from '../core/layout.ts'
 import { BASE, type Kind, LENGTH, recordOf, STORED, WATCHED } from '../core/location.ts'
 import { incarnationOf, Ready, stateOf } from '../core/status.ts'
-import type { LocationTable } from '../core/table.ts'
+import { type LocationTable, StateHeader } from '../core/table.ts'
 import { add256, atLeast, copy, copy8, equal, isZero8, zero8 } from '../core/words.ts'
 
 type Words = Int32Array
@@ -61,6 +62,8 @@ export class MVMemory implements TaskMemory {
   incarnation = 0
   strict = false
   exact = false
+  /** Records whose base value this incarnation missed; where there is one, nothing that it did counts. */
+  readonly cold: number[] = []
   /** Times a reader waited for another place. */
   waits = 0
   /** Head of the chain of entries that were the first on their location; after a fallback one may be there twice. */
@@ -68,6 +71,8 @@ export class MVMemory implements TaskMemory {
 
   #placeTable = 0
   #denseLocation = 0
+  /** Base values may be missing (core/cold.ts). */
+  #partial = false
   /** Offset of the place that executes. */
   #at = 0
   /** The read set being built; copied to the arena when the incarnation ends. */
@@ -97,6 +102,7 @@ export class MVMemory implements TaskMemory {
     this.arena.begin()
     this.#placeTable = this.engine[Control.PlaceTable]
     this.#denseLocation = this.engine[Control.DenseLocation]
+    this.#partial = this.state[StateHeader.Known] !== 0
     this.written = 0
     this.waits = 0
     this.#above.fill(0)
@@ -111,6 +117,7 @@ export class MVMemory implements TaskMemory {
     this.incarnation = incarnationOf(this.engine[at + Place.Status])
     this.strict = strict
     this.exact = exact
+    this.cold.length = 0
     this.#readCount = 0
     this.#writeCount = 0
     // Main cleared the words of a first incarnation.
@@ -122,6 +129,7 @@ export class MVMemory implements TaskMemory {
     // A stale 0 is an early read: the entry that it misses is seen by the validation (M4).
     if (atomics.peek(this.state, location) === 0) {
       const seen = floor > 0 ? Seen.Cleared : Seen.Base
+      if (this.#partial && seen === Seen.Base && this.#misses(location)) return Seen.Blocked
       this.#note(location, kind, seen, floor)
       return seen
     }
@@ -132,6 +140,7 @@ export class MVMemory implements TaskMemory {
         return Seen.Blocked
       }
       const seen = record > 0 ? record >> 1 : record
+      if (this.#partial && seen === Seen.Base && this.#misses(location)) return Seen.Blocked
       this.#note(location, kind, seen, floor)
       return record > 0 ? seen + 1 : seen
     }
@@ -234,6 +243,8 @@ export class MVMemory implements TaskMemory {
   }
 
   dense(words: Words, at: number): void {
+    // A place that missed a base value runs again as the incarnation it is, whose words nobody clears.
+    if (this.cold.length > 0) return
     copy8(this.engine, this.#at + Place.Dense, words, at)
   }
 
@@ -412,6 +423,15 @@ export class MVMemory implements TaskMemory {
   }
 
   // ---- internals ----
+
+  /** Asks for a base value that is not here yet; true where the incarnation has asked for enough. */
+  #misses(location: number): boolean {
+    const record = recordOf(location)
+    if (isKnown(this.state, record)) return false
+    ask(this.state, record)
+    this.cold.push(record)
+    return this.cold.length >= MOST_ASKED
+  }
 
   #note(location: number, kind: Kind, seen: number, floor: number): void {
     const r = this.#roomForRead(Read.Size)

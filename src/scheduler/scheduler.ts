@@ -22,7 +22,17 @@
  */
 import * as atomics from '../core/atomics.ts'
 import { Control, Halt, Mode, Place } from '../core/layout.ts'
-import { Aborting, Deferred, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../core/status.ts'
+import {
+  Aborting,
+  Cold,
+  Deferred,
+  Executed,
+  incarnationOf,
+  MAX_INCARNATION,
+  pack,
+  Ready,
+  stateOf,
+} from '../core/status.ts'
 
 import { joined } from './joining.ts'
 
@@ -120,6 +130,12 @@ export class Scheduler {
   defer(place: number): void {
     const word = this.#word(place)
     atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Deferred))
+  }
+
+  /** Leaves a place whose strict execution missed a base value: nobody can commit it before that is here. */
+  chill(place: number): void {
+    const word = this.#word(place)
+    atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Cold))
   }
 
   // ---- the commit stage ----

@@ -98,6 +98,8 @@ const quantity = (value: Quantity | undefined, name: string, bits = 256n): bigin
 
 export class MemoryState extends TableMemory {
   readonly #keccak256: (bytes: Uint8Array) => Uint8Array
+  /** True where the state has what was asked for alone: no root, no walk over its accounts. */
+  readonly isPartial: boolean = false
   readonly #key = new Int32Array(8)
   #keeper: RootKeeper | undefined
 
@@ -135,12 +137,14 @@ export class MemoryState extends TableMemory {
     for (const [key, value] of Object.entries(account.storage ?? {})) this.putStorage(address, key, value)
   }
 
-  putStorage(address: BytesLike, key: Quantity, value: Quantity): void {
+  /** Returns the slot's record. */
+  putStorage(address: BytesLike, key: Quantity, value: Quantity): number {
     const number = quantity(value, 'storage value')
     const r = this.#accountRecord(address)
     const s = this.#slot(r, key)
     this.#keeper?.touchSlot(r, s)
     fromBigInt(number, this.words, s + SlotRecord.Value)
+    return s
   }
 
   /** Keeps a code and returns its hash. `hash` saves computing it and is trusted. */
@@ -239,6 +243,14 @@ export class MemoryState extends TableMemory {
     let at = 0
     for (const account of diff.accounts) at = this.#applyAccount(account, records, at)
     this.#keeper?.commit()
+  }
+
+  /** Where values come later: asks for accounts before a run. */
+  async prefetch(_addresses: Iterable<Uint8Array>): Promise<void> {}
+
+  /** Keccak-256 as the state was given it. */
+  protected hash(bytes: Uint8Array): Uint8Array {
+    return this.#keccak256(bytes)
   }
 
   // ---- root ----

@@ -261,6 +261,38 @@ export class TableMemory implements SharedState {
     if (slot === w[StateHeader.BlockHashCount]) w[StateHeader.BlockHashCount]++
   }
 
+  /** Enlarges the index of codes until `count` fill a half of it. */
+  protected growCodes(count: number): void {
+    while (count * 2 > this.words[StateHeader.CodeMask]) this.#enlargeCodes()
+  }
+
+  /** As `insertCode`, while a run reads the state: the index cannot grow, and what is written goes when the run ends. */
+  protected insertCodeInRun(hash: Uint8Array, code: Uint8Array): void {
+    const w = this.words
+    const key = new Int32Array(hash.slice().buffer)
+    if (findCode(w, key, 0) !== 0) return
+    const mask = w[StateHeader.CodeMask]
+    const count = (code.length + 3) >> 2
+    const at = this.table.reserve(9 + count)
+    if (at + 9 + count > w.length || w[StateHeader.CodeCount] * 4 > mask * 3) throw this.#full(9 + count)
+    w.set(key, at)
+    w[at + 8] = code.length
+    const padded = new Uint8Array(count * 4)
+    padded.set(code)
+    w.set(new Int32Array(padded.buffer), at + 9)
+    // A worker that finds it before it was told of it compares hashes, and no other than this one is equal.
+    this.#indexCode(at)
+    w[StateHeader.CodeCount]++
+  }
+
+  /** Takes codes at `from` and above out of the index: they were the run's. Older ones were found before they came. */
+  protected dropCodes(from: number, count: number): void {
+    const w = this.words
+    const index = w[StateHeader.CodeIndex]
+    for (let at = index; at <= index + w[StateHeader.CodeMask]; at++) if (w[at] >= from) w[at] = 0
+    w[StateHeader.CodeCount] = count
+  }
+
   // ---- internals ----
 
   #take(count: number): number {

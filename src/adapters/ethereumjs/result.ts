@@ -26,6 +26,14 @@ const HALT_REASONS: Readonly<Record<string, number>> = {
   'value out of range': 14,
 }
 const OTHER = 15
+/** INVALID, which is an opcode, and not the lack of one. */
+const INVALID = 0xfe
+
+const haltReasonOf = (error: string, opcode: number | undefined): number => {
+  if (error === 'invalid opcode' && opcode === INVALID) return OTHER
+  // An invalid jump says where it was.
+  return HALT_REASONS[error.startsWith('invalid JUMP') ? 'invalid JUMP' : error] ?? OTHER
+}
 
 /** Writes the bytes at the word `at`, padded with zeros; returns the word after them. */
 const putBytes = (words: Int32Array, at: number, bytes: Uint8Array): number => {
@@ -63,8 +71,9 @@ export const keepResult = (memory: TaskMemory, result: RunTxResult, rules: Resul
   // What ethereumjs reports is not capped; what was paid back is.
   const before = execResult.executionGasUsed + rules.intrinsicGas
   const most = before / rules.maxRefundQuotient
-  engine[at + Output.GasRefunded] = Number(result.gasRefund < most ? result.gasRefund : most) | 0
-  engine[at + Output.HaltReason] = status === Status.Halt ? (HALT_REASONS[error as string] ?? OTHER) : 0
+  engine[at + Output.GasRefunded] = Math.min(Number(result.gasRefund), Number(most))
+  engine[at + Output.HaltReason] =
+    status === Status.Halt ? haltReasonOf(error as string, execResult.runState?.opCode) : 0
   fromBigInt(minerValue, engine, at + Output.Fee)
   engine[at + Output.Logs] = logs.length
   engine[at + Output.ReturnBytes] = returned.length

@@ -45,6 +45,9 @@ export interface ConformanceOptions {
   readonly signal: AbortSignal
 }
 
+/** A benchmark of 45 million gas takes @ethereumjs/evm minutes, in which nothing is committed. In milliseconds. */
+const SLOW_CASE = 1_800_000
+
 /** Cases that use one state object; it keeps records of every address and slot that it ever held. */
 const CASES_A_STATE = 400
 const STATE_BYTES = 2 ** 28
@@ -92,7 +95,11 @@ export async function runConformance(paths: readonly string[], options: Conforma
   }
   const executors: Executor[] = []
   const newExecutor = async (name: NonNullable<ExecutorOptions['adapter']>): Promise<Executor> => {
-    const executor = await createExecutor(workers === undefined ? { adapter: name } : { adapter: name, workers })
+    const executor = await createExecutor({
+      adapter: name,
+      ...(workers === undefined ? {} : { workers }),
+      ...(name === 'ethereumjs' ? { stallTimeout: SLOW_CASE } : {}),
+    })
     executors.push(executor)
     return executor
   }

@@ -1,0 +1,333 @@
+/**
+ * A state whose values come from an asynchronous source on the main thread: a store, a node, a state manager.
+ *
+ * To a run it is a table like any other, but that a record says whether its base value is here (core/cold.ts). A place
+ * that meets one that is not waits for it while its worker does other work; main asks the source, writes the answer into
+ * the record and wakes whoever waits. Answers are kept until the state is forgotten, so that a block asks once for each.
+ *
+ * Concurrency: main thread, but for the words that core/cold.ts describes.
+ * Not here: roots and walks over all accounts, which take the whole state.
+ */
+import * as atomics from '../core/atomics.ts'
+import { answer, REQUESTS, takeRequest } from '../core/cold.ts'
+import type { StateDiff } from '../core/diff.ts'
+import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
+import { hexOf } from '../core/hex.ts'
+import { AccountRecord, Life, RECORD_SHIFT, SlotRecord, Tag } from '../core/location.ts'
+import type { AsyncStateSource, SourceAccount } from '../core/source.ts'
+import { StateHeader } from '../core/table.ts'
+import { fromBigInt } from '../core/words.ts'
+import { MemoryState } from './memoryState.ts'
+
+export interface SourceStateOptions {
+  /** Milliseconds that the source may take for one answer; 10,000 by default. */
+  readonly timeout?: number
+  /** Address space to reserve for what a block meets, in bytes; 256 MiB by default. */
+  readonly maxBytes?: number
+}
+
+const DEFAULT_BYTES = 2 ** 28
+const DEFAULT_TIMEOUT = 10_000
+const EMPTY_HASH = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
+const LIMIT = 1n << 256n
+
+/** What was asked for and could not be had. */
+type Question = { readonly address: string; readonly key?: string }
+
+interface AccountAnswer {
+  readonly account: SourceAccount | undefined
+  readonly code: Uint8Array | undefined
+}
+
+const failure = (what: string, question: Question, reason: string, cause?: unknown): ParallelExecutionError =>
+  new ParallelExecutionError(
+    'STATE_SOURCE_FAILED',
+    `the state source ${what} when it was asked for ${question.key === undefined ? 'account' : `slot ${question.key} of`} ${question.address}`,
+    { ...question, reason },
+    cause === undefined ? {} : { cause },
+  )
+
+export class SourceState extends MemoryState {
+  override readonly isPartial = true
+  readonly #source: AsyncStateSource
+  readonly #timeout: number
+  readonly #accounts = new Map<string, AccountAnswer>()
+  readonly #slots = new Map<string, bigint>()
+  #codes = 0
+  /** Answers that no record outside of a run holds yet. */
+  #fresh: (() => void)[] = []
+  /** Grows with each run: an answer that comes too late is for nobody. */
+  #run = 0
+
+  constructor(source: AsyncStateSource, options: SourceStateOptions = {}) {
+    super({ maxBytes: options.maxBytes ?? DEFAULT_BYTES })
+    for (const name of ['getAccount', 'getStorage', 'getCode'] as const) {
+      if (typeof source?.[name] !== 'function') {
+        throw new InvalidInputError('INVALID_OPTION', `the state source has no function ${name}`, { option: 'source' })
+      }
+    }
+    const { timeout = DEFAULT_TIMEOUT } = options
+    if (!Number.isInteger(timeout) || timeout < 1 || timeout > 2 ** 31 - 1) {
+      throw new InvalidInputError('INVALID_OPTION', `timeout is not a number of milliseconds: ${String(timeout)}`, {
+        option: 'timeout',
+      })
+    }
+    this.#source = source
+    this.#timeout = timeout
+    this.#layOutCold()
+  }
+
+  #layOutCold(): void {
+    const w = this.words
+    w[StateHeader.Known] = this.reserve(w.length >> RECORD_SHIFT)
+    w[StateHeader.Requests] = this.reserve(REQUESTS)
+    this.growCodes(REQUESTS)
+  }
+
+  /** Forgets every answer: the source has moved on. */
+  override clear(): void {
+    super.clear()
+    this.#layOutCold()
+    this.#accounts.clear()
+    this.#slots.clear()
+    this.#fresh = []
+  }
+
+  /**
+   * Advances the source, and forgets what it answered before.
+   *
+   * @throws {InvalidInputError} INVALID_OPTION where the source cannot be advanced
+   */
+  override async apply(diff: StateDiff): Promise<void> {
+    this.assertIdle('apply')
+    if (this.#source.apply === undefined) {
+      throw new InvalidInputError('INVALID_OPTION', 'the state source has no `apply`', { option: 'source' })
+    }
+    await this.#source.apply(diff)
+    this.clear()
+  }
+
+  // ---- runs ----
+
+  override open(records: number): void {
+    super.open(records)
+    this.words[StateHeader.Asked] = 0
+    this.#codes = this.words[StateHeader.CodeCount]
+    this.#run++
+  }
+
+  override close(inserted: readonly number[]): void {
+    this.#coolDown()
+    super.close(inserted)
+    this.#install()
+  }
+
+  override scrub(): void {
+    this.#coolDown()
+    super.scrub()
+    this.#install()
+  }
+
+  /** What came in the run lies in memory that the run gives back; the answers are kept here for the next one. */
+  #coolDown(): void {
+    const w = this.words
+    const known = w[StateHeader.Known]
+    w.fill(0, known + (w[StateHeader.RunStart] >> RECORD_SHIFT), known + (w.length >> RECORD_SHIFT))
+    w.fill(0, w[StateHeader.Requests], w[StateHeader.Requests] + REQUESTS)
+    this.dropCodes(w[StateHeader.RunStart], this.#codes)
+    this.#run++
+  }
+
+  /** Gives every answer a record that stays, so that no run asks for it again. */
+  #install(): void {
+    for (const install of this.#fresh.splice(0)) install()
+  }
+
+  /**
+   * Asks for accounts that a block will need before it runs, all at once: without them each transaction would begin by
+   * asking for its sender.
+   *
+   * @throws {ParallelExecutionError} STATE_SOURCE_FAILED
+   */
+  override async prefetch(addresses: Iterable<Uint8Array>): Promise<void> {
+    const wanted = new Map([...addresses].map((address) => [hexOf(address), address]))
+    await Promise.all([...wanted.values()].map((address) => this.#accountOf(address)))
+    this.#install()
+  }
+
+  /** Writes the base value of the account at `record`, which is read without being asked for (the fee recipient). */
+  async fetchAccount(record: number): Promise<void> {
+    await this.#answer(record, this.#run)
+  }
+
+  serve(fail: (error: unknown) => void, wake: () => void): () => void {
+    const w = this.words
+    const run = this.#run
+    let open = true
+    let next = 0
+    const reply = async (record: number): Promise<void> => {
+      try {
+        await this.#answer(record, run)
+        if (open) wake()
+      } catch (error) {
+        if (open) fail(error)
+      }
+    }
+    const loop = async (): Promise<void> => {
+      while (open) {
+        const asked = atomics.load(w, StateHeader.Asked)
+        let late = false
+        while (next < asked && !late) {
+          const record = takeRequest(w, next)
+          // Its worker is between counting and writing it.
+          if (record === 0) late = true
+          else {
+            next++
+            reply(record).catch(fail)
+          }
+        }
+        if (late) await new Promise((resolve) => setTimeout(resolve, 1))
+        else await atomics.waitAsync(w, StateHeader.Asked, asked, 100)
+      }
+    }
+    loop().catch(fail)
+    return () => {
+      open = false
+      atomics.notify(w, StateHeader.Asked)
+    }
+  }
+
+  // ---- answers ----
+
+  async #answer(record: number, run: number): Promise<void> {
+    const w = this.words
+    const isSlot = w[record] === Tag.Slot
+    const account = isSlot ? w[record + SlotRecord.Account] << RECORD_SHIFT : record
+    const address = new Uint8Array(w.slice(account + AccountRecord.Address, account + AccountRecord.Address + 5).buffer)
+    if (isSlot) {
+      const key = bigEndian(w, record + SlotRecord.Key)
+      const value = await this.#slotOf(address, key)
+      if (run !== this.#run) return
+      fromBigInt(value, w, record + SlotRecord.Value)
+    } else {
+      const found = await this.#accountOf(address)
+      if (run !== this.#run) return
+      this.#writeAccount(record, found)
+    }
+    answer(w, record)
+  }
+
+  #writeAccount(record: number, { account, code }: AccountAnswer): void {
+    if (account === undefined) return
+    const w = this.words
+    const life = record + AccountRecord.Life
+    fromBigInt(account.balance, w, record + AccountRecord.Balance)
+    fromBigInt(account.nonce, w, record + AccountRecord.Nonce, 2)
+    if (code !== undefined && account.codeHash !== undefined) {
+      this.insertCodeInRun(account.codeHash, code)
+      w.set(new Int32Array(account.codeHash.slice().buffer), life + Life.CodeHash)
+    }
+    w[life + Life.Exists] = 1
+  }
+
+  #installAccount(address: Uint8Array, { account, code }: AccountAnswer): void {
+    const words = new Int32Array(address.slice().buffer)
+    const record = this.insert((table) => table.account(words, 0))
+    if (account !== undefined) {
+      const { balance, nonce } = account
+      if (code !== undefined && account.codeHash !== undefined) {
+        this.putCode(code, account.codeHash)
+        this.putAccount(address, { balance, nonce, codeHash: account.codeHash })
+      } else this.putAccount(address, { balance, nonce })
+    }
+    answer(this.words, record)
+  }
+
+  #installSlot(address: Uint8Array, key: Uint8Array, value: bigint): void {
+    answer(this.words, this.putStorage(address, hexOf(key), value))
+  }
+
+  async #accountOf(address: Uint8Array): Promise<AccountAnswer> {
+    const name = hexOf(address)
+    const known = this.#accounts.get(name)
+    if (known !== undefined) return known
+    const question = { address: name }
+    const account = await this.#ask(question, () => this.#source.getAccount(address))
+    const wrong = account === undefined ? undefined : accountProblem(account)
+    if (wrong !== undefined) throw failure(`answered with ${wrong}`, question, wrong)
+    let code: Uint8Array | undefined
+    if (account?.codeHash !== undefined && hexOf(account.codeHash) !== EMPTY_HASH) {
+      code = await this.#ask(question, () => this.#source.getCode(address))
+      const reason = !(code instanceof Uint8Array)
+        ? 'a code that is not bytes'
+        : hexOf(this.hash(code)) === hexOf(account.codeHash)
+          ? undefined
+          : 'a code that has another hash'
+      if (reason !== undefined) throw failure(`answered with ${reason}`, question, reason)
+    }
+    const found = { account, code }
+    if (this.#accounts.has(name)) return found
+    this.#accounts.set(name, found)
+    this.#fresh.push(() => this.#installAccount(address, found))
+    return found
+  }
+
+  async #slotOf(address: Uint8Array, key: Uint8Array): Promise<bigint> {
+    const question = { address: hexOf(address), key: hexOf(key) }
+    const name = question.address + question.key
+    const known = this.#slots.get(name)
+    if (known !== undefined) return known
+    const bytes = await this.#ask(question, () => this.#source.getStorage(address, key))
+    if (!(bytes instanceof Uint8Array) || bytes.length > 32) {
+      const reason = 'what is no value of up to 32 bytes'
+      throw failure(`answered with ${reason}`, question, reason)
+    }
+    const value = bytes.length === 0 ? 0n : BigInt(hexOf(bytes))
+    if (this.#slots.has(name)) return value
+    this.#slots.set(name, value)
+    this.#fresh.push(() => this.#installSlot(address, key, value))
+    return value
+  }
+
+  /** The source's answer, within the time it may take. */
+  async #ask<T>(question: Question, call: () => Promise<T>): Promise<T> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const reason = `gave no answer within ${this.#timeout} ms`
+        reject(failure(reason, question, reason))
+      }, this.#timeout)
+    })
+    try {
+      return await Promise.race([Promise.resolve().then(call), late])
+    } catch (cause) {
+      if (cause instanceof ParallelExecutionError && cause.code === 'STATE_SOURCE_FAILED') throw cause
+      throw failure('failed', question, cause instanceof Error ? cause.message : String(cause), cause)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** What is wrong with an account, in words; undefined where nothing is. */
+const accountProblem = (account: unknown): string | undefined => {
+  if (typeof account !== 'object' || account === null) return 'what is no account'
+  const { balance, nonce, codeHash } = account as Partial<Record<keyof SourceAccount, unknown>>
+  if (typeof balance !== 'bigint' || balance < 0n || balance >= LIMIT) return 'a balance that is none'
+  if (typeof nonce !== 'bigint' || nonce < 0n || nonce >= 1n << 64n) return 'a nonce that is none'
+  if (codeHash !== undefined && !(codeHash instanceof Uint8Array && codeHash.length === 32)) {
+    return 'a code hash that is not 32 bytes'
+  }
+  return undefined
+}
+
+/** Eight words, low word first, as 32 bytes. */
+const bigEndian = (words: Int32Array, at: number): Uint8Array => {
+  const bytes = new Uint8Array(32)
+  for (let k = 0; k < 32; k++) bytes[31 - k] = words[at + (k >> 2)] >>> ((k & 3) * 8)
+  return bytes
+}
+
+/** Makes a state whose values are asked for as blocks need them. */
+export const createSourceState = (source: AsyncStateSource, options: SourceStateOptions = {}): SourceState =>
+  new SourceState(source, options)

@@ -1,0 +1,94 @@
+/** What users add to @ethereumjs/evm by a module, and what goes wrong with modules: typed errors, the pool usable. */
+import { afterEach, describe, expect, test } from 'vitest'
+import { chainAtFork, createExecutor, type Executor, type ExecutorOptions } from '../../src/index.ts'
+import { address, asm, ETHER, endingOf, fileOf, run, slotOf, stateOf, type TestBlock } from '../support/evm.ts'
+
+const module = new URL('../support/evmModule.mjs', import.meta.url)
+const ALICE = address(1)
+const CALLER = address(0x50)
+
+const open: Executor[] = []
+afterEach(async () => {
+  for (const executor of open.splice(0)) await executor.close()
+})
+const create = async (ethereumjs?: ExecutorOptions['ethereumjs']): Promise<Executor> => {
+  const options = ethereumjs === undefined ? {} : { ethereumjs }
+  const executor = await createExecutor({ adapter: 'ethereumjs', workers: 2, memoryLimit: 64 * 2 ** 20, ...options })
+  open.push(executor)
+  return executor
+}
+
+/** Slot 0 becomes what the precompile at 0xaaa makes of a word; slot 1 twice 21, by opcode 0x21. */
+const code = `${asm('0x0102 0 MSTORE 32 0 32 0 0 0x0aaa GAS CALL POP 0 MLOAD 0 SSTORE 21')}21600155` as const
+const blockOf = (count = 4): TestBlock => ({
+  fork: 'shanghai',
+  coinbase: address(0xc0),
+  accounts: { [ALICE]: { balance: ETHER }, [CALLER]: { nonce: 1, code } },
+  transactions: Array.from({ length: count }, () => ({ from: ALICE, to: CALLER, gas: 200_000 })),
+})
+
+describe('what a module adds', () => {
+  test('custom precompiles and opcodes run in every worker', async () => {
+    const executor = await create({ module, options: {} })
+    const result = await run(executor, blockOf(), { speculation: 'always' })
+    expect(result.results.map(({ status }) => status)).toEqual(['success', 'success', 'success', 'success'])
+    expect(slotOf(result, CALLER, 0)).toBe(BigInt(`0x0201${'00'.repeat(30)}`))
+    expect(slotOf(result, CALLER, 1)).toBe(42n)
+  })
+
+  test('its factory gets the options, and its gas is charged', async () => {
+    const [cheap, dear] = [
+      await create({ module, options: { gas: '7' } }),
+      await create({ module, options: { gas: '1007' } }),
+    ]
+    const gas = async (executor: Executor) => (await run(executor, blockOf(1))).gasUsed
+    expect((await gas(dear)) - (await gas(cheap))).toBe(1000n)
+  })
+
+  test('without it the opcode halts and the address is an account', async () => {
+    const result = await run(await create(), blockOf(1))
+    expect(result.results[0]).toMatchObject({ status: 'halt', haltReason: 'opcodeNotFound' })
+  })
+})
+
+describe('what cannot be used', () => {
+  test.each([
+    ['a function given inline', { customPrecompiles: [] }, 'ethereumjs.customPrecompiles'],
+    ['options that hold a function', { module, options: { f: () => 1 } }, 'ethereumjs.options'],
+    ['options without a module', { options: {} }, 'ethereumjs.options'],
+    ['a module that is no address', { module: 7 }, 'ethereumjs.module'],
+  ])('%s: INVALID_OPTION before a worker starts', async (_, ethereumjs, option) => {
+    await expect(create(ethereumjs as never)).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { option } })
+  })
+
+  test('options for the other adapter, and an adapter that is none', async () => {
+    await expect(createExecutor({ ethereumjs: { module } })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(createExecutor({ adapter: 'geth' as never })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
+
+  test.each([
+    ['that is not there', new URL('../support/nowhere.mjs', import.meta.url), /nowhere/],
+    ['whose factory throws', new URL('../support/brokenModule.mjs', import.meta.url), /no machine today/],
+    ['without a default export', new URL('../support/misuse.mjs', import.meta.url), /default export|misuse/],
+  ])('a module %s: MODULE_NOT_LOADED', async (_, url, message) => {
+    const executor = await create({ module: url })
+    const { block } = fileOf(blockOf(1))
+    const options = { state: stateOf(fileOf(blockOf(1))), chain: chainAtFork('shanghai'), senders: 'trust' } as const
+    const ending = executor.executeBlock(block, { ...options, only: 'transactions' })
+    await expect(ending).rejects.toMatchObject({ code: 'MODULE_NOT_LOADED', message: expect.stringMatching(message) })
+  })
+
+  test.each([
+    ['precompile', { throws: true }, 'RangeError: the precompile gave up'],
+    ['hook', { hook: 'throws' }, 'TypeError: the hook gave up'],
+  ])('a %s that throws: MODULE_FAILED with what it threw, and the pool goes on', async (_, options, reason) => {
+    const executor = await create({ module, options })
+    for (const how of [{ speculation: 'always' }, { sequential: true }] as const) {
+      expect(await endingOf(executor, blockOf(), how)).toMatchObject({ code: 'MODULE_FAILED', reason, txIndex: 0 })
+    }
+    if ('throws' in options) {
+      const plain = { ...blockOf(), transactions: [{ from: ALICE, to: address(9), value: 1n }] }
+      expect((await run(executor, plain, { speculation: 'always' })).receipts).toHaveLength(1)
+    }
+  })
+})
