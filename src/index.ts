@@ -30,7 +30,7 @@ export { compareBlockResults, differenceText, type ResultDifference } from './ex
 export type { EngineOptions, RunReport } from './executor/engine.ts'
 export { createExecutor, type Executor, type ExecutorOptions, executeBlockParallel } from './executor/executeBlock.ts'
 export { type ChainHead, ChainImporter, type ImportOptions, openChain } from './executor/importer.ts'
-export type { PreparedBlock } from './executor/prepare.ts'
+export type { AdapterName, PreparedBlock } from './executor/prepare.ts'
 export { type StateRootOptions, stateRootOf } from './executor/stateRoot.ts'
 export type { Ancestry } from './executor/verify.ts'
 export type { WorkerSource } from './platform/threads.ts'

@@ -30,7 +30,7 @@ const MOST_CODES = 4096
 const NOTHING = new Uint8Array(0)
 
 /** Unwinds @ethereumjs/evm; never leaves the adapter. */
-export class Abort extends Error {
+class Abort extends Error {
   override readonly name = 'Blockloom.Abort'
 }
 
