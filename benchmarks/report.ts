@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import type { RootRow } from './roots.ts'
+import type { RunBlockRow } from './runblock.ts'
 import type { WholeRow } from './whole.ts'
 
 /** Median and extremes of the runs. */
@@ -107,6 +108,8 @@ export interface Results {
   readonly roots?: readonly RootRow[]
   /** Absent where it was not measured. */
   readonly whole?: readonly WholeRow[]
+  /** Absent where it was not measured. */
+  readonly runBlock?: readonly RunBlockRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }

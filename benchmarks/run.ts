@@ -28,6 +28,7 @@ import {
   round,
 } from './report.ts'
 import { measureRoots, type RootRow, rootTable } from './roots.ts'
+import { type RunBlockRow, runBlockTable } from './runblock.ts'
 import { type WholeRow, wholeTable } from './whole.ts'
 import { makeWorkload, WORKLOAD_NAMES, type WorkloadName } from './workloads.ts'
 
@@ -44,7 +45,7 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders', 'hash', 'root', 'whole'] as const
+const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'runblock'] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -60,7 +61,7 @@ const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
-                        root, whole
+                        root, whole, runblock (with it, real blocks are run by runBlock too)
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -250,6 +251,14 @@ async function measureAll(settings: Settings): Promise<Results> {
     if (whole.some(({ edr }) => edr === undefined))
       skipped.push('@nomicfoundation/edr: not installed (benchmarks/edr.ts)')
   }
+  let runBlock: readonly RunBlockRow[] | undefined
+  // Minutes of @ethereumjs/vm: only where it is named.
+  if (only.includes('runblock')) {
+    const { measureRunBlock } = await import('./runblock.ts')
+    say('bench: runblock')
+    const blocks = real.length > 0 ? real : realBlocks({ ...settings, only: ['real'] }, skipped)
+    runBlock = await measureRunBlock(blocks, Math.min(runs, OUTSIDER_RUNS), skipped)
+  }
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
   if (!settings.ethereumjs) skipped.push('@ethereumjs/vm: --no-ethereumjs')
   return {
@@ -262,6 +271,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(hashes !== undefined && { hashes }),
     ...(roots.length === 0 ? {} : { roots }),
     ...(whole !== undefined && { whole }),
+    ...(runBlock !== undefined && { runBlock }),
     skipped,
   }
 }
@@ -315,6 +325,7 @@ function print(results: Results): void {
   if (results.costs.length > 0) console.log(`${costTable(results.costs)}\n`)
   if (results.roots !== undefined) console.log(`${rootTable(results.roots)}\n`)
   if (results.whole !== undefined) console.log(`${wholeTable(results.whole)}\n`)
+  if (results.runBlock !== undefined) console.log(`${runBlockTable(results.runBlock)}\n`)
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)
