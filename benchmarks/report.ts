@@ -5,6 +5,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
+import type { AdapterRow } from './ethereumjsAdapter.ts'
 import type { RootRow } from './roots.ts'
 import type { RunBlockRow } from './runblock.ts'
 import type { WholeRow } from './whole.ts'
@@ -30,6 +31,7 @@ export interface Counts {
   readonly aborts: number
   readonly validations: number
   readonly speculative: number
+  readonly direct: number
   readonly reexecuted: number
   readonly fallback: number
   readonly fallbacks: number
@@ -110,6 +112,8 @@ export interface Results {
   readonly whole?: readonly WholeRow[]
   /** Absent where it was not measured. */
   readonly runBlock?: readonly RunBlockRow[]
+  /** Absent where it was not measured. */
+  readonly adapter?: readonly AdapterRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }

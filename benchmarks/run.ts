@@ -11,6 +11,7 @@ import { gunzipSync } from 'node:zlib'
 import { ensureBuilt } from '../scripts/ensure.mjs'
 import { judge } from '../scripts/readme-table.mjs'
 import { type EthereumjsFile, runEthereumjs } from './ethereumjs.ts'
+import { type AdapterRow, adapterTable } from './ethereumjsAdapter.ts'
 import type { BenchFile } from './pool.ts'
 import {
   type BlockRow,
@@ -45,7 +46,7 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'runblock'] as const
+const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'ethereumjs-adapter', 'runblock'] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -61,7 +62,7 @@ const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
-                        root, whole, runblock (with it, real blocks are run by runBlock too)
+                        root, whole, ethereumjs-adapter, runblock (which takes the real blocks too)
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -259,6 +260,12 @@ async function measureAll(settings: Settings): Promise<Results> {
     const blocks = real.length > 0 ? real : realBlocks({ ...settings, only: ['real'] }, skipped)
     runBlock = await measureRunBlock(blocks, Math.min(runs, OUTSIDER_RUNS), skipped)
   }
+  let adapter: readonly AdapterRow[] | undefined
+  if (wants('ethereumjs-adapter') && settings.ethereumjs) {
+    const { measureAdapter } = await import('./ethereumjsAdapter.ts')
+    say('bench: ethereumjs-adapter')
+    adapter = await measureAdapter(real, runs)
+  }
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
   if (!settings.ethereumjs) skipped.push('@ethereumjs/vm: --no-ethereumjs')
   return {
@@ -272,6 +279,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(roots.length === 0 ? {} : { roots }),
     ...(whole !== undefined && { whole }),
     ...(runBlock !== undefined && { runBlock }),
+    ...(adapter !== undefined && { adapter }),
     skipped,
   }
 }
@@ -326,6 +334,7 @@ function print(results: Results): void {
   if (results.roots !== undefined) console.log(`${rootTable(results.roots)}\n`)
   if (results.whole !== undefined) console.log(`${wholeTable(results.whole)}\n`)
   if (results.runBlock !== undefined) console.log(`${runBlockTable(results.runBlock)}\n`)
+  if (results.adapter !== undefined) console.log(`${adapterTable(results.adapter)}\n`)
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)

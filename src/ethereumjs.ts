@@ -6,6 +6,7 @@ export {
   type EvmModule,
   type EvmModuleFactory,
 } from './adapters/ethereumjs/module.ts'
+export type { Kzg } from './adapters/ethereumjs/packages.ts'
 export { stateManagerSource } from './adapters/ethereumjs/source.ts'
 export type { DataFee, FeeOptions } from './adapters/evm/feeOptions.ts'
 export { type ParallelRunBlockOptions, type ParallelRunBlockResult, runBlock } from './executor/dropIn/runBlock.ts'

@@ -49,7 +49,7 @@ export class AsyncBlockRun extends RunParts {
         continue
       }
       for (let place = this.thawed(); place >= 0; place = this.thawed()) await this.#execute(place)
-      const first = scheduler.claim(chunk)
+      const first = scheduler.claim(chunk, 0)
       if (first >= 0) {
         chunk = await this.#executeClaim(first, Math.min(first + chunk, scheduler.last + 1))
         turn = 0

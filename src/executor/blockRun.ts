@@ -7,7 +7,7 @@ import { awaitAnswer, isKnown } from '../core/cold.ts'
 import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Control } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
-import { OWN_COMMITS, RunParts } from './runParts.ts'
+import { ADVANCE_EVERY, OWN_COMMITS, RunParts } from './runParts.ts'
 
 type Words = Int32Array
 
@@ -40,7 +40,11 @@ export class BlockRun extends RunParts {
         continue
       }
       for (let place = this.thawed(); place >= 0; place = this.thawed()) this.#execute(place)
-      const first = scheduler.claim(chunk)
+      if (scheduler.reserves && scheduler.caughtUp) {
+        chunk = this.#lead(chunk)
+        continue
+      }
+      const first = scheduler.claim(chunk, scheduler.share(chunk))
       if (first >= 0) {
         const end = Math.min(first + chunk, scheduler.last + 1)
         chunk = this.#executeClaim(first, end)
@@ -53,6 +57,15 @@ export class BlockRun extends RunParts {
       else if (first < 0) scheduler.idle(seen, turn++)
     }
     this.end()
+  }
+
+  /** Executes places at the commit cursor, since nothing below them is pending; returns the size of the next claim. */
+  #lead(chunk: number): number {
+    const began = performance.now()
+    const waits = this.memory.waits
+    this.scheduler.claim(0, chunk)
+    this.#commitStage(true)
+    return this.nextClaim(chunk, began, waits)
   }
 
   /** Executes claimed places and returns the size of the next claim. */
@@ -110,7 +123,13 @@ export class BlockRun extends RunParts {
     try {
       for (;;) {
         next = this.commitValid(next, anybodys)
-        if (!this.again || !this.#reexecute(next)) break
+        if (!this.again) break
+        if (scheduler.isReserved(next)) {
+          next = this.#executeReserved(next)
+          if (scheduler.halted()) break
+          continue
+        }
+        if (!this.#reexecute(next)) break
         next++
         if (this.losesAt(next)) next = this.#fallBack(next)
       }
@@ -120,6 +139,25 @@ export class BlockRun extends RunParts {
     }
     if (next > scheduler.last) this.announceEnd()
     return next !== from
+  }
+
+  /** Executes the reserved places from `from` on, each with everything below it final. Returns the first that is not. */
+  #executeReserved(from: number): number {
+    const { memory, scheduler } = this
+    this.beginBlock()
+    let next = from
+    do {
+      this.countExecution(next)
+      memory.begin(next, true, true)
+      const outcome = this.#adapter.execute(memory, this.input(next), this.inputWords(next))
+      if (!this.endDirect(next, outcome)) break
+      next++
+      if ((next & (ADVANCE_EVERY - 1)) === 0) {
+        scheduler.advance(next)
+        if (scheduler.halted()) break
+      }
+    } while (next <= scheduler.last && scheduler.isReserved(next))
+    return next
   }
 
   /** Executes a place again with everything below final. False when it halted the run. */

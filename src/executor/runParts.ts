@@ -21,7 +21,7 @@ type Words = Int32Array
 /** Aim of a claim, in milliseconds: long tasks are claimed singly, so that neighbours that conflict do not run apart. */
 const CLAIM_MILLISECONDS = 0.06
 /** Commits between two moves of the cursor: an atomic store each would be a tenth of a transfer. */
-const ADVANCE_EVERY = 16
+export const ADVANCE_EVERY = 16
 
 /** Claims of this size or more are of short tasks. */
 export const OWN_COMMITS = 4
@@ -47,6 +47,7 @@ export abstract class RunParts {
   #deferrals = 0
   #speculative = 0
   #fallback = 0
+  #direct = 0
   #endExecutions = 0
   #calmClaims = CALM_CLAIMS
   #begun = false
@@ -71,6 +72,7 @@ export abstract class RunParts {
     this.#deferrals = 0
     this.#speculative = 0
     this.#fallback = 0
+    this.#direct = 0
     this.fallbacks = 0
     this.#endExecutions = 0
     this.#calmClaims = CALM_CLAIMS
@@ -93,6 +95,7 @@ export abstract class RunParts {
     engine[b + WorkerBlock.Speculative] = this.#speculative
     engine[b + WorkerBlock.Fallback] = this.#fallback
     engine[b + WorkerBlock.Fallbacks] = this.fallbacks
+    engine[b + WorkerBlock.Direct] = this.#direct
     engine[b + WorkerBlock.EndExecutions] = this.#endExecutions
     engine[b + WorkerBlock.Waits] = this.memory.waits
     engine[b + WorkerBlock.Written] = this.memory.written
@@ -155,6 +158,13 @@ export abstract class RunParts {
     return -1
   }
 
+  /** Leaves a place that the committer executed until the base values that it missed are here. */
+  #chill(place: number): false {
+    this.#held.push({ place, records: [...this.memory.cold], again: true })
+    this.scheduler.chill(place)
+    return false
+  }
+
   /** Drops what this worker looked after: a fallback gives those places out anew. */
   protected forget(): void {
     this.memory.forgetWalks()
@@ -202,6 +212,9 @@ export abstract class RunParts {
           if ((next & (ADVANCE_EVERY - 1)) === 0) scheduler.advance(next)
           continue
         }
+      } else if (scheduler.isReserved(next)) {
+        this.again = !scheduler.halted()
+        break
       } else if (!scheduler.isDeferred(next)) break
       scheduler.advance(next)
       this.again = !scheduler.halted()
@@ -228,8 +241,8 @@ export abstract class RunParts {
   /** Throws the place's incarnation away, so that it can be executed with everything below final. False: halted. */
   protected beginAgain(place: number): boolean {
     this.beginBlock()
-    if (!this.#isEnd(place)) this.#aborts++
     this.countExecution(place)
+    if (!this.#isEnd(place)) this.#aborts++
     this.engine[Control.JudgedAborts]++
     this.memory.markEstimates(place)
     if (!this.scheduler.abort(place)) return this.fault(place, Fault.Invariant, 'S2: an incarnation would wrap')
@@ -239,11 +252,7 @@ export abstract class RunParts {
 
   /** Commits a strict execution. False when it halted the run. */
   protected endAgain(place: number, outcome: Outcome): boolean {
-    if (this.memory.cold.length > 0) {
-      this.#held.push({ place, records: [...this.memory.cold], again: true })
-      this.scheduler.chill(place)
-      return false
-    }
+    if (this.memory.cold.length > 0) return this.#chill(place)
     if (outcome !== Outcome.Done) return this.complain(place, outcome)
     const memory = this.memory
     memory.publish()
@@ -251,6 +260,18 @@ export abstract class RunParts {
     if (!memory.foldStrict(place))
       return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
     this.#finish(place)
+    return true
+  }
+
+  /** Commits the first execution of a place that was reserved. False when it halted the run. */
+  protected endDirect(place: number, outcome: Outcome): boolean {
+    if (this.memory.cold.length > 0) return this.#chill(place)
+    if (outcome !== Outcome.Done) return this.complain(place, outcome)
+    if (!this.memory.publishFinal()) {
+      return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
+    }
+    this.scheduler.executed(place)
+    if (!this.#isEnd(place)) this.#direct++
     return true
   }
 

@@ -3,19 +3,21 @@ import { describe, expect, test } from 'vitest'
 import { Control, Place } from '../../src/core/layout.ts'
 import {
   Aborting,
+  Cold,
   Deferred,
   Executed,
   incarnationOf,
   MAX_INCARNATION,
   pack,
   Ready,
+  Reserved,
   stateOf,
   transitions,
 } from '../../src/core/status.ts'
 import { layOut, schedulerOn } from '../support/engineMemory.ts'
 
-const STATES = [Ready, Executed, Deferred, Aborting]
-const NAMES = ['Ready', 'Executed', 'Deferred', 'Aborting']
+const STATES = [Ready, Executed, Deferred, Aborting, Reserved, Cold]
+const NAMES = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved', 'Cold']
 
 /** Puts place 1 into a state, runs one method of the scheduler and says what became of the word. */
 function step(from: number, incarnation: number, act: (scheduler: ReturnType<typeof schedulerOn>) => void) {
@@ -30,16 +32,20 @@ function step(from: number, incarnation: number, act: (scheduler: ReturnType<typ
 const EVENTS = {
   executed: (s: ReturnType<typeof schedulerOn>) => s.executed(1),
   defer: (s: ReturnType<typeof schedulerOn>) => s.defer(1),
+  chill: (s: ReturnType<typeof schedulerOn>) => s.chill(1),
   abort: (s: ReturnType<typeof schedulerOn>) => void s.abort(1),
   reset: (s: ReturnType<typeof schedulerOn>) => s.reset(1, 2),
+  reserve: (s: ReturnType<typeof schedulerOn>) => void s.claim(0, 1),
 }
 
 /** Which event may meet a place in which state; the callers keep to it (S1: one writer at a time). */
 const LEGAL: Readonly<Record<keyof typeof EVENTS, readonly number[]>> = {
-  executed: [Ready, Aborting],
-  defer: [Ready],
+  executed: [Ready, Aborting, Reserved],
+  defer: [Ready, Cold],
+  chill: [Aborting, Reserved],
   abort: [Executed, Deferred],
-  reset: [Executed, Deferred],
+  reset: [Executed, Deferred, Reserved],
+  reserve: [Ready],
 }
 
 describe('status words', () => {

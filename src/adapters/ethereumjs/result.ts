@@ -29,6 +29,10 @@ const OTHER = 15
 /** INVALID, which is an opcode, and not the lack of one. */
 const INVALID = 0xfe
 
+/** The byte that a run stopped at: what it says of the opcode is INVALID's for every byte that is none. */
+const byteAt = (runState: RunTxResult['execResult']['runState']): number | undefined =>
+  runState?.code[runState.programCounter]
+
 const haltReasonOf = (error: string, opcode: number | undefined): number => {
   if (error === 'invalid opcode' && opcode === INVALID) return OTHER
   // An invalid jump says where it was.
@@ -73,7 +77,7 @@ export const keepResult = (memory: TaskMemory, result: RunTxResult, rules: Resul
   const most = before / rules.maxRefundQuotient
   engine[at + Output.GasRefunded] = Math.min(Number(result.gasRefund), Number(most))
   engine[at + Output.HaltReason] =
-    status === Status.Halt ? haltReasonOf(error as string, execResult.runState?.opCode) : 0
+    status === Status.Halt ? haltReasonOf(error as string, byteAt(execResult.runState)) : 0
   fromBigInt(minerValue, engine, at + Output.Fee)
   engine[at + Output.Logs] = logs.length
   engine[at + Output.ReturnBytes] = returned.length
