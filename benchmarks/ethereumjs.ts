@@ -5,7 +5,7 @@
  * EVM. `MerkleStateManager` always: `SimpleStateManager` of 10.1.3 gives wrong gas on two blocks of the data set.
  * As everywhere here, transactions only: no system calls, withdrawals or rewards.
  */
-import { createBlockFromRPC, type JSONRPCBlock } from '@ethereumjs/block'
+import { type Block, createBlock, createBlockFromRPC, type JSONRPCBlock } from '@ethereumjs/block'
 import { Common, type Hardfork, Mainnet } from '@ethereumjs/common'
 import { createMPT } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
@@ -119,6 +119,27 @@ export async function runEthereumjs(file: EthereumjsFile, options: EthereumjsOpt
       return BigInt(bytes.length === 0 ? 0 : bytesToHex(bytes))
     },
   }
+}
+
+/** A VM on the state before a block, and the block itself, whose transactions say who sent them. */
+export async function openVm(file: EthereumjsFile): Promise<{ readonly vm: VM; readonly block: Block }> {
+  const common = await commonOf(file)
+  const options = { common, skipConsensusFormatValidation: true, freeze: false }
+  const { header, withdrawals } = createBlockFromRPC(
+    { ...file.block, transactions: [] } as unknown as JSONRPCBlock,
+    [],
+    options,
+  )
+  const transactions = file.block.transactions.map((json) => decode(json, common))
+  const body = withdrawals === undefined ? { transactions } : { transactions, withdrawals }
+  const block = createBlock({ header, ...body } as never, options)
+  const vm = await createVM({
+    common,
+    stateManager: new MerkleStateManager({ common }),
+    blockchain: blockchainOf(file) as never,
+  })
+  await load(vm, file)
+  return { vm, block }
 }
 
 /** The chain rules of the file. Osaka's blob parameters changed twice without a fork of the EVM: by time, then. */

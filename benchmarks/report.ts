@@ -8,6 +8,7 @@ import { cpus, totalmem } from 'node:os'
 import type { AdapterRow } from './ethereumjsAdapter.ts'
 import type { RecordsRow } from './records.ts'
 import type { RootRow } from './roots.ts'
+import type { RunBlockRow } from './runblock.ts'
 import type { SimulateRow } from './simulate.ts'
 import type { WholeRow } from './whole.ts'
 
@@ -111,6 +112,8 @@ export interface Results {
   readonly roots?: readonly RootRow[]
   /** Absent where it was not measured. */
   readonly whole?: readonly WholeRow[]
+  /** Absent where it was not measured. */
+  readonly runBlock?: readonly RunBlockRow[]
   /** Absent where it was not measured. */
   readonly adapter?: readonly AdapterRow[]
   /** Absent where it was not measured. */

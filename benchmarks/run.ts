@@ -30,6 +30,7 @@ import {
   round,
 } from './report.ts'
 import { measureRoots, type RootRow, rootTable } from './roots.ts'
+import { type RunBlockRow, runBlockTable } from './runblock.ts'
 import { errorsOf, type SimulateRow, simulateTable, TOLERANCE } from './simulate.ts'
 import { type WholeRow, wholeTable } from './whole.ts'
 import { makeWorkload, WORKLOAD_NAMES, type WorkloadName } from './workloads.ts'
@@ -47,7 +48,17 @@ const DEFAULT_WORKLOADS: readonly WorkloadName[] = [
   'uniswap',
   'chain',
 ]
-const COSTS = ['startup', 'senders', 'hash', 'root', 'whole', 'records', 'simulate', 'ethereumjs-adapter'] as const
+const COSTS = [
+  'startup',
+  'senders',
+  'hash',
+  'root',
+  'whole',
+  'records',
+  'simulate',
+  'ethereumjs-adapter',
+  'runblock',
+] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
 
@@ -63,7 +74,8 @@ const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
-                        root, whole, records, ethereumjs-adapter, simulate (predicted against measured time)
+                        root, whole, records, ethereumjs-adapter, runblock (which takes the real blocks too),
+                        simulate (predicted against measured time)
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -253,6 +265,14 @@ async function measureAll(settings: Settings): Promise<Results> {
     if (whole.some(({ edr }) => edr === undefined))
       skipped.push('@nomicfoundation/edr: not installed (benchmarks/edr.ts)')
   }
+  let runBlock: readonly RunBlockRow[] | undefined
+  // Minutes of @ethereumjs/vm: only where it is named.
+  if (only.includes('runblock')) {
+    const { measureRunBlock } = await import('./runblock.ts')
+    say('bench: runblock')
+    const blocks = real.length > 0 ? real : realBlocks({ ...settings, only: ['real'] }, skipped)
+    runBlock = await measureRunBlock(blocks, Math.min(runs, OUTSIDER_RUNS), skipped)
+  }
   let adapter: readonly AdapterRow[] | undefined
   if (wants('ethereumjs-adapter') && settings.ethereumjs) {
     const { measureAdapter } = await import('./ethereumjsAdapter.ts')
@@ -290,6 +310,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(hashes !== undefined && { hashes }),
     ...(roots.length === 0 ? {} : { roots }),
     ...(whole !== undefined && { whole }),
+    ...(runBlock !== undefined && { runBlock }),
     ...(adapter !== undefined && { adapter }),
     ...(simulations !== undefined && { simulations }),
     ...(records !== undefined && { records }),
@@ -346,6 +367,7 @@ function print(results: Results): void {
   if (results.costs.length > 0) console.log(`${costTable(results.costs)}\n`)
   if (results.roots !== undefined) console.log(`${rootTable(results.roots)}\n`)
   if (results.whole !== undefined) console.log(`${wholeTable(results.whole)}\n`)
+  if (results.runBlock !== undefined) console.log(`${runBlockTable(results.runBlock)}\n`)
   if (results.adapter !== undefined) console.log(`${adapterTable(results.adapter)}\n`)
   if (results.simulations !== undefined) {
     const { own, other } = errorsOf(results.simulations)

@@ -1,4 +1,4 @@
-/** For teams that run @ethereumjs/vm: their own opcodes, precompiles, hooks and state managers on every core. */
+/** For teams that run @ethereumjs/vm: their own `runBlock`, opcodes, precompiles, hooks and state managers on every core. */
 export {
   defineEvmModule,
   type EthereumjsOptions,
@@ -8,3 +8,8 @@ export {
 } from './adapters/ethereumjs/module.ts'
 export type { Kzg } from './adapters/ethereumjs/packages.ts'
 export { stateManagerSource } from './adapters/ethereumjs/source.ts'
+export type { DataFee, FeeOptions } from './adapters/evm/feeOptions.ts'
+export { type ParallelRunBlockOptions, type ParallelRunBlockResult, runBlock } from './executor/dropIn/runBlock.ts'
+export type { SequentialReason } from './executor/dropIn/sequential.ts'
+export { createExecutor } from './executor/executeBlock.ts'
+export type { AdapterName } from './executor/prepare.ts'

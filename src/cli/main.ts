@@ -10,17 +10,32 @@ import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { MAX_WORKERS } from '../core/layout.ts'
 import { AMSTERDAM_DIALECTS, type AmsterdamDialect } from '../evm.ts'
+import type { ExecutorOptions } from '../index.ts'
 import { type BlockFile, readBlockFile } from './blockFile.ts'
 import { importChain } from './chain.ts'
 import { runConformance } from './conformance/conformance.ts'
+import { crossRun } from './crosscheck/blocks.ts'
+import { runCrosscheck } from './crosscheck/crosscheck.ts'
 import { addRecordCommands } from './records/commands.ts'
 import { Exit, runSources, type Source } from './run.ts'
 import { errorLine } from './text.ts'
 import { demoBlock } from './workloads.ts'
 
+type AdapterName = NonNullable<ExecutorOptions['adapter']>
+
+/** What commander makes of the options of `crosscheck`. */
+interface CrosscheckFlags {
+  readonly blocks: readonly string[]
+  readonly fixtures: readonly string[]
+  readonly workers?: number
+  readonly json?: boolean
+  readonly every: number
+  readonly docs?: string
+}
+
 /** What commander makes of the options below. */
 interface Flags {
-  readonly adapter: 'revm'
+  readonly adapter: AdapterName | 'both'
   readonly workers?: number
   readonly sequential?: boolean
   readonly speculation: 'auto' | 'always'
@@ -32,7 +47,7 @@ interface Flags {
 
 /** What commander makes of the options of `conformance`. */
 interface ConformanceFlags {
-  readonly adapter: 'revm'
+  readonly adapter: AdapterName | 'both'
   readonly workers?: number
   readonly json?: boolean
   readonly pack?: 'disjoint' | 'overlapping'
@@ -57,16 +72,21 @@ function wholeNumber(most: number): (text: string) => number {
   }
 }
 
-/** What every command takes. */
-function addPoolOptions(command: Command): Command {
+const ADAPTERS = ['revm', 'ethereumjs']
+
+const workersOption = (): Option =>
+  new Option('--workers <n>', `threads, 1 to ${MAX_WORKERS} (default: one a core)`).argParser(wholeNumber(MAX_WORKERS))
+
+/** What every command takes that runs transactions. */
+function addPoolOptions(command: Command, adapters = ADAPTERS): Command {
+  const described = `the EVM that runs the transactions${adapters.includes('both') ? '; both must agree' : ''}`
   return command
-    .addOption(new Option('--adapter <name>', 'the EVM that runs the transactions').choices(['revm']).default('revm'))
-    .addOption(
-      new Option('--workers <n>', `threads, 1 to ${MAX_WORKERS} (default: one a core)`).argParser(
-        wholeNumber(MAX_WORKERS),
-      ),
-    )
+    .addOption(new Option('--adapter <name>', described).choices(adapters).default('revm'))
+    .addOption(workersOption())
 }
+
+const everyOption = (what: string): Option =>
+  new Option('--every <k>', what).argParser(wholeNumber(MOST_REPEATS)).default(1)
 
 const speculationOption = (): Option =>
   new Option('--speculation <mode>', 'auto leaves what does not gain to the sequential path; always never does')
@@ -74,8 +94,8 @@ const speculationOption = (): Option =>
     .default('auto')
 
 /** `run` and `demo` take the same options; only how often a path is timed differs. */
-function addOptions(command: Command, repeat: number): Command {
-  return addPoolOptions(command)
+function addOptions(command: Command, repeat: number, adapters = ADAPTERS): Command {
+  return addPoolOptions(command, adapters)
     .option('--sequential', 'run the sequential path only')
     .addOption(speculationOption())
     .addOption(
@@ -89,6 +109,13 @@ function addOptions(command: Command, repeat: number): Command {
 }
 
 async function execute(sources: readonly Source[], flags: Flags, style: 'table' | 'full'): Promise<void> {
+  if (flags.adapter === 'both') {
+    const { workers, speculation, json = false } = flags
+    const senders = flags.trustSenders === true ? 'trust' : 'recover'
+    const { signal } = interruption
+    process.exitCode = (await crossRun(sources, { workers, speculation, senders, json, signal })).code
+    return
+  }
   process.exitCode = await runSources(sources, {
     adapter: flags.adapter,
     workers: flags.workers,
@@ -136,6 +163,7 @@ function makeProgram(): Command {
       .description('execute block files one after another and in parallel, and compare both with the header')
       .argument('<file...>', 'JSON, plain or gzip: { block, pre, codes, blockHashes, fork }'),
     1,
+    [...ADAPTERS, 'both'],
   ).action((paths: string[], flags: Flags) => execute(fromFiles(paths), flags, 'table'))
 
   addOptions(
@@ -161,7 +189,8 @@ function makeProgram(): Command {
     .option('--json', 'print one line of JSON at the end')
     .action(async (genesis: string, blocks: string, { adapter, workers, speculation, json = false }: Flags) => {
       const { signal } = interruption
-      process.exitCode = await importChain(genesis, blocks, { adapter, workers, speculation, json, signal })
+      const name = adapter as AdapterName
+      process.exitCode = await importChain(genesis, blocks, { adapter: name, workers, speculation, json, signal })
     })
 
   addPoolOptions(
@@ -169,6 +198,7 @@ function makeProgram(): Command {
       .command('conformance')
       .description('run BlockchainTest fixtures, every block through the pool, and compare with what they say')
       .argument('<path...>', 'official JSON files, folders of them, or .jsonl of { file, name, test }; plain or gzip'),
+    [...ADAPTERS, 'both'],
   )
     .option('--json', 'print one line of JSON for each case that did not pass, and a last one of counts')
     .addOption(
@@ -177,11 +207,7 @@ function makeProgram(): Command {
         'join many tests in one block, and check their own or compare with sequential',
       ).choices(['disjoint', 'overlapping']),
     )
-    .addOption(
-      new Option('--every <k>', 'run a sample: of each fork of each file the first case and each k-th after it')
-        .argParser(wholeNumber(MOST_REPEATS))
-        .default(1),
-    )
+    .addOption(everyOption('run a sample: of each fork of each file the first case and each k-th after it'))
     .addOption(
       new Option(
         '--amsterdam <dialect>',
@@ -189,7 +215,10 @@ function makeProgram(): Command {
       ).choices(AMSTERDAM_DIALECTS),
     )
     .option('--docs <file>', 'write a page of Markdown about what passed and what did not')
-    .action(async (paths: string[], flags: ConformanceFlags) => {
+    .action(async (paths: string[], flags: ConformanceFlags, command: Command) => {
+      if (flags.pack !== undefined && flags.adapter === 'both') {
+        command.error("error: '--pack' joins the tests for one adapter; name it")
+      }
       process.exitCode = await runConformance(paths, {
         adapter: flags.adapter,
         workers: flags.workers,
@@ -203,6 +232,20 @@ function makeProgram(): Command {
     })
 
   addRecordCommands(program)
+  program
+    .command('crosscheck')
+    .description('run blocks and fixtures with both adapters, and tell where they part')
+    .option('--blocks <path...>', 'block files, and folders of them', [])
+    .option('--fixtures <path...>', 'fixtures as for `conformance`, and folders of them', [])
+    .addOption(workersOption())
+    .addOption(everyOption('run a sample: each k-th block, and of the fixtures as `conformance` does'))
+    .option('--json', 'print one line of JSON for each block, each case that did not pass, and a last one of counts')
+    .option('--docs <file>', 'write a page of Markdown about what agreed and what did not')
+    .action(async ({ blocks, fixtures, workers, every, docs, json = false }: CrosscheckFlags) => {
+      const { signal } = interruption
+      process.exitCode = await runCrosscheck({ blocks, fixtures, workers, every, docs, json, signal })
+    })
+
   program.addHelpText(
     'after',
     '\nExit codes: 0 right, 1 a block or fixture does not match or parallel and sequential differ, 2 unusable input, 130 interrupted.',

@@ -31,7 +31,8 @@ export const wordHex = (words: Int32Array, at: number): Hex => {
  */
 export const readHex = (value: Uint8Array | string, length: number | undefined, name: string): Uint8Array => {
   let bytes: Uint8Array | undefined
-  if (value instanceof Uint8Array) bytes = value
+  // A Buffer's `slice` shares its memory, where everybody here takes a copy of it.
+  if (value instanceof Uint8Array) bytes = value.constructor === Uint8Array ? value : Uint8Array.from(value)
   else if (typeof value === 'string' && /^0x([0-9a-fA-F]{2})*$/.test(value)) {
     bytes = new Uint8Array((value.length - 2) / 2)
     for (let k = 0; k < bytes.length; k++) bytes[k] = Number.parseInt(value.slice(2 + 2 * k, 4 + 2 * k), 16)

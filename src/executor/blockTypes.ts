@@ -1,6 +1,7 @@
 /** What a caller gives for a block, and what the block did: the shapes alone. */
 import type { BlockAccessList } from '../adapters/evm/accessList.ts'
 import type { ChainInput } from '../adapters/evm/chain.ts'
+import type { FeeOptions } from '../adapters/evm/feeOptions.ts'
 import type { TransactionReceipt } from '../adapters/evm/receipt.ts'
 import type { Reward } from '../adapters/evm/rewards.ts'
 import type { PlaceDiff } from '../adapters/revm/placeDiffs.ts'
@@ -41,6 +42,8 @@ export interface ExecuteBlockOptions extends Ancestry {
    * uncles: RLP does, JSON-RPC gives their hashes alone.
    */
   readonly rewards?: readonly Reward[]
+  /** Where the fees go, as rollups need it; as on mainnet by default. */
+  readonly fees?: FeeOptions
   /** False leaves out the state root, which takes a trie of the whole state (`stateRootOf`). */
   readonly stateRoot?: boolean
   /**

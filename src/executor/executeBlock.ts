@@ -98,6 +98,11 @@ export class Executor {
     return this.#observers.stats()
   }
 
+  /** Which EVM runs the transactions. */
+  get adapter(): AdapterName {
+    return this.#adapter
+  }
+
   /** The EVM kernel's Keccak-256. */
   keccak256(bytes: Uint8Array): Uint8Array {
     return this.#kernel.keccak256(bytes)
@@ -131,6 +136,17 @@ export class Executor {
     checkOptions(options)
     const decoded = decode(block, options)
     return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
+  }
+
+  /** As `prepareBlock`, of a block that was decoded, with the rules that it is given. */
+  async prepareDecoded(decoded: Decoded, options: ExecuteBlockOptions): Promise<PreparedBlock> {
+    checkOptions(options)
+    return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
+  }
+
+  /** Root of the trie of rlp(index) to each item: receipts, transactions, withdrawals. */
+  orderedRoot(items: readonly Uint8Array[]): Uint8Array {
+    return this.#kernel.orderedRoot(items)
   }
 
   /** Runs a prepared block and returns its result. */

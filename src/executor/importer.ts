@@ -24,7 +24,10 @@ export interface ChainHead {
 }
 
 /** What may be chosen for one block. */
-export type ImportOptions = Pick<ExecuteBlockOptions, 'senders' | 'speculation' | 'sequential' | 'signal' | 'onCommit'>
+export type ImportOptions = Pick<
+  ExecuteBlockOptions,
+  'senders' | 'fees' | 'speculation' | 'sequential' | 'signal' | 'onCommit'
+>
 
 /** Imports blocks one after another; open one with `openChain`. */
 export class ChainImporter {

@@ -6,9 +6,10 @@
  */
 import { contextOf, encodeInputs } from '../adapters/ethereumjs/context.ts'
 import { type DecodedBlock, decodeBlock } from '../adapters/evm/block.ts'
-import { type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
+import { type ChainInput, type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
 import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../adapters/evm/encode.ts'
 import { type BlockEnds, encodeEnd, endsOf } from '../adapters/evm/ends.ts'
+import { type ResolvedFees, resolveFees } from '../adapters/evm/feeOptions.ts'
 import { isPriceable } from '../adapters/evm/fees.ts'
 import { EvmFlag } from '../adapters/evm/flags.ts'
 import { SPEC_AMSTERDAM, SPEC_CANCUN, SPEC_PARIS, specOf } from '../adapters/evm/forks.ts'
@@ -107,10 +108,14 @@ export const prepareBlock = async (
       field: 'excessBlobGas',
     })
   }
+  const fees = resolveFees(options.fees, block)
   const ends = endsFor(block, chain, options)
   const senders = await sendersOf(engine, block.transactions, isFrom(chain, 'homestead'), options)
-  const work = adapter === 'revm' ? wordsOf(block, chain, senders) : foreignWordsOf(block, chain, senders, options)
-  const coinbase = new Int32Array(block.header.coinbase.slice().buffer)
+  const work =
+    adapter === 'revm'
+      ? wordsOf(block, chain, senders, fees)
+      : foreignWordsOf(block, chain, senders, fees, options.chain ?? 'mainnet')
+  const feeRecipient = new Int32Array(fees.priorityFeeRecipient.slice().buffer)
   const { state } = options
   const plan: Plan = {
     state,
@@ -119,7 +124,7 @@ export const prepareBlock = async (
     prologue: encodeEnd(ends.prologue),
     epilogue: encodeEnd(ends.epilogue),
     adapterFlags: isFrom(chain, 'spuriousDragon') ? EvmFlag.SpuriousDragon : 0,
-    denseLocation: ({ table }) => locationOf(table.account(coinbase, 0), Kind.Balance),
+    denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
   }
   return { block, chain, isWhole: options.only === undefined, senders, plan, ends, mismatches }
 }
@@ -127,17 +132,22 @@ export const prepareBlock = async (
 type Work = Pick<Plan, 'inputs' | 'offsets' | 'environment' | 'values'>
 
 /** Transactions and environment as the EVM kernel reads them. */
-const wordsOf = (block: DecodedBlock, chain: ResolvedChain, senders: readonly Uint8Array[]): Work => {
+const wordsOf = (
+  block: DecodedBlock,
+  chain: ResolvedChain,
+  senders: readonly Uint8Array[],
+  fees: ResolvedFees,
+): Work => {
   const offsets = new Int32Array(block.transactions.length + 1)
   block.transactions.forEach((tx, k) => {
-    offsets[k + 1] = offsets[k] + transactionWords(tx)
+    offsets[k + 1] = offsets[k] + transactionWords(tx, fees.dataFee?.amounts[k])
   })
   const inputs = new Int32Array(offsets[block.transactions.length])
   block.transactions.forEach((tx, k) => {
-    encodeTransaction(tx, senders[k] as Uint8Array, inputs, offsets[k])
+    encodeTransaction(tx, senders[k] as Uint8Array, inputs, offsets[k], fees.dataFee?.amounts[k])
   })
   const environment = new Int32Array(BLOCK_ENV_WORDS)
-  encodeBlockEnv(block.header, chain, environment, 0)
+  encodeBlockEnv(block.header, chain, environment, 0, fees)
   return { inputs, offsets, environment }
 }
 
@@ -146,11 +156,12 @@ const foreignWordsOf = (
   block: DecodedBlock,
   chain: ResolvedChain,
   senders: readonly Uint8Array[],
-  options: ExecuteBlockOptions,
+  fees: ResolvedFees,
+  input: ChainInput,
 ): Work => ({
   ...encodeInputs(block.transactions, senders),
   environment: new Int32Array(0),
-  values: [contextOf(block, chain, options.chain ?? 'mainnet')],
+  values: [contextOf(block, chain, input, fees)],
 })
 
 export const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon' | 'byzantium' | 'london'): boolean =>

@@ -103,6 +103,14 @@ async function writeBlockFile(cwd: string): Promise<void> {
   await writeFile(join(cwd, 'block.json'), JSON.stringify(file))
 }
 
+/** The VM that docs/ethereumjs.md describes, for the examples of other documents. */
+async function writeVmFile(cwd: string): Promise<void> {
+  const [vm] = codeBlocks(texts.get('docs/ethereumjs.md') ?? '').filter(({ code }) =>
+    code.startsWith('// file: vm.mjs'),
+  )
+  await writeFile(join(cwd, 'vm.mjs'), vm?.code ?? '')
+}
+
 /** A genesis and the one block after it, which is empty. */
 async function writeChainFiles(cwd: string): Promise<void> {
   const { decodeBlock, encodeBlock, hashHeader, nextBaseFee, ommersHash, parseGenesis } = await import(
@@ -138,6 +146,7 @@ beforeAll(async () => {
   await mkdir(join(folder, 'node_modules', '@opentelemetry'))
   const api = join('node_modules', '@opentelemetry', 'api')
   await symlink(join(root, api), join(folder, api), 'junction')
+  await symlink(join(root, 'node_modules', '@ethereumjs'), join(folder, 'node_modules', '@ethereumjs'), 'junction')
 })
 
 afterAll(async () => {
@@ -177,6 +186,7 @@ describe('documents: examples', () => {
       const name = /^\/\/ file: (\S+)\n/.exec(code)?.[1] ?? `line-${line}.mjs`
       const source = language === 'ts' ? (await transform(code, { loader: 'ts', target: 'node20' })).code : code
       await writeFile(join(cwd, name), source)
+      if (code.includes("from './vm.mjs'")) await writeVmFile(cwd)
       const wanted = promised(code)
       expect(wanted, 'each console.log says in a comment what it prints').toBeDefined()
       expect((await run([name], cwd)).split('\n').slice(0, -1)).toEqual(wanted)

@@ -25,7 +25,14 @@ const rich = (count: number) =>
 describe('the machine of a worker', () => {
   const contextOf = () => {
     const { header } = decodeBlock(fileOf({ fork: 'cancun', coinbase: COINBASE, accounts: {}, transactions: [] }).block)
-    return { chainId: 1n, fork: 'cancun', header, blobGasPrice: 1n, common: undefined }
+    return {
+      chainId: 1n,
+      fork: 'cancun',
+      header,
+      blobGasPrice: 1n,
+      common: undefined,
+      fees: { priorityFeeRecipient: header.coinbase },
+    }
   }
   const fresh = async () => new Machines(packages, {}, new LocationStateManager(packages)).machineFor(contextOf())
 

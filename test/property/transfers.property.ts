@@ -9,7 +9,14 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runEthereumjs } from '../../benchmarks/ethereumjs.ts'
 import { SYSTEM_CONTRACTS } from '../../src/adapters/evm/ends.ts'
-import { createExecutor, type ExecuteBlockOptions, type Executor, type Hex, type Reward } from '../../src/index.ts'
+import {
+  createExecutor,
+  type ExecuteBlockOptions,
+  type Executor,
+  type FeeOptions,
+  type Hex,
+  type Reward,
+} from '../../src/index.ts'
 import {
   address,
   asm,
@@ -129,7 +136,22 @@ interface Generated {
   /** Who is paid by the epilogue: withdrawals from Shanghai on, rewards before the merge. */
   readonly paid?: readonly (readonly [Hex, bigint])[]
   readonly workers: number
+  readonly fees?: FeeOptions
 }
+
+/** Vaults among the accounts that the block is about. */
+const fees: fc.Arbitrary<FeeOptions> = fc
+  .record(
+    {
+      baseFeeRecipient: fc.constantFrom<Hex>(...SENDERS, COINBASE, ...ABSENT, CHILD, CONTRACTS.halver),
+      priorityFeeRecipient: fc.constantFrom<Hex>(...SENDERS, COINBASE, ...ABSENT, CHILD),
+      recipient: fc.constantFrom<Hex>(...SENDERS, COINBASE, ...ABSENT, CHILD, CONTRACTS.forwarder),
+    },
+    { requiredKeys: [] },
+  )
+  .map(({ recipient, ...rest }) =>
+    recipient === undefined ? rest : { ...rest, dataFee: { recipient, of: (_, k) => BigInt(k % 5) } },
+  )
 
 const blocks: fc.Arbitrary<Generated> = fc
   .tuple(
@@ -199,14 +221,14 @@ const withdrawalsOf = (paid: readonly (readonly [Hex, bigint])[]) =>
 
 const errorOf = (ending: Ending) => ('result' in ending ? 'none' : ending)
 
-async function expectEqualEndings({ block, workers, paid }: Generated): Promise<string> {
+async function expectEqualEndings({ block, workers, paid, fees }: Generated): Promise<string> {
   const file = fileOf(block)
   const executor = executors[workers] as Executor
   const state = stateOf(file)
   const whole = paid === undefined ? {} : { only: undefined as never, rewards: rewardsOf(paid) }
   if (paid !== undefined && since(block.fork, 'shanghai'))
     Object.assign(file.block, { withdrawals: withdrawalsOf(paid) })
-  const settings: Partial<ExecuteBlockOptions> = { state, ...whole }
+  const settings: Partial<ExecuteBlockOptions> = { state, ...whole, ...(fees === undefined ? {} : { fees }) }
   const sequential = await endingOf(executor, file, { ...settings, sequential: true })
   const kept = await endingOf(executor, file, { ...settings, sequential: true, placeDiffs: true })
   for (const speculation of ['always', 'always', 'auto'] as const) {
@@ -230,6 +252,17 @@ describe('small blocks: parallel equals sequential', () => {
         endings.add(await expectEqualEndings(generated))
       }),
       { numRuns: 150 },
+    )
+    expect(endings).toContain('done')
+  })
+
+  test('the same with vaults for fees and a fee for data', async () => {
+    const endings = new Set<string>()
+    await fc.assert(
+      fc.asyncProperty(blocks, fees, async (generated, options) => {
+        endings.add(await expectEqualEndings({ ...generated, fees: options }))
+      }),
+      { numRuns: 80 },
     )
     expect(endings).toContain('done')
   })

@@ -10,6 +10,7 @@ import {
   type Block,
   type BlockHeader,
   createBlock,
+  createBlockFromRLP,
   createBlockHeader,
   genWithdrawalsTrieRoot,
   type HeaderData,
@@ -17,7 +18,7 @@ import {
 } from '@ethereumjs/block'
 import { type Common, createCustomCommon, type Hardfork, Mainnet } from '@ethereumjs/common'
 import { RLP } from '@ethereumjs/rlp'
-import { MerkleStateManager } from '@ethereumjs/statemanager'
+import { type Caches, MerkleStateManager } from '@ethereumjs/statemanager'
 import { createTx, type TypedTransaction } from '@ethereumjs/tx'
 import {
   Account,
@@ -395,10 +396,11 @@ const withdrawalsOf = (number: number) =>
     { address: address(0xc0), amount: 1n },
   ].map((payment, k) => ({ index: BigInt(4 * number + k), validatorIndex: BigInt(k), ...payment }))
 
-/** Makes the chain; takes a few seconds. */
-export async function makeForkChain(): Promise<ForkChain> {
+/** A VM at the genesis of the chain, and the hashes that its BLOCKHASH knows, by number. */
+export async function openForkVm(
+  caches?: Caches,
+): Promise<{ vm: VM; hashes: Map<bigint, Uint8Array>; common: Common; genesis: BlockHeader }> {
   const common = chainCommon()
-  const accounts = genesisAccounts()
   const hashes = new Map<bigint, Uint8Array>()
   const blockchain = {
     getBlock: async (number: bigint) => ({ hash: () => hashes.get(BigInt(number)) as Uint8Array }),
@@ -407,17 +409,28 @@ export async function makeForkChain(): Promise<ForkChain> {
   }
   const vm = await createVM({
     common,
-    stateManager: new MerkleStateManager({ common }),
+    stateManager: new MerkleStateManager({ common, ...(caches === undefined ? {} : { caches }) }),
     blockchain: blockchain as never,
     setHardfork: true,
   })
-  await fill(vm, accounts)
+  await fill(vm, genesisAccounts())
   const genesis = createBlockHeader(
     { ...GENESIS_HEADER, stateRoot: await vm.stateManager.getStateRoot() },
     { common: chainCommon(), skipConsensusFormatValidation: true },
   )
-  const headers = [genesis]
   hashes.set(0n, genesis.hash())
+  return { vm, hashes, common, genesis }
+}
+
+/** A block of the chain, with the rules of its fork. */
+export const forkBlock = (bytes: Uint8Array): Block =>
+  createBlockFromRLP(bytes, { common: chainCommon(), setHardfork: true, skipConsensusFormatValidation: true })
+
+/** Makes the chain; takes a few seconds. */
+export async function makeForkChain(): Promise<ForkChain> {
+  const { vm, hashes, genesis } = await openForkVm()
+  const accounts = genesisAccounts()
+  const headers = [genesis]
   const wallets = new Wallets()
   const children: Child[] = []
   const blocks: ForkBlock[] = []

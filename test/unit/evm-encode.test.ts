@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { BlockHeader } from '../../src/adapters/evm/block.ts'
 import { chainAtFork, resolveChain } from '../../src/adapters/evm/chain.ts'
 import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../../src/adapters/evm/encode.ts'
+import type { ResolvedFees } from '../../src/adapters/evm/feeOptions.ts'
 import type { BlockTransaction } from '../../src/adapters/evm/transaction.ts'
 
 /** `length` bytes that count up from `first`. */
@@ -136,6 +137,33 @@ describe('encodeBlockEnv', () => {
   const RANDAO = [0x23222120, 0x27262524, 0x2b2a2928, 0x2f2e2d2c, 0x33323130, 0x37363534, 0x3b3a3938, 0x3f3e3d3c]
   const COINBASE = [0x04030201, 0x08070605, 0x0c0b0a09, 0x100f0e0d, 0x14131211]
 
+  const NO_VAULTS = Array.from({ length: 10 }, () => 0)
+
+  test('vaults of fees are marked in word 3 and follow the rest', () => {
+    const header = { ...HEADER, baseFeePerGas: 7n }
+    const words = new Int32Array(BLOCK_ENV_WORDS)
+    const vault = counting(20, 0x41)
+    const chain = resolveChain(chainAtFork('london'), header)
+    const encodeFees = (fees: ResolvedFees): number[] => {
+      encodeBlockEnv(header, chain, words, 0, fees)
+      return [words[3] as number, ...words.subarray(44)]
+    }
+    const address = [0x44434241, 0x48474645, 0x4c4b4a49, 0x504f4e4d, 0x54535251]
+    const dataFee = { recipient: vault, amounts: [] }
+    expect(encodeFees({ priorityFeeRecipient: vault })).toEqual([0, ...NO_VAULTS])
+    expect(encodeFees({ priorityFeeRecipient: vault, baseFeeRecipient: vault })).toEqual([2, ...NO_VAULTS])
+    expect(encodeFees({ priorityFeeRecipient: header.coinbase, baseFeeRecipient: vault, dataFee })).toEqual([
+      ...[4 + 8, ...address, ...address],
+    ])
+  })
+
+  test('a fee for data is marked in word 1 and stands last', () => {
+    const tx: BlockTransaction = { ...PLAIN, data: counting(3, 1) }
+    const plain = [...written(transactionWords(tx), (words, at) => encodeTransaction(tx, FROM, words, at))]
+    const paying = written(transactionWords(tx, 5n), (words, at) => encodeTransaction(tx, FROM, words, at, 5n))
+    expect([...paying]).toEqual([...plain.with(1, 4).with(42, 45 + 8), 5, 0, 0, 0, 0, 0, 0, 0])
+  })
+
   test('a block of Osaka has base fee, randomness and blobs', () => {
     const header = { ...HEADER, baseFeePerGas: 0x7_0000_0008n, excessBlobGas: 0x9_0000_000an }
     expect(encode(header, chainAtFork('osaka', 0xb_0000_000cn))).toEqual([
@@ -149,6 +177,7 @@ describe('encodeBlockEnv', () => {
       ...[1, 0, 10, 9],
       ...[5007716, 0],
       ...[9, 0, 0, 0],
+      ...NO_VAULTS,
     ])
   })
 
@@ -165,6 +194,7 @@ describe('encodeBlockEnv', () => {
       ...[0, 0, 0, 0],
       ...[0, 0],
       ...[0, 0, 0, 0],
+      ...NO_VAULTS,
     ])
   })
 

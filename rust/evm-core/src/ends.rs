@@ -10,6 +10,7 @@
 //! original values, transient storage and creations are those of one call.
 
 use crate::amsterdam::Dialect;
+use crate::fees::Vaults;
 use crate::handler::{KernelError, KernelEvm, KernelHandler};
 use crate::input::Reader;
 use crate::journal::WatchedJournal;
@@ -81,7 +82,7 @@ fn call(evm: &mut Box<KernelEvm>, target: Address, data: Bytes) -> Result<(u32, 
         data,
         ..Default::default()
     });
-    let result = KernelHandler { strict: true }.run_system_call(evm)?;
+    let result = KernelHandler { strict: true, vaults: &Vaults::NONE, data_fee: U256::ZERO }.run_system_call(evm)?;
     let (status, _, _, returned, _, _) = result_parts(result);
     Ok((status, returned))
 }

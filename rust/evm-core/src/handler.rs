@@ -2,10 +2,12 @@
 //! recipient is left alone, and each frame's payer is observed before it begins.
 
 use crate::amsterdam::{self, Dialect};
+use crate::fees::{self, Vaults};
 use crate::host::{Abort, HostDb};
 use crate::journal::WatchedJournal;
 use crate::observe::flag;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 use revm::context::result::{EVMError, HaltReason, InvalidTransaction};
 use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
@@ -32,11 +34,14 @@ pub type KernelError = EVMError<Abort, InvalidTransaction>;
 
 /// `strict` compares the sender's nonce with the state; otherwise the transaction's own nonce is taken
 /// for granted and left to the host as a predicate, so that one sender's transactions run in parallel.
-pub struct KernelHandler {
+pub struct KernelHandler<'a> {
     pub strict: bool,
+    pub vaults: &'a Vaults,
+    /// What the sender pays for the transaction's data, before it runs.
+    pub data_fee: U256,
 }
 
-impl KernelHandler {
+impl KernelHandler<'_> {
     /// A frame that creates with value asks its caller's balance inside revm, unseen; ask it here before.
     fn observe_payer(evm: &mut KernelEvm, init: &FrameInit) -> Result<(), KernelError> {
         if let FrameInput::Create(inputs) = &init.frame_input {
@@ -104,6 +109,14 @@ impl KernelHandler {
         Ok(next)
     }
 
+    fn lack_of_funds(&self, balance: U256, wanted: U256) -> InvalidTransaction {
+        if self.data_fee.is_zero() {
+            return InvalidTransaction::LackOfFundForMaxFee { fee: Box::new(wanted), balance: Box::new(balance) };
+        }
+        let fee = self.data_fee;
+        format!("lack of funds ({balance}) for max fee and a data fee of {fee} ({wanted})").into()
+    }
+
     fn settle_pending(evm: &mut KernelEvm) -> Result<(), KernelError> {
         match evm.ctx.journaled_state.pending.take() {
             Some(abort) => Err(EVMError::Database(abort)),
@@ -112,7 +125,7 @@ impl KernelHandler {
     }
 }
 
-impl Handler for KernelHandler {
+impl Handler for KernelHandler<'_> {
     type Evm = KernelEvm;
     type Error = KernelError;
     type HaltReason = HaltReason;
@@ -189,13 +202,14 @@ impl Handler for KernelHandler {
         }
         validate_account_nonce_and_code(&account.account().info, tx.nonce(), false, false)?;
         let balance = *account.balance();
-        let wanted = tx.max_balance_spending()?;
+        let spending = tx.max_balance_spending()?.checked_add(self.data_fee);
+        let wanted = spending.ok_or(InvalidTransaction::OverflowPaymentInTransaction)?;
         if balance < wanted {
             journal.observe_nonce(caller);
             journal.observe_balance(caller)?;
-            return Err(InvalidTransaction::LackOfFundForMaxFee { fee: Box::new(wanted), balance: Box::new(balance) }.into());
+            return Err(self.lack_of_funds(balance, wanted).into());
         }
-        account.set_balance(calculate_caller_fee(balance, tx, block, cfg)?);
+        account.set_balance(calculate_caller_fee(balance - self.data_fee, tx, block, cfg)?);
         if tx.kind().is_call() {
             account.bump_nonce();
         }
@@ -301,11 +315,17 @@ impl Handler for KernelHandler {
     fn reward_beneficiary(&self, evm: &mut KernelEvm, result: &mut FrameResult) -> Result<(), KernelError> {
         let base_fee = evm.ctx.block.basefee() as u128;
         let price = evm.ctx.tx.effective_gas_price(base_fee);
-        let tip = if evm.ctx.cfg.spec.is_enabled_in(SpecId::LONDON) { price.saturating_sub(base_fee) } else { price };
+        let has_base_fee = evm.ctx.cfg.spec.is_enabled_in(SpecId::LONDON) && !self.vaults.keeps_base_fee;
+        let tip = if has_base_fee { price.saturating_sub(base_fee) } else { price };
         let gas = result.gas();
-        let used = gas.used().saturating_sub(gas.reservoir());
-        evm.ctx.journaled_state.fee = U256::from(tip) * U256::from(used);
-        if evm.ctx.journaled_state.dialect.burns() {
+        let used = U256::from(gas.used().saturating_sub(gas.reservoir()));
+        let journal = &mut evm.ctx.journaled_state;
+        journal.fee = U256::from(tip) * used;
+        if self.vaults.any() {
+            fees::pay(journal, self.vaults.base_fee, U256::from(base_fee) * used).map_err(EVMError::Database)?;
+            fees::pay(journal, self.vaults.data_fee, self.data_fee).map_err(EVMError::Database)?;
+        }
+        if journal.dialect.burns() {
             let beneficiary = evm.ctx.block.beneficiary();
             amsterdam::burn_rest(&mut evm.ctx.journaled_state, beneficiary).map_err(EVMError::Database)?;
         }

@@ -3,6 +3,7 @@
 //! The layout is described once, in `src/adapters/evm/encode.ts`; offsets here carry its names.
 
 use crate::amsterdam::{self, Dialect};
+use crate::fees::Vaults;
 use alloc::vec::Vec;
 use revm::context::transaction::{
     AccessList, AccessListItem, Authorization, RecoveredAuthority, RecoveredAuthorization, SignedAuthorization,
@@ -65,6 +66,18 @@ impl Reader {
 }
 
 const DATA: usize = 44;
+
+/// Bit of word 1 of a transaction: its last eight words are a fee for its data.
+const HAS_DATA_FEE: u32 = 4;
+
+/// What the sender pays for its data before anything runs; zero where the block asks for no such fee.
+#[inline(always)]
+pub fn data_fee(r: &Reader) -> U256 {
+    if r.word(1) & HAS_DATA_FEE == 0 {
+        return U256::ZERO;
+    }
+    r.u256(r.word(42) as usize - 8)
+}
 
 /// Decodes one transaction. The host has checked every range; counts and lengths are trusted.
 pub fn transaction(r: &Reader) -> TxEnv {
@@ -136,8 +149,22 @@ pub fn recover(hash: &B256, y_parity: u8, r: &[u8; 32], s: &[u8; 32]) -> Option<
     Some(Address::from_slice(&padded[12..]))
 }
 
-/// Bit of word 3 of a block environment.
+/// Bits of word 3 of a block environment.
 const NET_METERING: u32 = 1;
+const KEEPS_BASE_FEE: u32 = 2;
+const HAS_BASE_FEE_VAULT: u32 = 4;
+const HAS_DATA_FEE_VAULT: u32 = 8;
+
+/// Decodes where fees go that mainnet burns or does not know.
+pub fn vaults(r: &Reader) -> Vaults {
+    let flags = r.word(3);
+    let vault = |bit: u32, at: usize| if flags & bit != 0 { Some(r.address(at)) } else { None };
+    Vaults {
+        keeps_base_fee: flags & KEEPS_BASE_FEE != 0,
+        base_fee: vault(HAS_BASE_FEE_VAULT, 44),
+        data_fee: vault(HAS_DATA_FEE_VAULT, 49),
+    }
+}
 
 /// EIP-1283: EIP-2200's table with an SLOAD of 200. What a no-op costs is the static part of the others.
 const NET_METERING_GAS: [(GasId, u64); 5] = [

@@ -11,6 +11,7 @@ extern crate alloc;
 mod allocator;
 mod amsterdam;
 mod ends;
+mod fees;
 mod handler;
 mod host;
 mod input;
@@ -26,6 +27,7 @@ mod transfer;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use fees::Vaults;
 use handler::{KernelContext, KernelError, KernelEvm, KernelHandler};
 use host::{Abort, HostDb};
 use input::Reader;
@@ -40,6 +42,8 @@ use revm::{Context, MainBuilder};
 /// Everything an instance keeps between calls.
 struct Kernel {
     evm: Option<Box<KernelEvm>>,
+    /// Where the fees of the block go.
+    vaults: Vaults,
     output: Writer,
     /// Where the host writes transactions, blocks and messages.
     input: Vec<u32>,
@@ -56,6 +60,7 @@ fn kernel() -> &'static mut Kernel {
     unsafe {
         (*(&raw mut KERNEL)).get_or_insert_with(|| Kernel {
             evm: None,
+            vaults: Vaults::NONE,
             output: Writer::new(),
             input: Vec::new(),
             message: alloc::string::String::new(),
@@ -103,11 +108,13 @@ fn report(k: &mut Kernel) {
 #[no_mangle]
 pub unsafe extern "C" fn begin_block(block: *const u32) -> i32 {
     let k = kernel();
-    let Some(rules) = input::block(&Reader::new(block)) else {
+    let reader = Reader::new(block);
+    let Some(rules) = input::block(&reader) else {
         k.message = "the rules of this fork are not in this kernel".to_string();
         report(k);
         return INVALID;
     };
+    k.vaults = input::vaults(&reader);
     let mut database = match k.evm.take() {
         Some(evm) => evm.ctx.journaled_state.inner.database,
         None => HostDb::default(),
@@ -138,7 +145,7 @@ pub unsafe extern "C" fn execute(transaction: *const u32, strict: u32) -> i32 {
     let Some(evm) = k.evm.as_mut() else { return Abort::Fault as i32 };
     let spec = evm.ctx.cfg.spec;
     let reader = Reader::new(transaction);
-    match transfer::execute(evm, &reader, strict != 0, &mut k.output) {
+    match transfer::execute(evm, &k.vaults, &reader, strict != 0, &mut k.output) {
         Ok(true) => {
             report(k);
             return DONE;
@@ -148,7 +155,8 @@ pub unsafe extern "C" fn execute(transaction: *const u32, strict: u32) -> i32 {
     }
     evm.ctx.set_tx(input::transaction(&reader));
     evm.ctx.journaled_state.begin();
-    let result = KernelHandler { strict: strict != 0 }.run(evm);
+    let data_fee = input::data_fee(&reader);
+    let result = KernelHandler { strict: strict != 0, vaults: &k.vaults, data_fee }.run(evm);
     let done = result.and_then(|result| {
         output::observe_clearing(&mut evm.ctx.journaled_state, spec).map_err(EVMError::Database)?;
         let fee = evm.ctx.journaled_state.fee;

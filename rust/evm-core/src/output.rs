@@ -109,10 +109,10 @@ impl Writer {
         self.length += bytes.len().div_ceil(4);
     }
 
-    /// Begins the output of a success without logs and return data, with room for two accounts.
+    /// Begins the output of a success without logs and return data, with room for four accounts.
     pub fn transfer_result(&mut self, gas: u64, fee: &U256) {
         self.begin();
-        self.reserve(2 * ACCOUNT_WORDS);
+        self.reserve(4 * ACCOUNT_WORDS);
         self.set(0, 1);
         self.set_u64(1, gas);
         self.set_fee(fee);

@@ -7,23 +7,30 @@
 //! without data); later forks are not taken.
 //! `test/differential` and `npm run conformance` compare it with headers, test/property with revm's way.
 
+use crate::fees::Vaults;
 use crate::handler::KernelEvm;
 use crate::host::Abort;
-use crate::input::Reader;
+use crate::input::{self, Reader};
 use crate::observe::flag;
 use crate::output::Writer;
 use revm::context_interface::{Block, Cfg};
 use revm::database_interface::Database;
 use revm::primitives::hardfork::SpecId;
-use revm::primitives::{KECCAK_EMPTY, U256};
+use revm::primitives::{Address, KECCAK_EMPTY, U256};
 
 /// Gas of a transaction without data, lists and code.
 const GAS: u64 = 21_000;
 
 /// Writes the effects of the transaction at `r`; false where it must take the longer way.
-pub fn execute(evm: &mut KernelEvm, r: &Reader, strict: bool, w: &mut Writer) -> Result<bool, Abort> {
-    let Some(transfer) = plan(evm, r) else { return Ok(false) };
-    let Transfer { value, most, cost, fee, nonce } = transfer;
+pub fn execute(
+    evm: &mut KernelEvm,
+    vaults: &Vaults,
+    r: &Reader,
+    strict: bool,
+    w: &mut Writer,
+) -> Result<bool, Abort> {
+    let Some(transfer) = plan(evm, vaults, r) else { return Ok(false) };
+    let Transfer { value, most, cost, fee, nonce, paid } = transfer;
     let spurious_dragon = evm.ctx.cfg.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
     let database = &mut evm.ctx.journaled_state.inner.database;
     database.accounts.clear();
@@ -35,7 +42,15 @@ pub fn execute(evm: &mut KernelEvm, r: &Reader, strict: bool, w: &mut Writer) ->
         return Ok(false);
     }
     database.basic(r.address(7))?;
-    let [sender, recipient] = database.accounts.as_slice() else { return Err(Abort::Fault) };
+    let mut accounts = 2;
+    for &(vault, amount) in paid.iter().flatten() {
+        database.basic(vault)?;
+        if database.accounts[accounts].balance.checked_add(amount).is_none() {
+            return Ok(false);
+        }
+        accounts += 1;
+    }
+    let [sender, recipient, paid_vaults @ ..] = database.accounts.as_slice() else { return Err(Abort::Fault) };
     // With code there is something to run; a credit past 2^256 is revm's to refuse.
     if recipient.code_hash != KECCAK_EMPTY || recipient.balance.checked_add(value).is_none() {
         return Ok(false);
@@ -64,7 +79,17 @@ pub fn execute(evm: &mut KernelEvm, r: &Reader, strict: bool, w: &mut Writer) ->
         w.u256(&U256::ZERO);
         w.word(0);
     }
-    w.end_accounts(2);
+    for (vault, &(_, amount)) in paid_vaults.iter().zip(paid.iter().flatten()) {
+        w.account(vault.id, flag::BALANCE_WRITTEN | born(vault.existed));
+        if strict {
+            w.u256(&(vault.balance + amount));
+        } else {
+            w.u256(&amount);
+            w.u256(&U256::ZERO);
+        }
+        w.word(0);
+    }
+    w.end_accounts(accounts as u32);
     Ok(true)
 }
 
@@ -78,10 +103,12 @@ struct Transfer {
     /// What the fee recipient gets.
     fee: U256,
     nonce: u64,
+    /// What each vault gets; nothing where that is zero.
+    paid: [Option<(Address, U256)>; 2],
 }
 
 /// The transfer, if the transaction is one that needs no decision.
-fn plan(evm: &KernelEvm, r: &Reader) -> Option<Transfer> {
+fn plan(evm: &KernelEvm, vaults: &Vaults, r: &Reader) -> Option<Transfer> {
     let (cfg, block) = (&evm.ctx.cfg, &evm.ctx.block);
     let (tx_type, flags) = (r.word(0), r.word(1));
     let is_call = flags & 1 != 0;
@@ -122,14 +149,29 @@ fn plan(evm: &KernelEvm, r: &Reader) -> Option<Transfer> {
     if price < base_fee {
         return None;
     }
-    let tip = if cfg.spec.is_enabled_in(SpecId::LONDON) { price - base_fee } else { price };
+    let has_base_fee = cfg.spec.is_enabled_in(SpecId::LONDON) && !vaults.keeps_base_fee;
+    let tip = if has_base_fee { price - base_fee } else { price };
+    let data_fee = input::data_fee(r);
+    let paid = if vaults.any() { payments(vaults, product(base_fee, GAS), data_fee, r)? } else { [None; 2] };
     Some(Transfer {
         value,
-        most: product(highest, gas_limit).checked_add(value)?,
-        cost: product(price, GAS).checked_add(value)?,
+        most: product(highest, gas_limit).checked_add(value)?.checked_add(data_fee)?,
+        cost: product(price, GAS).checked_add(value)?.checked_add(data_fee)?,
         fee: product(tip, GAS),
         nonce,
+        paid,
     })
+}
+
+/// What goes to vaults; nothing where one of them is somebody else in the transaction, the other vault too.
+fn payments(vaults: &Vaults, base_fee: U256, data_fee: U256, r: &Reader) -> Option<[Option<(Address, U256)>; 2]> {
+    let party = |vault: Option<Address>| vault.is_some_and(|vault| vault == r.address(2) || vault == r.address(7));
+    let shared = vaults.base_fee.is_some() && vaults.base_fee == vaults.data_fee;
+    if shared || party(vaults.base_fee) || party(vaults.data_fee) {
+        return None;
+    }
+    let payment = |vault: Option<Address>, amount: U256| vault.filter(|_| !amount.is_zero()).map(|v| (v, amount));
+    Some([payment(vaults.base_fee, base_fee), payment(vaults.data_fee, data_fee)])
 }
 
 fn product(price: u64, gas: u64) -> U256 {

@@ -106,7 +106,7 @@ export const createAdapter = async (spec: ModuleSpec): Promise<AsyncAdapter> => 
           decoded.set(memory.place, tx)
         }
         state.begin({ memory, sender, nonce: tx.nonce })
-        const result = await runTransaction(packages, machine, state, block as Block, tx, feeRecipient)
+        const result = await runTransaction(packages, machine, state, block as Block, tx, current.fees)
         // What was thrown may have been swallowed on the way.
         if (state.aborted !== undefined || machines.thrown !== undefined) return failed(undefined)
         keepResult(memory, result, {

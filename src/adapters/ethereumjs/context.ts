@@ -2,6 +2,7 @@
 import { InvalidInputError } from '../../core/errors.ts'
 import type { BlockHeader, DecodedBlock } from '../evm/block.ts'
 import type { ChainInput, ResolvedChain } from '../evm/chain.ts'
+import type { ResolvedFees } from '../evm/feeOptions.ts'
 import { blobBaseFee } from '../evm/fees.ts'
 import { SPEC_AMSTERDAM } from '../evm/forks.ts'
 import type { BlockTransaction } from '../evm/transaction.ts'
@@ -21,6 +22,7 @@ export interface BlockContext {
   readonly header: BlockHeader
   /** Price of a unit of blob gas; absent before Cancun. */
   readonly blobGasPrice: bigint | undefined
+  readonly fees: ResolvedFees
   /** Where the chain was given as a `Common`. */
   readonly common: CommonParts | undefined
 }
@@ -37,17 +39,18 @@ const partsOf = (chain: ChainInput): CommonParts | undefined => {
 }
 
 /** @throws {InvalidInputError} UNSUPPORTED_FORK for Amsterdam, whose access lists and gas this adapter cannot tell */
-export const contextOf = ({ header }: DecodedBlock, rules: ResolvedChain, chain: ChainInput): BlockContext => {
+export const contextOf = (
+  { header }: DecodedBlock,
+  rules: ResolvedChain,
+  chain: ChainInput,
+  fees: ResolvedFees,
+): BlockContext => {
   if (rules.spec >= SPEC_AMSTERDAM) {
-    throw new InvalidInputError(
-      'UNSUPPORTED_FORK',
-      `the adapter 'ethereumjs' has no rules of ${rules.fork}; use 'revm'`,
-      {
-        fork: rules.fork,
-      },
-    )
+    const message = `the adapter 'ethereumjs' has no rules of ${rules.fork}; use 'revm'`
+    throw new InvalidInputError('UNSUPPORTED_FORK', message, { fork: rules.fork })
   }
   return {
+    fees,
     chainId: rules.chainId,
     fork: rules.fork,
     header,

@@ -14,7 +14,9 @@ import type { Account, Address } from '@ethereumjs/util'
 import type { AfterTxEvent, RunTxResult, VM } from '@ethereumjs/vm'
 import { findBlockHash } from '../../core/codes.ts'
 import { Fault } from '../../core/layout.ts'
+import type { ResolvedFees } from '../evm/feeOptions.ts'
 import type { BlockContext } from './context.ts'
+import { dataFeeAt, payVaults, takeDataFee } from './fees.ts'
 import { type AccountView, type Held, keyOf } from './held.ts'
 import type { EvmModule } from './module.ts'
 import { importKzg, type Kzg, type Packages } from './packages.ts'
@@ -305,23 +307,23 @@ export const runTransaction = async (
   state: LocationStateManager,
   block: Block,
   tx: TypedTransaction,
-  feeRecipient: number,
+  fees: ResolvedFees,
 ): Promise<RunTxResult> => {
   const sender = tx.getSenderAddress()
   const held = state.hold(sender)
+  const dataFee = dataFeeAt(fees, state.memory.place)
   // All that the checks before the call ask of the sender's balance, as one bound; they see the guess.
-  const most = mostCost(packages, vm.common, tx)
-  if (held.balance >= most) held.bound = most
-  else state.observeBalance(held)
-  // The sender's refund comes first; where it is the fee recipient too, the fee is the second of its puts.
-  let refunds = held.record === feeRecipient ? 1 : 0
+  takeDataFee(state, held, dataFee, mostCost(packages, vm.common, tx))
+  const miner = block.header.coinbase
+  const isMiner = ({ address }: Held): boolean => packages.util.equalsBytes(address, miner.bytes)
+  // The sender's refund comes first; where it is the coinbase too, the fee is the second of its puts.
+  let refunds = isMiner(held) ? 1 : 0
   let paid: Held | undefined
   state.feePut = (account) => {
-    if (account.record !== feeRecipient || paid !== undefined || refunds-- > 0) return false
+    if (!isMiner(account) || paid !== undefined || refunds-- > 0) return false
     paid = account
     return true
   }
-  const miner = block.header.coinbase
   const getAccount = state.getAccount.bind(state)
   state.getAccount = async (address: Address) => {
     // The clearing of touched accounts asks whether the fee recipient is empty, which its fee alone decides.
@@ -331,7 +333,9 @@ export const runTransaction = async (
     return getAccount(address)
   }
   try {
-    return await packages.vm.runTx(vm, { tx, block, skipHardForkValidation: true, blockGasUsed: 0n })
+    const result = await packages.vm.runTx(vm, { tx, block, skipHardForkValidation: true, blockGasUsed: 0n })
+    payVaults(packages, state, fees, result, block.header.baseFeePerGas ?? 0n, dataFee)
+    return result
   } finally {
     delete (state as Partial<LocationStateManager>).getAccount
   }

@@ -6,7 +6,8 @@
  *
  * Transaction, `transactionWords(tx)` words:
  *    0      type                       20-23  priority fee, u128     40  blob hashes
- *    1      flags: 1 to, 2 chainId     24-31  value, u256            41  authorisations
+ *    1      flags: 1 to, 2 chainId,    24-31  value, u256            41  authorisations
+ *           4 data fee
  *    2-6    from                       32-33  chainId, u64           42  words of all this
  *    7-11   to                         34-37  blob fee, u128         43  0
  *   12-13   gas limit, u64             38     data, bytes            44  data, padded to a word; then lists
@@ -14,15 +15,20 @@
  *   16-19   max fee, u128
  *   access list entry: address 5, count of keys 1, keys 8 each; blob hash: 8;
  *   authorisation: chainId 8, address 5, nonce 2, yParity 1, r 8, s 8.
+ *   With a data fee (feeOptions.ts) the last 8 words are that fee.
  *
  * Block environment, `BLOCK_ENV_WORDS` words:
  *    0-1    chainId, u64               10-11  base fee, u64          29-33  coinbase
  *    2      spec                       12-19  difficulty, u256       34     1 where excess blob gas is given
- *    3      flags: 1 EIP-1283          20-27  prevRandao             35     dialect of Amsterdam
+ *    3      flags: 1 EIP-1283,         20-27  prevRandao             35     dialect of Amsterdam
  *    4-5    number, u64                28     1 from the merge on    36-37  excess blob gas, u64
+ *           2 fees keep base fee,
+ *           4, 8 vaults are given
  *    6-7    timestamp, u64                                           38-39  blob base fee update fraction, u64
  *    8-9    gas limit, u64                                           40     most blobs, 0 where there are none
  *                                                                    41-42  slot number, u64 (EIP-7843)
+ *                                                                  44-48  vault of the base fee
+ *                                                                  49-53  vault of the data fee
  *
  * Concurrency: main thread, once a block, before any worker reads the words.
  */
@@ -30,7 +36,9 @@
 import { dialectCode } from './amsterdam.ts'
 import type { BlockHeader } from './block.ts'
 import type { ResolvedChain } from './chain.ts'
+import type { ResolvedFees } from './feeOptions.ts'
 import { SPEC_PARIS } from './forks.ts'
+import { equalBytes } from './input.ts'
 import type { AccessListEntry, BlockTransaction } from './transaction.ts'
 
 /** Words before the data of a transaction. */
@@ -41,22 +49,30 @@ const HASH_WORDS = 8
 const AUTHORIZATION_WORDS = HASH_WORDS + ADDRESS_WORDS + 2 + 1 + 2 * HASH_WORDS
 
 /** Words of a block environment. */
-export const BLOCK_ENV_WORDS = 44
+export const BLOCK_ENV_WORDS = 54
 
 /** SSTORE as only Constantinople had it (EIP-1283). */
 const NET_METERING = 1
 
+/** Where fees go: to the recipient of the priority fee, the base fee too; to a vault. */
+const KEEPS_BASE_FEE = 2
+const HAS_BASE_FEE_VAULT = 4
+const HAS_DATA_FEE_VAULT = 8
+
 const HAS_TO = 1
 const HAS_CHAIN_ID = 2
+const HAS_DATA_FEE = 4
+const FEE_WORDS = 8
 
-/** How many words a transaction takes. */
-export function transactionWords(tx: BlockTransaction): number {
+/** How many words a transaction takes, `dataFee` being what it pays for its data, if the block has such a fee. */
+export function transactionWords(tx: BlockTransaction, dataFee?: bigint): number {
   return (
     TRANSACTION_HEAD_WORDS +
     wordsOf(tx.data) +
     tx.accessList.reduce((words, entry) => words + accessWords(entry), 0) +
     tx.blobVersionedHashes.length * HASH_WORDS +
-    tx.authorizationList.length * AUTHORIZATION_WORDS
+    tx.authorizationList.length * AUTHORIZATION_WORDS +
+    (dataFee === undefined ? 0 : FEE_WORDS)
   )
 }
 
@@ -64,10 +80,16 @@ export function transactionWords(tx: BlockTransaction): number {
  * Writes one transaction; every one of its words is set, so the words need not be clear before.
  *
  * @param from - the sender, 20 bytes
- * @param words - room for `transactionWords(tx)` words from `at` on
+ * @param words - room for `transactionWords(tx, dataFee)` words from `at` on
  * @returns the word after the last one written
  */
-export function encodeTransaction(tx: BlockTransaction, from: Uint8Array, words: Int32Array, at: number): number {
+export function encodeTransaction(
+  tx: BlockTransaction,
+  from: Uint8Array,
+  words: Int32Array,
+  at: number,
+  dataFee?: bigint,
+): number {
   const { to, chainId } = tx
   words.fill(0, at, at + TRANSACTION_HEAD_WORDS)
   words[at] = tx.type
@@ -100,6 +122,10 @@ export function encodeTransaction(tx: BlockTransaction, from: Uint8Array, words:
     next = putInteger(words, next, HASH_WORDS, authorization.r)
     next = putInteger(words, next, HASH_WORDS, authorization.s)
   }
+  if (dataFee !== undefined) {
+    words[at + 1] |= HAS_DATA_FEE
+    next = putInteger(words, next, FEE_WORDS, dataFee)
+  }
   words[at + 42] = next - at
   return next
 }
@@ -110,7 +136,13 @@ export function encodeTransaction(tx: BlockTransaction, from: Uint8Array, words:
  * @param words - room for `BLOCK_ENV_WORDS` words from `at` on
  * @returns the word after the last one written
  */
-export function encodeBlockEnv(header: BlockHeader, chain: ResolvedChain, words: Int32Array, at: number): number {
+export function encodeBlockEnv(
+  header: BlockHeader,
+  chain: ResolvedChain,
+  words: Int32Array,
+  at: number,
+  fees?: ResolvedFees,
+): number {
   const { excessBlobGas } = header
   words.fill(0, at, at + BLOCK_ENV_WORDS)
   putInteger(words, at, 2, chain.chainId)
@@ -130,7 +162,25 @@ export function encodeBlockEnv(header: BlockHeader, chain: ResolvedChain, words:
   putInteger(words, at + 38, 2, BigInt(chain.blob?.baseFeeUpdateFraction ?? 0))
   words[at + 40] = chain.blob?.max ?? 0
   putInteger(words, at + 41, 2, header.slotNumber ?? 0n)
+  if (fees !== undefined) encodeFees(fees, words, at)
   return at + BLOCK_ENV_WORDS
+}
+
+function encodeFees({ priorityFeeRecipient, baseFeeRecipient, dataFee }: ResolvedFees, words: Int32Array, at: number) {
+  let flags = 0
+  if (baseFeeRecipient !== undefined) {
+    // One credit does for both fees, and that of the priority fee costs the least.
+    if (equalBytes(baseFeeRecipient, priorityFeeRecipient)) flags |= KEEPS_BASE_FEE
+    else {
+      flags |= HAS_BASE_FEE_VAULT
+      putBytes(words, at + 44, baseFeeRecipient)
+    }
+  }
+  if (dataFee !== undefined) {
+    flags |= HAS_DATA_FEE_VAULT
+    putBytes(words, at + 49, dataFee.recipient)
+  }
+  words[at + 3] |= flags
 }
 
 function wordsOf(bytes: Uint8Array): number {

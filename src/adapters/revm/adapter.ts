@@ -28,7 +28,7 @@ const FOLD_FOR_A_GUESS = 4
 const INPUT_WINDOW = 2048
 
 /** Words of an encoded block environment (adapters/evm/encode.ts). */
-const ENVIRONMENT_WORDS = 44
+const ENVIRONMENT_WORDS = 54
 
 /** Keccak-256 of nothing, as words: the hash of an account without code. The state keeps zeros for it. */
 const EMPTY_HASH = new Int32Array(

@@ -43,7 +43,7 @@ export interface TransactionResult {
   /** Gas paid for, after the refund. */
   readonly totalGasSpent: bigint
   readonly gasRefund: bigint
-  /** What the fee recipient earned, in wei. */
+  /** What the recipient of the priority fee earned, in wei; the base fee is part of it where it gets that too. */
   readonly minerValue: bigint
   /** What the sender paid for gas, in wei, the burnt part included. */
   readonly amountSpent: bigint

@@ -1,0 +1,388 @@
+/**
+ * `runBlock` of @ethereumjs/vm, on every core: its options, its result, its events, on the VM's own state manager.
+ *
+ * A block runs on a state in memory that is filled from the manager as the run asks (demandState.ts), so the manager is
+ * read by the calling thread alone and each value once. What the block did is written back under a checkpoint, and only
+ * a block that was found good in everything is committed: whatever fails, the manager is as it was.
+ *
+ * Not here: what a parallel run cannot give (sequential.ts), the shape of results (runResult.ts).
+ */
+import { type Block, createBlock } from '@ethereumjs/block'
+import type { StateManagerInterface } from '@ethereumjs/common'
+import { type RunBlockOpts, type RunBlockResult, runBlock as runSequentially, type VM } from '@ethereumjs/vm'
+import { type DecodedBlock, decodeBlock } from '../../adapters/evm/block.ts'
+import { type ResolvedChain, resolveChain } from '../../adapters/evm/chain.ts'
+import type { CommonLike } from '../../adapters/evm/forks.ts'
+import { encodeReceipt, type TransactionReceipt } from '../../adapters/evm/receipt.ts'
+import type { Hex } from '../../core/diff.ts'
+import { InvalidInputError } from '../../core/errors.ts'
+import { hexOf, readHex } from '../../core/hex.ts'
+import { DemandState, type Missed } from '../../state/demandState.ts'
+import type { BlockResult, ExecuteBlockOptions, Senders } from '../blockTypes.ts'
+import type { RunReport } from '../engine.ts'
+import { createExecutor, type Executor, type ExecutorOptions } from '../executeBlock.ts'
+import { isFrom, type PreparedBlock } from '../prepare.ts'
+import { verifyOutcome } from '../verify.ts'
+import { ManagerReader } from './managerReader.ts'
+import { type RootsOfResult, runBlockResultOf } from './runResult.ts'
+import { reasonToRunSequentially, type SequentialReason } from './sequential.ts'
+import { writeDiff } from './writeBack.ts'
+
+/** Options of @ethereumjs/vm's `RunBlockOpts`, and ours. */
+export interface ParallelRunBlockOptions
+  extends RunBlockOpts,
+    Pick<ExecuteBlockOptions, 'fees' | 'speculation' | 'sequential' | 'signal'> {
+  /** A pool that is kept between blocks (`createExecutor`); without one, each block starts its own and ends it. */
+  readonly executor?: Executor
+  /** Which EVM runs the transactions, where no executor is given. */
+  readonly adapter?: ExecutorOptions['adapter']
+  /** Workers, where no executor is given. */
+  readonly workers?: number
+  /** Milliseconds that the state manager may take to answer one question; 30,000 by default, 0 for ever. */
+  readonly stateTimeout?: number
+  /**
+   * True refuses what a parallel run cannot give (`SequentialReason`), where by default @ethereumjs/vm's own runBlock
+   * runs the block.
+   */
+  readonly onlyParallel?: boolean
+}
+
+/** The result of @ethereumjs/vm's `runBlock`, and how the block was run. */
+export interface ParallelRunBlockResult extends RunBlockResult {
+  readonly run:
+    | {
+        readonly path: 'parallel'
+        readonly report: RunReport /** Times that the block was executed. */
+        readonly passes: number
+      }
+    | { readonly path: 'sequential'; readonly reason: SequentialReason }
+}
+
+const STATE_TIMEOUT = 30_000
+
+/** States to run on, cleared from block to block: a new one would commit its pages anew. */
+const states = new WeakMap<Executor, DemandState[]>()
+
+/**
+ * Runs a block on every core with the result of @ethereumjs/vm's own `runBlock`, state manager and events included.
+ *
+ * @param vm - an @ethereumjs/vm `VM`; its state manager is read, and written once the whole block is known to be good
+ * @throws {InvalidInputError} as `executeBlock`; INVALID_OPTION where `onlyParallel` refuses the block, or its hard fork
+ *   is not the VM's
+ * @throws {BlockMismatchError} BLOCK_MISMATCH with every field of the header that differs, but in `generate` mode
+ * @throws {ParallelExecutionError} STATE_SOURCE_FAILED where the state manager rejects, hangs or answers with garbage
+ * @throws whatever the VM's blockchain says of the header, and the block of its own data, as in @ethereumjs/vm
+ *
+ * @example
+ * const result = await runBlock(vm, { block, executor })
+ */
+export const runBlock = async (vm: VM, options: ParallelRunBlockOptions): Promise<ParallelRunBlockResult> => {
+  checkOptions(vm, options)
+  const reason = reasonToRunSequentially(vm, options, options.executor?.adapter === 'ethereumjs')
+  if (reason !== undefined) return runOneByOne(vm, options, reason)
+  const executor = options.executor ?? (await createExecutor(executorOptions(options)))
+  const free = states.get(executor) ?? []
+  states.set(executor, free)
+  const state = free.pop() ?? new DemandState({ keccak256: (bytes) => executor.keccak256(bytes) })
+  try {
+    return await runInParallel(vm, options, executor, state)
+  } finally {
+    state.clear()
+    free.push(state)
+    if (options.executor === undefined) await executor.close()
+  }
+}
+
+const executorOptions = ({ adapter, workers }: ParallelRunBlockOptions): ExecutorOptions => ({
+  ...(adapter === undefined ? {} : { adapter }),
+  ...(workers === undefined ? {} : { workers }),
+})
+
+const checkOptions = (vm: VM, options: ParallelRunBlockOptions): void => {
+  const refuse = (option: string, problem: string): never => {
+    throw new InvalidInputError('INVALID_OPTION', `${option} ${problem}`, { option })
+  }
+  if (typeof vm?._emit !== 'function' || typeof vm.stateManager?.getAccount !== 'function') {
+    refuse('vm', 'is not a VM of @ethereumjs/vm')
+  }
+  if (typeof options?.block?.serialize !== 'function') refuse('block', 'is not a Block of @ethereumjs/block')
+  const { stateTimeout = STATE_TIMEOUT } = options
+  if (!Number.isFinite(stateTimeout) || stateTimeout < 0) refuse('stateTimeout', 'is not a number of milliseconds')
+}
+
+const runOneByOne = async (
+  vm: VM,
+  options: ParallelRunBlockOptions,
+  reason: SequentialReason,
+): Promise<ParallelRunBlockResult> => {
+  if (options.onlyParallel === true || options.fees !== undefined) {
+    const why = options.onlyParallel === true ? 'onlyParallel was asked for' : '@ethereumjs/vm knows no `fees`'
+    throw new InvalidInputError('INVALID_OPTION', `the block can only run sequentially (${reason}), and ${why}`, {
+      option: options.onlyParallel === true ? 'onlyParallel' : 'fees',
+      reason,
+    })
+  }
+  return { ...(await runSequentially(vm, options)), run: { path: 'sequential', reason } }
+}
+
+const runInParallel = async (
+  vm: VM,
+  options: ParallelRunBlockOptions,
+  executor: Executor,
+  state: DemandState,
+): Promise<ParallelRunBlockResult> => {
+  const { stateManager: manager } = vm
+  const { block } = options
+  await vm._emit('beforeBlock', block)
+  if ((options.setHardfork ?? vm['_setHardfork']) === true) {
+    vm.common.setHardforkBy({ blockNumber: block.header.number, timestamp: block.header.timestamp })
+  }
+  checkHardfork(vm, block, options)
+  const leave = await enterRoot(vm, options)
+  try {
+    await validate(vm, block, options)
+    const done = await underCheckpoint(manager, () => executeAndWrite(vm, options, executor, state))
+    await tell(vm, done.block, done.answer)
+    return done.answer
+  } catch (error) {
+    await leave()
+    throw error
+  } finally {
+    manager.originalStorageCache.clear()
+  }
+}
+
+/**
+ * Commits what `work` does to the manager, or takes it back where it fails. Reads belong in here too: a manager with
+ * caches takes what it reads outside of a checkpoint for something to write.
+ */
+const underCheckpoint = async <T>(manager: StateManagerInterface, work: () => Promise<T>): Promise<T> => {
+  await manager.checkpoint()
+  let done: T
+  try {
+    done = await work()
+  } catch (error) {
+    await manager.revert()
+    throw error
+  }
+  await manager.commit()
+  return done
+}
+
+interface Done {
+  readonly answer: ParallelRunBlockResult
+  /** With the header that `generate` asks for. */
+  readonly block: Block
+}
+
+const executeAndWrite = async (
+  vm: VM,
+  options: ParallelRunBlockOptions,
+  executor: Executor,
+  state: DemandState,
+): Promise<Done> => {
+  const { block } = options
+  const { prepared, result, passes } = await execute(vm, options, executor, state)
+  const roots = await write(vm, executor, state, prepared, result)
+  const run = { path: 'parallel', report: result.run, passes } as const
+  const answer = { ...runBlockResultOf(block, result, roots), run }
+  if (options.generate === true) return { answer, block: generate(vm, executor, block, result, roots) }
+  verifyOutcome(decodeBlock(block).header, { ...result, ...roots }, [], result.results.length)
+  return { answer, block }
+}
+
+/** As `runTx`: rules of another fork than the block's would be wrong without a word. */
+const checkHardfork = (vm: VM, block: Block, { skipHardForkValidation }: RunBlockOpts): void => {
+  const [own, wanted] = [vm.common.hardfork(), block.common.hardfork()]
+  if (skipHardForkValidation === true || own === wanted || block.transactions.length === 0) return
+  throw new InvalidInputError('INVALID_OPTION', `block has a different hardfork (${wanted}) than the vm (${own})`, {
+    option: 'block',
+  })
+}
+
+/** Goes to the root that is asked for; returns how to go back. */
+const enterRoot = async (vm: VM, { root, clearCache = true }: RunBlockOpts): Promise<() => Promise<void>> => {
+  if (root === undefined) return async () => undefined
+  const before = await vm.stateManager.getStateRoot()
+  await vm.stateManager.setStateRoot(root, clearCache)
+  return () => vm.stateManager.setStateRoot(before, clearCache)
+}
+
+/** What @ethereumjs/vm asks of a block before it runs. */
+const validate = async (vm: VM, block: Block, options: RunBlockOpts): Promise<void> => {
+  if (options.skipBlockValidation === true) return
+  if (block.header.gasLimit >= 1n << 63n) {
+    throw new InvalidInputError('UNDECODABLE_BLOCK', 'a block has a gas limit below 2^63', { field: 'gasLimit' })
+  }
+  if (options.skipHeaderValidation !== true) {
+    const { blockchain } = vm as { blockchain: { validateHeader?: (header: Block['header']) => Promise<void> } }
+    if (typeof blockchain.validateHeader !== 'function') {
+      throw new InvalidInputError(
+        'INVALID_OPTION',
+        'cannot validate header: blockchain has no `validateHeader` method',
+        { option: 'skipHeaderValidation' },
+      )
+    }
+    await blockchain.validateHeader(block.header)
+  }
+  await block.validateData(false, true, options.validateBlockSize ?? false)
+}
+
+/** A chain that is at the fork the VM is set to, whatever its own has at the block's number and time. */
+const chainOf = ({ common }: VM): CommonLike =>
+  Object.create(common, { getHardforkBy: { value: () => common.hardfork() } }) as CommonLike
+
+const rulesOf = (vm: VM, chain: CommonLike, { header }: DecodedBlock): ResolvedChain => {
+  const { depositContractAddress } = vm.common['_chainParams'] as { depositContractAddress?: string }
+  const depositContract = readHex(depositContractAddress ?? MAINNET_DEPOSITS, 20, 'depositContractAddress')
+  return { ...resolveChain(chain, header), depositContract }
+}
+
+/** Where @ethereumjs/vm looks for deposits where a chain names no contract for them. */
+const MAINNET_DEPOSITS = '0x00000000219ab540356cbb839cbe05303d7705fa'
+
+/**
+ * A block that claims nothing: what its header says of its lists is compared before (`validate`), if it is to be, and
+ * what it says of the outcome afterwards, or generated.
+ */
+const withoutClaims = ({ header, ...body }: DecodedBlock): DecodedBlock => {
+  const {
+    gasUsed: _gas,
+    logsBloom: _bloom,
+    receiptsRoot: _receipts,
+    stateRoot: _state,
+    requestsHash: _requests,
+    transactionsRoot: _transactions,
+    withdrawalsRoot: _withdrawals,
+    ommersHash: _ommers,
+    blobGasUsed: _blobs,
+    ...rest
+  } = header
+  return { ...body, header: rest }
+}
+
+/** Executes until a run meets nothing that the state lacks. */
+const execute = async (
+  vm: VM,
+  { fees, speculation, sequential, signal, stateTimeout = STATE_TIMEOUT, block }: ParallelRunBlockOptions,
+  executor: Executor,
+  state: DemandState,
+): Promise<{ prepared: PreparedBlock; result: BlockResult; passes: number }> => {
+  const decoded = withoutClaims(decodeBlock(block))
+  const common = chainOf(vm)
+  const chain = rulesOf(vm, common, decoded)
+  const wanted: ExecuteBlockOptions = {
+    state,
+    chain: common,
+    stateRoot: false,
+    senders: sendersOf(block),
+    placeDiffs: !isFrom(chain, 'byzantium'),
+    ...(fees === undefined ? {} : { fees }),
+    ...(speculation === undefined ? {} : { speculation }),
+    ...(sequential === undefined ? {} : { sequential }),
+    ...(signal === undefined ? {} : { signal }),
+  }
+  // Its size is a rule that `validate` has looked at.
+  const prepared = await executor.prepareDecoded({ block: decoded, chain, size: 0 }, wanted)
+  const reader = new ManagerReader(vm.stateManager, state, stateTimeout)
+  await reader.fill(foreseen(prepared))
+  for (let passes = 1; ; passes++) {
+    const ending = await attempt(() => executor.runPrepared(prepared, wanted))
+    const news = await reader.fill(state.takeMissed())
+    if ('result' in ending && !news) return { prepared, result: ending.result, passes }
+    if ('error' in ending && !(await mayGoOn(vm, state, ending.error)) && !news) throw ending.error
+  }
+}
+
+/** Signatures are recovered on the pool; a transaction that says itself who sent it is believed. */
+const sendersOf = ({ transactions }: Block): Senders =>
+  transactions.every((tx) => tx.isSigned() && !Object.hasOwn(tx, 'getSenderAddress'))
+    ? 'recover'
+    : transactions.map((tx) => tx.getSenderAddress().bytes)
+
+const attempt = async <T>(work: () => Promise<T>): Promise<{ readonly result: T } | { readonly error: unknown }> => {
+  try {
+    return { result: await work() }
+  } catch (error) {
+    return { error }
+  }
+}
+
+/** Whether another pass may end otherwise, though no account or slot was new: a block hash is asked for by name. */
+const mayGoOn = async (vm: VM, state: DemandState, error: unknown): Promise<boolean> => {
+  // A signal, a lost worker, a full memory: no answer of the manager changes these.
+  if (!(error instanceof InvalidInputError)) throw error
+  if (error.code !== 'MISSING_BLOCK_HASH') return false
+  const number = BigInt(error.fields['blockNumber'] as string)
+  const found = await vm.blockchain.getBlock(Number(number))
+  state.putBlockHash(number, found.hash())
+  return true
+}
+
+/** What a block's transactions touch before any code runs. */
+const foreseen = ({ block, senders }: PreparedBlock): Missed => {
+  const accounts = new Set<Hex>([hexOf(block.header.coinbase)])
+  const slots = new Map<Hex, Set<Hex>>()
+  for (const sender of senders) accounts.add(hexOf(sender))
+  for (const { to, accessList } of block.transactions) {
+    if (to !== undefined) accounts.add(hexOf(to))
+    for (const { address, storageKeys } of accessList) {
+      const name = hexOf(address)
+      accounts.add(name)
+      if (storageKeys.length > 0) slots.set(name, new Set([...(slots.get(name) ?? []), ...storageKeys.map(hexOf)]))
+    }
+  }
+  return { accounts, slots }
+}
+
+/** Writes what the block did into the manager, and reads the roots that come of it. */
+const write = async (
+  { stateManager: manager }: VM,
+  executor: Executor,
+  state: DemandState,
+  { chain }: PreparedBlock,
+  { stateDiff, placeDiffs, receipts, receiptsRoot }: BlockResult,
+): Promise<RootsOfResult> => {
+  const codes = new Map([...stateDiff.codes, ...(placeDiffs ?? []).flatMap((place) => [...place.stateDiff.codes])])
+  const codeOf = (hash: Hex): Uint8Array => codes.get(hash) ?? state.getCode(hash) ?? new Uint8Array(0)
+  if (isFrom(chain, 'byzantium')) {
+    await writeDiff(manager, stateDiff, codeOf)
+    return { stateRoot: await manager.getStateRoot(), receiptsRoot: receiptsRoot as Uint8Array, receipts }
+  }
+  // Receipts hold the root after each transaction.
+  const rooted: TransactionReceipt[] = []
+  for (const { place, stateDiff: part } of placeDiffs ?? []) {
+    await writeDiff(manager, part, codeOf)
+    const receipt = receipts[place - 1]
+    if (receipt !== undefined) rooted.push({ ...receipt, stateRoot: await manager.getStateRoot() })
+  }
+  const encoded = rooted.map((receipt) => encodeReceipt(receipt, receipt.txType) as Uint8Array)
+  return { stateRoot: await manager.getStateRoot(), receiptsRoot: executor.orderedRoot(encoded), receipts: rooted }
+}
+
+/** The block with what it did in its header. */
+const generate = (
+  vm: VM,
+  executor: Executor,
+  block: Block,
+  { logsBloom, gasUsed, requestsHash }: BlockResult,
+  { stateRoot, receiptsRoot }: RootsOfResult,
+): Block => {
+  const transactionsTrie = executor.orderedRoot(block.transactions.map((tx) => tx.serialize()))
+  const generated = { stateRoot, logsBloom, gasUsed, receiptTrie: receiptsRoot, transactionsTrie, requestsHash }
+  return createBlock({ ...block, header: { ...block.header, ...generated } } as never, { common: vm.common })
+}
+
+/**
+ * Tells listeners of every transaction, in order, and of the block. A listener that throws is told to the caller, as in
+ * @ethereumjs/vm; the state is written by then.
+ */
+const tell = async (vm: VM, block: Block, { run: _run, ...result }: ParallelRunBlockResult): Promise<void> => {
+  if (vm.events.listenerCount('beforeTx') + vm.events.listenerCount('afterTx') > 0) {
+    for (const [k, transaction] of block.transactions.entries()) {
+      await vm._emit('beforeTx', transaction)
+      await vm._emit('afterTx', { transaction, ...result.results[k] })
+    }
+  }
+  await vm._emit('afterBlock', { ...result, block })
+}

@@ -1,0 +1,37 @@
+/**
+ * Writes a difference into an @ethereumjs state manager, which has a checkpoint open: whoever opened it commits or
+ * reverts, so that half a difference is never seen.
+ */
+import type { StateManagerInterface } from '@ethereumjs/common'
+import { Account, Address, unpadBytes } from '@ethereumjs/util'
+import type { AccountDiff, Hex, StateDiff } from '../../core/diff.ts'
+import { readHex } from '../../core/hex.ts'
+
+/** @param codeOf - the code that belongs to a hash; nothing for the hash of nothing */
+export const writeDiff = async (
+  manager: StateManagerInterface,
+  { accounts }: Pick<StateDiff, 'accounts'>,
+  codeOf: (hash: Hex) => Uint8Array,
+): Promise<void> => {
+  for (const change of accounts) await writeAccount(manager, change, codeOf)
+}
+
+const writeAccount = async (
+  manager: StateManagerInterface,
+  { address, balance, nonce, codeHash, storage, storageCleared, deleted }: AccountDiff,
+  codeOf: (hash: Hex) => Uint8Array,
+): Promise<void> => {
+  const name = new Address(readHex(address, 20, 'address'))
+  if (deleted) return manager.deleteAccount(name)
+  // Its storage goes with an account; a cleared one comes to be anew.
+  const before = await manager.getAccount(name)
+  if (storageCleared) await manager.clearStorage(name)
+  const account = (storageCleared ? await manager.getAccount(name) : before) ?? new Account()
+  if (balance !== undefined) account.balance = balance
+  if (nonce !== undefined) account.nonce = nonce
+  await manager.putAccount(name, account)
+  if (codeHash !== undefined) await manager.putCode(name, codeOf(codeHash))
+  for (const [key, value] of storage) {
+    await manager.putStorage(name, readHex(key, 32, 'key'), unpadBytes(readHex(value, 32, 'value')))
+  }
+}

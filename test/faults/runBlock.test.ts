@@ -1,0 +1,189 @@
+/**
+ * What `runBlock` of blockloom/ethereumjs does with bad input: typed errors with their cause, a pool that goes on, and a
+ * state manager that is as it was.
+ */
+import { Account, createAddressFromString } from '@ethereumjs/util'
+import { runBlock as plainRunBlock, type VM } from '@ethereumjs/vm'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createExecutor, runBlock } from '../../src/ethereumjs.ts'
+import type { Executor } from '../../src/index.ts'
+import { address, toHex } from '../support/evm.ts'
+import { comparable } from '../support/runBlockResult.ts'
+import { COUNTING, MIXED, smallBlock, smallVm } from '../support/smallVm.ts'
+
+let executor: Executor
+beforeAll(async () => {
+  executor = await createExecutor({ workers: 2, memoryLimit: 64 * 2 ** 20 })
+})
+afterAll(() => executor.close())
+
+const GENERATE = { generate: true, skipBlockValidation: true } as const
+const rootOf = async (vm: VM): Promise<string> => toHex(await vm.stateManager.getStateRoot())
+
+/** Expects an error, the manager's root as it was, and the next block to run. */
+async function expectRefused(vm: VM, run: () => Promise<unknown>, error: Record<string, unknown>, repair?: () => void) {
+  const before = await rootOf(vm)
+  await expect(run()).rejects.toMatchObject(error)
+  repair?.()
+  expect(await rootOf(vm)).toBe(before)
+  const { vm: other, block } = await fresh()
+  expect((await runBlock(other, { ...GENERATE, block, executor })).run.path).toBe('parallel')
+}
+
+async function fresh() {
+  const vm = await smallVm()
+  return { vm, block: smallBlock(vm, MIXED) }
+}
+
+describe('runBlock', () => {
+  test('is what @ethereumjs/vm does, in both modes, and validates by default', async () => {
+    const [ours, theirs] = [await fresh(), await fresh()]
+    const events: unknown[] = []
+    theirs.vm.events.on('afterBlock', ({ block }) => events.push(block))
+    const expected = await plainRunBlock(theirs.vm, { ...GENERATE, block: theirs.block })
+    ours.vm.events.on('afterBlock', ({ block }) => events.push(block))
+    const result = await runBlock(ours.vm, { ...GENERATE, block: ours.block, executor })
+    expect(comparable(result)).toEqual(comparable(expected))
+    const [wanted, made] = events as [typeof ours.block, typeof ours.block]
+    expect(toHex(made.hash())).toBe(toHex(wanted.hash()))
+    // The generated block is valid on the state before it.
+    const again = await smallVm()
+    const checked = await runBlock(again, { block: made, executor })
+    expect(toHex(checked.stateRoot)).toBe(toHex(expected.stateRoot))
+    expect(await rootOf(again)).toBe(toHex(expected.stateRoot))
+  })
+
+  test('a pool of its own is ended with the block', async () => {
+    const { vm, block } = await fresh()
+    const { run } = await runBlock(vm, { ...GENERATE, block, workers: 1 })
+    expect(run).toMatchObject({ path: 'parallel', report: { workers: 1 } })
+  })
+
+  test('transactions run on @ethereumjs/evm where the pool does', async () => {
+    const [ours, theirs] = [await fresh(), await fresh()]
+    const pool = await createExecutor({ adapter: 'ethereumjs', workers: 2, memoryLimit: 64 * 2 ** 20 })
+    try {
+      const result = await runBlock(ours.vm, { ...GENERATE, block: ours.block, executor: pool, onlyParallel: true })
+      expect(comparable(result)).toEqual(
+        comparable(await plainRunBlock(theirs.vm, { ...GENERATE, block: theirs.block })),
+      )
+    } finally {
+      await pool.close()
+    }
+  })
+
+  test('fees go to vaults', async () => {
+    const { vm, block } = await fresh()
+    const vault = address(0xf1)
+    const { gasUsed } = await runBlock(vm, { ...GENERATE, block, executor, fees: { baseFeeRecipient: vault } })
+    expect((await vm.stateManager.getAccount(createAddressFromString(vault)))?.balance).toBe(gasUsed * 7n)
+  })
+
+  test.each([
+    ['SKIPPED_CHECKS', { skipNonce: true }],
+    ['PREIMAGES', { reportPreimages: true }],
+  ])('what no parallel run can give is run by @ethereumjs/vm: %s', async (reason, options) => {
+    const [ours, theirs] = [await fresh(), await fresh()]
+    const expected = await plainRunBlock(theirs.vm, { ...GENERATE, ...options, block: theirs.block })
+    const result = await runBlock(ours.vm, { ...GENERATE, ...options, block: ours.block, executor })
+    expect(result.run).toEqual({ path: 'sequential', reason })
+    expect(comparable(result)).toEqual(comparable(expected))
+    await expectRefused(
+      ours.vm,
+      () => runBlock(ours.vm, { ...GENERATE, ...options, block: ours.block, executor, onlyParallel: true }),
+      { code: 'INVALID_OPTION', fields: { reason } },
+    )
+  })
+
+  test('a listener of the EVM has every step, by the sequential path', async () => {
+    const { vm, block } = await fresh()
+    let steps = 0
+    const events = vm.evm.events as unknown as { on(name: string, listener: (data: unknown) => void): void }
+    events.on('step', () => {
+      steps++
+    })
+    const { run } = await runBlock(vm, { ...GENERATE, block, executor })
+    expect(run).toEqual({ path: 'sequential', reason: 'EVM_LISTENERS' })
+    expect(steps).toBeGreaterThan(0)
+  })
+
+  test('a state root to begin from is left again where the block is refused', async () => {
+    const { vm, block } = await fresh()
+    const before = await vm.stateManager.getStateRoot()
+    await vm.stateManager.putAccount(createAddressFromString(address(0x77)), new Account(0n, 1n))
+    await expectRefused(vm, () => runBlock(vm, { skipBlockValidation: true, root: before, block, executor }), {
+      code: 'BLOCK_MISMATCH',
+    })
+  })
+})
+
+describe('bad input', () => {
+  test('a header that claims something else: BLOCK_MISMATCH with every field', async () => {
+    const { vm, block } = await fresh()
+    await expectRefused(vm, () => runBlock(vm, { skipBlockValidation: true, block, executor }), {
+      code: 'BLOCK_MISMATCH',
+      fields: { mismatches: expect.arrayContaining([expect.objectContaining({ field: 'stateRoot' })]) },
+    })
+  })
+
+  test('a transaction that is not valid: INVALID_TRANSACTION with its index', async () => {
+    const vm = await smallVm()
+    const block = smallBlock(vm, [...MIXED, { from: 2, nonce: 7 }])
+    await expectRefused(vm, () => runBlock(vm, { ...GENERATE, block, executor }), {
+      code: 'INVALID_TRANSACTION',
+      fields: { txIndex: 6 },
+    })
+  })
+
+  test('a block of another hard fork', async () => {
+    const { vm } = await fresh()
+    const block = smallBlock(await smallVm('london'), MIXED)
+    await expectRefused(vm, () => runBlock(vm, { ...GENERATE, block, executor }), { code: 'INVALID_OPTION' })
+  })
+
+  test.each([
+    ['no VM', { stateManager: {} }, undefined],
+    ['no block', undefined, {}],
+  ])('%s: INVALID_OPTION', async (_, badVm, badBlock) => {
+    const { vm, block } = await fresh()
+    const run = runBlock((badVm ?? vm) as never, { ...GENERATE, block: (badBlock ?? block) as never, executor })
+    await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
+
+  const boom = new Error('the disk is gone')
+  test.each<[string, 'getAccount' | 'getCode' | 'getStorage', (...args: never[]) => Promise<unknown>, object]>([
+    ['rejects', 'getAccount', () => Promise.reject(boom), { cause: boom }],
+    ['rejects a slot', 'getStorage', () => Promise.reject(boom), { cause: boom }],
+    ['hangs', 'getAccount', () => new Promise(() => undefined), { fields: { limit: 50 } }],
+    ['answers with no account', 'getAccount', async () => ({ balance: 1 }), {}],
+    ['has no code', 'getCode', async () => new Uint8Array(0), {}],
+    ['answers with a long slot', 'getStorage', async () => new Uint8Array(33), {}],
+    ['answers with text', 'getStorage', async () => 'zero', {}],
+  ])('a state manager that %s: STATE_SOURCE_FAILED', async (_, method, answer, error) => {
+    const { vm, block } = await fresh()
+    const manager = vm.stateManager as unknown as Record<string, unknown>
+    const original = manager[method]
+    manager[method] = answer
+    const run = () => runBlock(vm, { ...GENERATE, block, executor, stateTimeout: 50 })
+    await expectRefused(vm, run, { code: 'STATE_SOURCE_FAILED', ...error }, () => {
+      manager[method] = original
+    })
+  })
+
+  test('a state manager that fails while it is written', async () => {
+    const { vm, block } = await fresh()
+    const manager = vm.stateManager
+    const original = manager.putStorage.bind(manager)
+    manager.putStorage = async (name, key, value) => {
+      if (name.toString() === COUNTING) throw boom
+      return original(name, key, value)
+    }
+    await expectRefused(vm, () => runBlock(vm, { ...GENERATE, block, executor }), { message: boom.message })
+  })
+
+  test('a signal that is aborted', async () => {
+    const { vm, block } = await fresh()
+    const signal = AbortSignal.abort()
+    await expectRefused(vm, () => runBlock(vm, { ...GENERATE, block, executor, signal }), { code: 'ABORTED' })
+  })
+})
