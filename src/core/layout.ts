@@ -76,6 +76,11 @@ export const Control = {
   FaultMessage: 13 * PAD + 12,
   /** Length of the next sequential stretch of a fallback, in places. */
   Stretch: 13 * PAD + 13,
+  /**
+   * Where the present stretch of speculation began, plus one, in a run that may fall back; 0 where none will. Writers: main
+   * before the run, then the holder of the commit lock in a fallback. Readers: claims.
+   */
+  Wary: 13 * PAD + 16,
   /** Commits and aborts since the committer last judged the speculation. */
   JudgedCommits: 13 * PAD + 14,
   JudgedAborts: 13 * PAD + 15,

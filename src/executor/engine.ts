@@ -345,6 +345,7 @@ export class Engine {
     words[Control.AdapterFlags] = plan.adapterFlags
     words[Control.Window] = DEFAULT_WINDOW
     words[Control.Speculation] = settings.speculation === 'always' ? 1 : 0
+    words[Control.Wary] = settings.speculation === 'always' ? 0 : first + 1
     words[Control.DenseLocation] = plan.denseLocation(plan.state)
     words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
     words[Control.ArenaEnd] = words.length

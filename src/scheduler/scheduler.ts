@@ -48,6 +48,12 @@ export const LARGEST_CHUNK = 24
 /** Claims of short tasks alone are shared: a long one that is reserved would wait for all those before it. */
 const LEAST_SHARED = 4
 
+/**
+ * Places ahead of the commit cursor where speculation begins and may have to give way: a fallback throws them away, and
+ * all that a block executes must stay below twice its places (test/hostile).
+ */
+const WARY_WINDOW = 192
+
 /** Turns of an idle worker before it parks. */
 const SPINS = 400
 
@@ -118,7 +124,8 @@ export class Scheduler {
     const engine = this.engine
     const next = atomics.load(engine, Control.ExecutionIndex)
     if (next > this.#last) return -1
-    if (next - atomics.load(engine, Control.CommitIndex) >= this.#window) return -1
+    const committed = atomics.load(engine, Control.CommitIndex)
+    if (next - committed >= this.#windowAt(committed)) return -1
     if (atomics.load(engine, Control.Mode) !== Mode.Speculative) return -1
     const first = atomics.add(engine, Control.ExecutionIndex, reserve + chunk)
     const own = first + reserve
@@ -128,6 +135,12 @@ export class Scheduler {
       atomics.store(engine, word, pack(incarnationOf(engine[word]), Reserved))
     }
     return chunk > 0 && own <= this.#last ? own : -1
+  }
+
+  /** How far claims may run ahead of the commit cursor: what a fallback throws away must have been earned by commits. */
+  #windowAt(committed: number): number {
+    const wary = atomics.load(this.engine, Control.Wary)
+    return wary === 0 ? this.#window : Math.min(this.#window, WARY_WINDOW + committed - wary + 1)
   }
 
   /** True when all that was claimed is committed: the next place can be executed with everything below it final. */
@@ -266,6 +279,7 @@ export class Scheduler {
   /** Lets speculation begin again at `place`. */
   resume(place: number): void {
     const engine = this.engine
+    atomics.store(engine, Control.Wary, place + 1)
     atomics.store(engine, Control.ExecutionIndex, place)
     atomics.store(engine, Control.Mode, Mode.Speculative)
     atomics.notify(engine, Control.Mode)

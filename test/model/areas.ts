@@ -22,6 +22,7 @@ const ATOMIC_CONTROL: ReadonlySet<number> = new Set([
   Control.Drained,
   Control.BatchIndex,
   Control.Join,
+  Control.Wary,
 ])
 const ATOMIC_BLOCK: ReadonlySet<number> = new Set([WorkerBlock.Epoch, WorkerBlock.Inside])
 const ATOMIC_HEADER: ReadonlySet<number> = new Set([StateHeader.Next, StateHeader.AccountCount, StateHeader.SlotCount])

@@ -37,8 +37,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         PARTS,
-        'scheduler.advance(next)\n      this.again = !scheduler.halted()',
-        'scheduler.advance(next + 1)\n      this.again = !scheduler.halted()',
+        'this.advance(next)\n      this.again = !scheduler.halted()',
+        'this.advance(next + 1)\n      this.again = !scheduler.halted()',
       ),
     ],
     on: ['chain'],

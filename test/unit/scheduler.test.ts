@@ -76,6 +76,24 @@ describe('scheduler: claims', () => {
     expect(a.caughtUp).toBe(true)
   })
 
+  test('a run that may fall back runs ahead by what was committed since speculation began', () => {
+    const { engine, a } = two(1000, 512)
+    engine[Control.Wary] = 1 + 1
+    const ahead = () => {
+      while (a.claim(1, 0) >= 0);
+      return a.executionIndex - a.commitIndex
+    }
+    expect(ahead()).toBe(192)
+    a.advance(101)
+    expect(ahead()).toBe(292)
+    a.advance(700)
+    expect(ahead()).toBe(301)
+    // After a fallback it begins anew.
+    a.advance(750)
+    a.resume(750)
+    expect(ahead()).toBe(192)
+  })
+
   test('no claim while the run drains', () => {
     const { a, b } = two(10)
     a.drain()
