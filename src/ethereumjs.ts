@@ -1,11 +1,11 @@
 /** For teams that run @ethereumjs/vm: their own `runBlock`, opcodes, precompiles, hooks and state managers on every core. */
 export {
   defineEvmModule,
-  type EthereumjsOptions,
   type EvmHooks,
   type EvmModule,
   type EvmModuleFactory,
 } from './adapters/ethereumjs/module.ts'
+export type { EthereumjsOptions } from './adapters/ethereumjs/moduleSpec.ts'
 export type { Kzg } from './adapters/ethereumjs/packages.ts'
 export { stateManagerSource } from './adapters/ethereumjs/source.ts'
 export type { DataFee, FeeOptions } from './adapters/evm/feeOptions.ts'

@@ -5,7 +5,7 @@
  * resolves. The state is as it was: apply the result's difference to advance it.
  */
 
-import { type EthereumjsOptions, moduleSpecOf } from '../adapters/ethereumjs/module.ts'
+import { type EthereumjsOptions, moduleSpecOf } from '../adapters/ethereumjs/moduleSpec.ts'
 import { BlockGas } from '../adapters/evm/blockGas.ts'
 import { requestDataOf } from '../adapters/evm/ends.ts'
 import { SPEC_AMSTERDAM, SPEC_PRAGUE } from '../adapters/evm/forks.ts'
