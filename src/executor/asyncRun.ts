@@ -116,17 +116,15 @@ export class AsyncBlockRun extends RunParts {
     const from = scheduler.commitIndex
     let next = from
     this.recording?.commitFrom(from)
-    try {
-      for (;;) {
-        next = this.commitValid(next, anybodys)
-        if (!this.again || !(await this.#reexecute(next))) break
-        next++
-        if (this.losesAt(next)) next = await this.#fallBack(next)
-      }
-      this.settle(from, next)
-    } finally {
-      scheduler.unlock()
+    // As in blockRun.ts: what throws in here keeps the lock.
+    for (;;) {
+      next = this.commitValid(next, anybodys)
+      if (!this.again || !(await this.#reexecute(next))) break
+      next++
+      if (this.losesAt(next)) next = await this.#fallBack(next)
     }
+    this.settle(from, next)
+    scheduler.unlock()
     if (next > scheduler.last) this.announceEnd()
     return next !== from
   }

@@ -129,23 +129,21 @@ export class BlockRun extends RunParts {
     const from = scheduler.commitIndex
     let next = from
     this.recording?.commitFrom(from)
-    try {
-      for (;;) {
-        next = this.commitValid(next, anybodys)
-        if (!this.again) break
-        if (scheduler.isReserved(next)) {
-          next = this.#executeReserved(next)
-          if (scheduler.halted()) break
-          continue
-        }
-        if (!this.#reexecute(next)) break
-        next++
-        if (this.losesAt(next)) next = this.#fallBack(next)
+    // What throws in here keeps the lock: the run halts for it, and nobody may commit these places once more before.
+    for (;;) {
+      next = this.commitValid(next, anybodys)
+      if (!this.again) break
+      if (scheduler.isReserved(next)) {
+        next = this.#executeReserved(next)
+        if (scheduler.halted()) break
+        continue
       }
-      this.settle(from, next)
-    } finally {
-      scheduler.unlock()
+      if (!this.#reexecute(next)) break
+      next++
+      if (this.losesAt(next)) next = this.#fallBack(next)
     }
+    this.settle(from, next)
+    scheduler.unlock()
     if (next > scheduler.last) this.announceEnd()
     return next !== from
   }
@@ -162,10 +160,9 @@ export class BlockRun extends RunParts {
       const outcome = this.#adapter.execute(memory, this.input(next), this.inputWords(next))
       if (!this.endDirect(next, outcome)) break
       next++
-      if ((next & (ADVANCE_EVERY - 1)) === 0) {
-        this.advance(next)
-        if (scheduler.halted()) break
-      }
+      if (scheduler.halting) break
+      if ((next & (ADVANCE_EVERY - 1)) === 0) this.advance(next)
+      else scheduler.pass(next)
     } while (next <= scheduler.last && scheduler.isReserved(next))
     return next
   }

@@ -422,8 +422,8 @@ export class Engine {
     }
     if (halt === Halt.Signal)
       throw new AbortedError('ABORTED', 'the run was aborted by its signal', {}, { ...details, cause: signal?.reason })
+    if (halt === Halt.StateFull) throw new StateFull()
     if (halt === Halt.Capacity) {
-      if (words[Control.FaultCode] === 1) throw new StateFull()
       const limit = words.length * 4
       throw new CapacityError(
         'CAPACITY',

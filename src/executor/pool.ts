@@ -342,10 +342,10 @@ export class WorkerPool {
     }, WATCH)
   }
 
-  /** Ends workers that do not come back; which of them it is cannot be known from outside. */
+  /** Ends workers that do not come back. */
   #giveUp(serving: readonly Member[]): void {
     for (const member of serving) {
-      if (member.ended) continue
+      if (member.ended || !this.#inside(member)) continue
       member.ended = true
       this.#ending.push(member.handle.terminate())
     }
@@ -366,7 +366,8 @@ export class WorkerPool {
       const cause = member.lost
       member.lost = undefined
       if (cause instanceof ParallelExecutionError) throw cause
-      if (halt === Halt.Stalled || halt === Halt.Signal) continue
+      // It was ended because it did not come back: what stopped the run is the reason.
+      if (halt !== Halt.None && halt !== Halt.WorkerLost) continue
       throw new WorkerLostError(
         'WORKER_LOST',
         'a worker ended while a block ran; the pool has replaced it',

@@ -11,7 +11,7 @@ import { isKnown } from '../core/cold.ts'
 import { type Adapter, Outcome } from '../core/contracts.ts'
 import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
 import { incarnationOf } from '../core/status.ts'
-import type { LocationTable } from '../core/table.ts'
+import { type LocationTable, StateHeader } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { Mode as RecordedMode } from '../records/events.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
@@ -88,6 +88,7 @@ export abstract class RunParts {
     this.memory.beginRun()
     this.oracle.beginRun()
     this.scheduler.beginRun()
+    this.scheduler.mayReserve = this.memory.state[StateHeader.Known] === 0
     this.recording?.begin()
   }
 
@@ -293,6 +294,7 @@ export abstract class RunParts {
     if (outcome !== Outcome.Done) return this.complain(place, outcome)
     if (!isPublished) return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
     this.scheduler.executed(place)
+    this.engine[Control.JudgedCommits]++
     if (!this.#isEnd(place)) this.#direct++
     return true
   }
@@ -334,11 +336,10 @@ export abstract class RunParts {
     return next
   }
 
-  /** Looks at the run now and then in a stretch. False when it halts. */
+  /** Tells each place of a stretch, for whoever watches and aborts: places can be long. False when the run halts. */
   protected goesOn(place: number): boolean {
-    if ((place & 63) !== 0) return true
-    if (this.scheduler.halted()) return false
-    this.scheduler.advance(place)
+    if (this.scheduler.halting) return false
+    this.scheduler.pass(place)
     return true
   }
 
@@ -376,10 +377,12 @@ export abstract class RunParts {
       if ((k & 3) === 0) engine[word] = 0
       engine[word] |= bytes[k] << ((k & 3) * 8)
     }
-    engine[Control.FaultPlace] = place
-    engine[Control.FaultCode] = code
-    engine[Control.FaultMessage] = at
-    this.scheduler.halt(Halt.Fault)
+    // Main reads it when everybody has left.
+    if (this.scheduler.halt(Halt.Fault)) {
+      engine[Control.FaultPlace] = place
+      engine[Control.FaultCode] = code
+      engine[Control.FaultMessage] = at
+    }
     return false
   }
 

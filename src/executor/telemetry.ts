@@ -92,7 +92,7 @@ export class Telemetry {
       const result = await work()
       const report = reportOf()
       if (report === undefined) return result
-      const { ms, workers, speculative, reexecuted, fallback } = report
+      const { ms, workers, speculative, direct, reexecuted, fallback } = report
       this.#duration.record(ms, kinds)
       this.#places.add(places, kinds)
       const counts: Attributes = {}
@@ -104,6 +104,7 @@ export class Telemetry {
         ...counts,
         'blockloom.workers': workers,
         'blockloom.speculative': speculative,
+        'blockloom.direct': direct,
         'blockloom.reexecuted': reexecuted,
         'blockloom.fallback': fallback,
       })

@@ -44,6 +44,12 @@ const createAdapter = async (spec: AdapterSpec): Promise<Adapter> => {
   return spec.asynchronous === true ? createAsyncTaskAdapter(spec.module) : createTaskAdapter(spec.module)
 }
 
+/** What a memory that is full is called, and why its run stops. */
+const FULL_MEMORIES: Readonly<Record<string, number>> = {
+  'Blockloom.ArenaFull': Halt.Capacity,
+  'Blockloom.TableFull': Halt.StateFull,
+}
+
 export interface WorkerApi {
   init(index: number, engine: WebAssembly.Memory, adapter: AdapterSpec): Promise<WireError | undefined>
   attach(state: number, memory: WebAssembly.Memory): void
@@ -140,11 +146,10 @@ class WorkerMain implements WorkerApi {
   #failed(engine: Int32Array, error: unknown): WireError | undefined {
     // By name: an adapter that is a module of its own has classes of its own.
     const name = error instanceof Error ? error.name : ''
-    const full = name === 'Blockloom.ArenaFull' || name === 'Blockloom.TableFull'
-    atomics.compareExchange(engine, Control.Halt, Halt.None, full ? Halt.Capacity : Halt.WorkerLost)
-    if (full) engine[Control.FaultCode] = name === 'Blockloom.TableFull' ? 1 : 0
+    const reason = FULL_MEMORIES[name] ?? Halt.WorkerLost
+    atomics.compareExchange(engine, Control.Halt, Halt.None, reason)
     atomics.notify(engine, Control.CommitIndex)
-    return full ? undefined : toWire(error, 'INVARIANT')
+    return reason === Halt.WorkerLost ? toWire(error, 'INVARIANT') : undefined
   }
 
   #run(state: number): BlockRun | AsyncBlockRun {

@@ -59,6 +59,8 @@ const SPINS = 400
 
 export class Scheduler {
   readonly engine: Words
+  /** False where the state answers late. */
+  mayReserve = true
   #last = 0
   #placeTable = 0
   #window = 0
@@ -96,6 +98,11 @@ export class Scheduler {
     return atomics.load(this.engine, Control.Halt) !== Halt.None
   }
 
+  /** `halted` by a plain load, for who asks before each place: a stale answer executes one place more. */
+  get halting(): boolean {
+    return atomics.peek(this.engine, Control.Halt) !== Halt.None
+  }
+
   /**
    * True when a worker should claim or execute nothing more: the run halts or drains. Plain loads: asked
    * before each place, and a stale answer executes one place more, which a halt or a fallback discards.
@@ -105,10 +112,11 @@ export class Scheduler {
     return atomics.peek(engine, Control.Halt) !== Halt.None || atomics.peek(engine, Control.Mode) !== Mode.Speculative
   }
 
-  /** Stops the run. The first reason stays. */
-  halt(reason: number): void {
-    atomics.compareExchange(this.engine, Control.Halt, Halt.None, reason)
+  /** Stops the run. The first reason stays: true where it is this one. */
+  halt(reason: number): boolean {
+    const isFirst = atomics.compareExchange(this.engine, Control.Halt, Halt.None, reason) === Halt.None
     atomics.notify(this.engine, Control.CommitIndex)
+    return isFirst
   }
 
   done(): boolean {
@@ -149,9 +157,12 @@ export class Scheduler {
     return atomics.load(engine, Control.ExecutionIndex) === atomics.load(engine, Control.CommitIndex)
   }
 
-  /** True where places may be left for the committer: a run that must speculate on each of them has none. */
+  /**
+   * True where places may be left for the committer: a run that must speculate on each of them has none, nor has one
+   * whose base values come late, for the committer would wait for each alone.
+   */
   get reserves(): boolean {
-    return this.engine[Control.Speculation] === 0
+    return this.mayReserve && this.engine[Control.Speculation] === 0
   }
 
   /** Places to reserve before a claim of `chunk`: the committer's share among the workers, where tasks are short. */
@@ -231,6 +242,11 @@ export class Scheduler {
     const engine = this.engine
     atomics.store(engine, Control.CommitIndex, next)
     if (atomics.load(engine, Control.Waiting) !== 0) atomics.notify(engine, Control.CommitIndex)
+  }
+
+  /** Moves the cursor without waking anybody, where each place is told and somebody is woken now and then. */
+  pass(next: number): void {
+    atomics.store(this.engine, Control.CommitIndex, next)
   }
 
   // ---- fallback ----
