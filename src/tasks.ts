@@ -1,21 +1,35 @@
-/** Tasks over shared state: a list of functions on every core, with exactly the sequential result. */
+/** Tasks over shared state: calls of functions on every core, with exactly the sequential result. */
 export type { TaskContext, TaskFunction } from './adapters/taskGraph/adapter.ts'
-export type { TaskStore } from './adapters/taskGraph/store.ts'
-export type { Key, TaskFailure, TaskOutcome } from './core/taskCodec.ts'
-export {
-  createTaskExecutor,
-  type RunTasksOptions,
-  type RunTasksResult,
-  runTasks,
-  type TaskCall,
-  type TaskExecutor,
-  type TaskExecutorOptions,
-  type TaskResult,
-} from './executor/runTasks.ts'
+export type { RangeOptions, TaskStore } from './adapters/taskGraph/store.ts'
+export type { TaskFailure } from './core/tasks.ts'
 export {
   createKeyValueState,
-  type KeyValueChange,
-  type KeyValueDiff,
-  type KeyValueState,
-  type KeyValueStateOptions,
-} from './state/keyValueState.ts'
+  createTaskExecutor,
+  type RunTasksOptions,
+  runTasks,
+  type TaskExecutor,
+  type TaskExecutorOptions,
+} from './executor/runTasks.ts'
+export {
+  firstComeFirst,
+  longestPathFirst,
+  type SchedulableTask,
+  type SchedulingPolicy,
+} from './executor/taskSchedule.ts'
+export {
+  type DefineTasksOptions,
+  defineTasks,
+  type ModuleSource,
+  type RunTasksResult,
+  type TaskCall,
+  type TaskHints,
+  type TaskModule,
+  type TaskName,
+  type TaskResult,
+  type TaskResults,
+  type TaskStatistics,
+  type TaskTable,
+  type TaskValue,
+  type UntypedTasks,
+} from './executor/taskTypes.ts'
+export type { KeyValueChange, KeyValueDiff, KeyValueState, KeyValueStateOptions } from './state/keyValueState.ts'

@@ -10,6 +10,7 @@ import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
+import { ReadyList } from '../scheduler/ready.ts'
 import { LARGEST_CHUNK, Scheduler } from '../scheduler/scheduler.ts'
 import { SequentialMemory } from './sequential.ts'
 
@@ -45,6 +46,8 @@ export class BlockRun {
   #endExecutions = 0
   #calmClaims = CALM_CLAIMS
   #begun = false
+  /** Claims by rank, in runs with a schedule. */
+  #ready: ReadyList | undefined
 
   constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: SyncAdapter) {
     this.#engine = engine
@@ -54,6 +57,7 @@ export class BlockRun {
     this.#table = table
     this.#scheduler = new Scheduler(engine)
     this.#memory = new MVMemory(engine, table)
+    this.#memory.folder = adapter
     this.#sequential = new SequentialMemory(engine, table, this.#memory.arena)
   }
 
@@ -72,6 +76,8 @@ export class BlockRun {
     this.#memory.beginRun()
     this.#sequential.beginRun()
     this.#scheduler.beginRun()
+    const schedule = this.#engine[Control.Schedule]
+    this.#ready = schedule === 0 ? undefined : new ReadyList(this.#engine, schedule)
   }
 
   #end(): void {
@@ -104,6 +110,29 @@ export class BlockRun {
   /** This worker's share of a speculative run; returns when the block is committed or halted. */
   speculative(): void {
     this.#begin()
+    if (this.#ready === undefined) this.#inOrder()
+    else this.#byRank(this.#ready)
+    this.#end()
+  }
+
+  /** Claims single places by a schedule, with the units that they need. */
+  #byRank(ready: ReadyList): void {
+    const scheduler = this.#scheduler
+    let turn = 0
+    while (!scheduler.done() && !scheduler.halted()) {
+      const seen = atomics.load(this.#engine, Control.CommitIndex)
+      const place = ready.claim()
+      if (place >= 0) {
+        this.#execute(place)
+        ready.release(place)
+        turn = 0
+      }
+      if (this.#commitStage(true)) turn = 0
+      else if (place < 0) scheduler.idle(seen, turn++)
+    }
+  }
+
+  #inOrder(): void {
     const scheduler = this.#scheduler
     let chunk = 1
     let turn = 0
@@ -125,7 +154,6 @@ export class BlockRun {
       if (this.#commitStage(first < 0 || chunk < OWN_COMMITS)) turn = 0
       else if (first < 0) scheduler.idle(seen, turn++)
     }
-    this.#end()
   }
 
   /** Gives the adapter the block's environment before its first execution in this run. */
@@ -266,7 +294,9 @@ export class BlockRun {
     memory.markEstimates(place)
     if (!this.#scheduler.abort(place)) return this.#fault(place, Fault.Invariant, 'S2: an incarnation would wrap')
     memory.begin(place, true, true)
+    if (this.#ready?.acquire(place) === false) return false
     const outcome = this.#adapter.execute(memory, this.#input(place), this.#inputWords(place))
+    this.#ready?.release(place)
     if (outcome !== Outcome.Done) return this.#complain(place, outcome)
     memory.publish()
     this.#scheduler.executed(place)

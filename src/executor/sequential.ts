@@ -10,8 +10,9 @@
  */
 import { Arena } from '../core/arena.ts'
 import { Seen, type TaskMemory } from '../core/contracts.ts'
+import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
 import { Control, Entry, Place, Record } from '../core/layout.ts'
-import { BASE, Kind, STORED } from '../core/location.ts'
+import { BASE, Kind, locationOf, STORED } from '../core/location.ts'
 import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
 import { add256, copy, copy8, isZero8, zero8 } from '../core/words.ts'
@@ -111,6 +112,32 @@ export class SequentialMemory implements TaskMemory {
     this.fold(location, value, 0)
     add256(value, 0, value, 0, delta, at)
     this.write(location, Kind.Balance, value, 0)
+  }
+
+  exists(location: number): number {
+    const value = this.glance(location, Kind.Bytes)
+    const length = value === Seen.Base ? this.state[location + BASE[Kind.Bytes]] : this.engine[value]
+    return length < 0 ? 0 : 1
+  }
+
+  range(
+    prefix: Words,
+    bytes: number,
+    after: Words,
+    afterBytes: number,
+    visit: (record: number, present: boolean) => boolean,
+  ): boolean {
+    const { state } = this
+    let record = afterBytes < 0 ? seekKey(state, prefix, 0, bytes, false) : seekKey(state, after, 0, afterBytes, true)
+    for (; record !== 0 && hasPrefix(state, record, prefix, 0, bytes); record = nextKey(state, record)) {
+      if (!visit(record, this.exists(locationOf(record, Kind.Bytes)) === 1)) break
+    }
+    return true
+  }
+
+  /** Never called: where everything below is final, operations are applied at once (`strict`). */
+  merge(): void {
+    throw new Error('M1: a merge in a sequential run')
   }
 
   allocate(count: number): number {

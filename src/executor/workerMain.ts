@@ -15,6 +15,7 @@ import { LocationTable, TableFull } from '../core/table.ts'
 import { workerEndpoint } from '../platform/threads.ts'
 import { join, leave } from '../scheduler/joining.ts'
 import { BlockRun } from './blockRun.ts'
+import { createValueCodec } from './valueCodec.ts'
 
 /** Which adapter a worker builds, in structured-clonable terms. */
 export type AdapterSpec =
@@ -42,7 +43,8 @@ class WorkerMain implements WorkerApi {
     this.#index = index
     this.#engine = new Int32Array(engine.buffer)
     try {
-      this.#adapter = spec.kind === 'revm' ? createRevmAdapter(spec.module) : await createTaskAdapter(spec.module)
+      this.#adapter =
+        spec.kind === 'revm' ? createRevmAdapter(spec.module) : await createTaskAdapter(spec.module, createValueCodec())
       return undefined
     } catch (cause) {
       const message = `the adapter '${spec.kind}' could not be built in a worker: ${cause instanceof Error ? cause.message : String(cause)}`

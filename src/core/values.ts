@@ -1,0 +1,147 @@
+/**
+ * Values of tasks as words: a tag, then what the tag says. Equal words are equal values, so a value that is written again
+ * as it was conflicts with nobody.
+ *
+ * Numbers, booleans, short texts, bytes and lists that grow are laid out here, since a codec's general way would cost
+ * several times what they are worth (docs/tasks.md, "What it costs"); all else is the codec's. The length of a value is
+ * in bytes and counts the tag's word.
+ *
+ * ```text
+ * number   tag | 2 words, IEEE 754            text   tag | ASCII, up to 64
+ * bytes    tag | as they are                  coded  tag | what the codec made
+ * list     tag | items: length, words         true, false, null   tag
+ * ```
+ */
+import { packBytes, unpackBytes, unpackText, wordsOf } from './bytes.ts'
+import { copy } from './words.ts'
+
+type Words = Int32Array
+
+/** Turns what has no tag of its own into bytes and back. Deterministic: equal values in, equal bytes out. */
+export interface ValueCodec {
+  /** @throws TypeError for functions, symbols and whatever else cannot leave its thread */
+  encode(value: unknown): Uint8Array
+  decode(bytes: Uint8Array): unknown
+}
+
+export const ValueTag = { Bytes: 1, Number: 2, Text: 3, Coded: 4, List: 5, True: 6, False: 7, Null: 8 } as const
+
+const SHORT_TEXT = 64
+const NAN_HIGH = 0x7ff80000
+
+const double = new Float64Array(1)
+const doubleWords = new Int32Array(double.buffer)
+
+export const readNumber = (words: Words, at: number): number => {
+  doubleWords[0] = words[at]
+  doubleWords[1] = words[at + 1]
+  return double[0]
+}
+
+/** Writes a number; every NaN is the same one. */
+export const writeNumber = (value: number, words: Words, at: number): void => {
+  double[0] = value
+  words[at] = Number.isNaN(value) ? 0 : doubleWords[0]
+  words[at + 1] = Number.isNaN(value) ? NAN_HIGH : doubleWords[1]
+}
+
+/** Encodes into a scratch that the next call overwrites; decodes from anywhere. One for each owner, not re-entrant. */
+export class Values {
+  readonly #codec: ValueCodec
+  /** The last value encoded, and its length in bytes. */
+  words = new Int32Array(256)
+  length = 0
+
+  constructor(codec: ValueCodec) {
+    this.#codec = codec
+  }
+
+  /**
+   * Encodes a value to `words` and `length`.
+   *
+   * @throws TypeError for what cannot be encoded
+   */
+  encode(value: unknown): void {
+    switch (typeof value) {
+      case 'number':
+        writeNumber(value, this.words, 1)
+        return this.#tagged(ValueTag.Number, 12)
+      case 'boolean':
+        return this.#tagged(value ? ValueTag.True : ValueTag.False, 4)
+      case 'string':
+        if (this.#shortText(value)) return
+        break
+      case 'object':
+        if (value === null) return this.#tagged(ValueTag.Null, 4)
+        if (value instanceof Uint8Array && Object.getPrototypeOf(value) === Uint8Array.prototype) {
+          return this.#bytes(value, ValueTag.Bytes)
+        }
+    }
+    this.#bytes(this.#codec.encode(value), ValueTag.Coded)
+  }
+
+  decode(words: Words, at: number, length: number): unknown {
+    const bytes = length - 4
+    switch (words[at]) {
+      case ValueTag.Number:
+        return readNumber(words, at + 1)
+      case ValueTag.Text:
+        return unpackText(words, at + 1, bytes)
+      case ValueTag.Bytes:
+        return unpackBytes(words, at + 1, bytes)
+      case ValueTag.True:
+        return true
+      case ValueTag.False:
+        return false
+      case ValueTag.Null:
+        return null
+      case ValueTag.List:
+        return this.#list(words, at + 1, wordsOf(bytes))
+      default:
+        return this.#codec.decode(unpackBytes(words, at + 1, bytes))
+    }
+  }
+
+  /** Copies the last value encoded. */
+  copyTo(words: Words, at: number): void {
+    copy(words, at, this.words, 0, wordsOf(this.length))
+  }
+
+  #tagged(tag: number, length: number): void {
+    this.words[0] = tag
+    this.length = length
+  }
+
+  #shortText(text: string): boolean {
+    const { length } = text
+    if (length > SHORT_TEXT) return false
+    const { words } = this
+    let word = 0
+    for (let k = 0; k < length; k++) {
+      const unit = text.charCodeAt(k)
+      if (unit > 127) return false
+      word |= unit << ((k & 3) * 8)
+      if ((k & 3) === 3) {
+        words[1 + (k >> 2)] = word
+        word = 0
+      }
+    }
+    if ((length & 3) !== 0) words[1 + (length >> 2)] = word
+    this.#tagged(ValueTag.Text, 4 + length)
+    return true
+  }
+
+  #bytes(bytes: Uint8Array, tag: number): void {
+    const count = 1 + wordsOf(bytes.length)
+    if (count > this.words.length) this.words = new Int32Array(count * 2)
+    packBytes(bytes, this.words, 1)
+    this.#tagged(tag, 4 + bytes.length)
+  }
+
+  #list(words: Words, from: number, count: number): unknown[] {
+    const items: unknown[] = []
+    for (let at = from; at < from + count; at += 1 + wordsOf(words[at]))
+      items.push(this.decode(words, at + 1, words[at]))
+    return items
+  }
+}
