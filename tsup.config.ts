@@ -24,6 +24,7 @@ export default defineConfig([
     entry: {
       index: 'src/index.ts',
       tasks: 'src/tasks.ts',
+      testing: 'src/testing.ts',
       evm: 'src/evm.ts',
       wasm: 'src/wasm.ts',
       cli: 'src/cli/main.ts',
@@ -52,6 +53,7 @@ export default defineConfig([
       evm: 'src/evm.ts',
       wasm: 'src/wasm.ts',
       worker: 'src/worker.ts',
+      testing: 'src/testing.ts',
     },
     dts: { only: true },
   },

@@ -1,7 +1,23 @@
 /** Tasks over shared state: calls of functions on every core, with exactly the sequential result. */
+export type {
+  AdapterAnswer,
+  AdapterHost,
+  AdapterMemory,
+  AdapterPlace,
+  CreateAdapter,
+  CustomAdapter,
+} from './adapters/custom/adapter.ts'
 export type { TaskContext, TaskFunction } from './adapters/taskGraph/adapter.ts'
 export type { RangeOptions, TaskStore } from './adapters/taskGraph/store.ts'
 export type { TaskFailure } from './core/tasks.ts'
+export {
+  type AdapterExecutor,
+  type AdapterExecutorOptions,
+  type AdapterResult,
+  createAdapterExecutor,
+  type RunAdapterOptions,
+  type RunAdapterResult,
+} from './executor/runAdapter.ts'
 export {
   createKeyValueState,
   createTaskExecutor,

@@ -130,16 +130,10 @@ export interface Complaint {
   readonly message: string
 }
 
-/** An adapter in one worker. Built from structured-clonable options by the module's `createAdapter`. */
-export interface SyncAdapter {
-  readonly kind: 'sync'
+/** What every adapter has in one worker. Built from structured-clonable options by the module's `createAdapter`. */
+interface AdapterBase {
   /** Takes the environment of the block that begins, at `environment` of the engine memory. Once a run and worker. */
   beginBlock(engine: Words, environment: number, flags: number): void
-  /**
-   * A pure function of what it reads. Input words of the place lie at `input` in the engine memory. A run has ends
-   * (place 0, and the one after the last transaction) only where its plan gives them words.
-   */
-  execute(memory: TaskMemory, input: number, words: number): Outcome
   /** What the last outcome but `Done` was about. */
   complaint(): Complaint
   /** One item of a batch that is no transaction (sender recovery); writes its answer over the input. */
@@ -163,3 +157,24 @@ export interface SyncAdapter {
   endBlock(): void
   dispose(): void
 }
+
+/** An adapter that answers at once: its worker loop never awaits. */
+export interface SyncAdapter extends AdapterBase {
+  readonly kind: 'sync'
+  /**
+   * A pure function of what it reads. Input words of the place lie at `input` in the engine memory. A run has ends
+   * (place 0, and the one after the last transaction) only where its plan gives them words.
+   */
+  execute(memory: TaskMemory, input: number, words: number): Outcome
+}
+
+/**
+ * An adapter whose executions await. Its worker executes one at a time all the same: `memory` is the incarnation's
+ * until the promise settles and nobody's afterwards, so whatever still runs then must not touch it.
+ */
+export interface AsyncAdapter extends AdapterBase {
+  readonly kind: 'async'
+  execute(memory: TaskMemory, input: number, words: number): Promise<Outcome>
+}
+
+export type Adapter = SyncAdapter | AsyncAdapter

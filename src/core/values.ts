@@ -62,22 +62,16 @@ export class Values {
    * @throws TypeError for what cannot be encoded
    */
   encode(value: unknown): void {
-    switch (typeof value) {
-      case 'number':
-        writeNumber(value, this.words, 1)
-        return this.#tagged(ValueTag.Number, 12)
-      case 'boolean':
-        return this.#tagged(value ? ValueTag.True : ValueTag.False, 4)
-      case 'string':
-        if (this.#shortText(value)) return
-        break
-      case 'object':
-        if (value === null) return this.#tagged(ValueTag.Null, 4)
-        if (value instanceof Uint8Array && Object.getPrototypeOf(value) === Uint8Array.prototype) {
-          return this.#bytes(value, ValueTag.Bytes)
-        }
+    if (typeof value === 'number') {
+      writeNumber(value, this.words, 1)
+      this.#tag(ValueTag.Number, 12)
+    } else if (typeof value === 'boolean') this.#tag(value ? ValueTag.True : ValueTag.False, 4)
+    else if (value === null) this.#tag(ValueTag.Null, 4)
+    else if (value instanceof Uint8Array && Object.getPrototypeOf(value) === Uint8Array.prototype) {
+      this.#bytes(value, ValueTag.Bytes)
+    } else if (typeof value !== 'string' || !this.#shortText(value)) {
+      this.#bytes(this.#codec.encode(value), ValueTag.Coded)
     }
-    this.#bytes(this.#codec.encode(value), ValueTag.Coded)
   }
 
   decode(words: Words, at: number, length: number): unknown {
@@ -107,7 +101,7 @@ export class Values {
     copy(words, at, this.words, 0, wordsOf(this.length))
   }
 
-  #tagged(tag: number, length: number): void {
+  #tag(tag: number, length: number): void {
     this.words[0] = tag
     this.length = length
   }
@@ -127,7 +121,7 @@ export class Values {
       }
     }
     if ((length & 3) !== 0) words[1 + (length >> 2)] = word
-    this.#tagged(ValueTag.Text, 4 + length)
+    this.#tag(ValueTag.Text, 4 + length)
     return true
   }
 
@@ -135,7 +129,7 @@ export class Values {
     const count = 1 + wordsOf(bytes.length)
     if (count > this.words.length) this.words = new Int32Array(count * 2)
     packBytes(bytes, this.words, 1)
-    this.#tagged(tag, 4 + bytes.length)
+    this.#tag(tag, 4 + bytes.length)
   }
 
   #list(words: Words, from: number, count: number): unknown[] {

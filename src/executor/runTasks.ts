@@ -51,7 +51,10 @@ export interface RunTasksOptions {
   readonly onProgress?: (committed: number) => void
 }
 
-export interface TaskExecutorOptions extends EngineOptions {}
+export interface TaskExecutorOptions extends EngineOptions {
+  /** Lets tasks return promises. A worker awaits each before it begins another; without it a promise is a failed task. */
+  readonly asynchronous?: boolean
+}
 
 type Call = TaskHints & { readonly task: string; readonly input?: unknown }
 
@@ -290,7 +293,13 @@ export const createTaskExecutor = async <M = UntypedTasks>(
       'module is the URL of a module of tasks, or its tasks if they were defined with { url: import.meta.url }'
     throw new InvalidInputError('INVALID_OPTION', message, { option: 'module' })
   }
-  return new TaskExecutor<M>(new Engine(options, { kind: 'tasks', module: address }))
+  const { asynchronous = false } = options
+  if (typeof asynchronous !== 'boolean') {
+    throw new InvalidInputError('INVALID_OPTION', `asynchronous is true or false, not ${String(asynchronous)}`, {
+      option: 'asynchronous',
+    })
+  }
+  return new TaskExecutor<M>(new Engine(options, { kind: 'tasks', module: address, asynchronous }))
 }
 
 /**

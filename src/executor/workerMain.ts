@@ -4,23 +4,33 @@
  * comlink carries only what is said once: kernel, memories, adapters. Runs start by a word and end by one.
  */
 import { expose } from 'comlink'
+import { createCustomAdapter } from '../adapters/custom/adapter.ts'
 import { createRevmAdapter } from '../adapters/revm/adapter.ts'
-import { createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
+import { createAsyncTaskAdapter, createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
 import { ArenaFull } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
-import type { SyncAdapter } from '../core/contracts.ts'
+import type { Adapter } from '../core/contracts.ts'
 import { InvalidInputError, toWire, type WireError } from '../core/errors.ts'
 import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
 import { LocationTable, TableFull } from '../core/table.ts'
 import { workerEndpoint } from '../platform/threads.ts'
 import { join, leave } from '../scheduler/joining.ts'
+import { AsyncBlockRun } from './asyncRun.ts'
 import { BlockRun } from './blockRun.ts'
 import { createValueCodec } from './valueCodec.ts'
 
 /** Which adapter a worker builds, in structured-clonable terms. */
 export type AdapterSpec =
   | { readonly kind: 'revm'; readonly module: WebAssembly.Module }
-  | { readonly kind: 'tasks'; readonly module: string }
+  | { readonly kind: 'tasks'; readonly module: string; readonly asynchronous?: boolean }
+  | { readonly kind: 'module'; readonly module: string; readonly options: unknown }
+
+const createAdapter = (spec: AdapterSpec): Adapter | Promise<Adapter> => {
+  if (spec.kind === 'revm') return createRevmAdapter(spec.module)
+  if (spec.kind === 'module') return createCustomAdapter(spec.module, spec.options)
+  const create = spec.asynchronous === true ? createAsyncTaskAdapter : createTaskAdapter
+  return create(spec.module, createValueCodec())
+}
 
 export interface WorkerApi {
   init(index: number, engine: WebAssembly.Memory, adapter: AdapterSpec): Promise<WireError | undefined>
@@ -35,16 +45,15 @@ export interface WorkerApi {
 class WorkerMain implements WorkerApi {
   #index = 0
   #engine = new Int32Array(0)
-  #adapter: SyncAdapter | undefined
+  #adapter: Adapter | undefined
   readonly #tables = new Map<number, LocationTable>()
-  readonly #runs = new Map<number, BlockRun>()
+  readonly #runs = new Map<number, BlockRun | AsyncBlockRun>()
 
   async init(index: number, engine: WebAssembly.Memory, spec: AdapterSpec): Promise<WireError | undefined> {
     this.#index = index
     this.#engine = new Int32Array(engine.buffer)
     try {
-      this.#adapter =
-        spec.kind === 'revm' ? createRevmAdapter(spec.module) : await createTaskAdapter(spec.module, createValueCodec())
+      this.#adapter = await createAdapter(spec)
       return undefined
     } catch (cause) {
       const message = `the adapter '${spec.kind}' could not be built in a worker: ${cause instanceof Error ? cause.message : String(cause)}`
@@ -70,14 +79,17 @@ class WorkerMain implements WorkerApi {
     const word = Control.WorkerBlocks + this.#index * WorkerBlock.Size + WorkerBlock.Epoch
     let seen = epoch
     for (;;) {
-      atomics.wait(engine, word, seen)
+      // What an asynchronous adapter's module keeps open (a socket, a timer) lives on between runs.
+      if (this.#adapter?.kind === 'async') await atomics.waitAsync(engine, word, seen)
+      else atomics.wait(engine, word, seen)
       seen = atomics.load(engine, word)
       if (seen === epoch) continue
       epoch = seen
       if (engine[Control.Kind] === RunKind.Messages) return undefined
       this.#wakeNext(engine, epoch)
       if (!join(engine, this.#index)) continue
-      const failed = this.#serve(engine, state)
+      const served = this.#serve(engine, state)
+      const failed = served instanceof Promise ? await served : served
       leave(engine, this.#index)
       if (failed !== undefined) return failed
     }
@@ -92,27 +104,42 @@ class WorkerMain implements WorkerApi {
     }
   }
 
-  #serve(engine: Int32Array, state: number): WireError | undefined {
+  /** A promise where the adapter is asynchronous alone. */
+  #serve(engine: Int32Array, state: number): WireError | undefined | Promise<WireError | undefined> {
     try {
-      if (engine[Control.Kind] === RunKind.Batch) this.#batch(engine)
-      else if (engine[Control.Kind] === RunKind.Sequential) this.#run(state).sequential()
-      else this.#run(state).speculative()
-      return undefined
+      if (engine[Control.Kind] === RunKind.Batch) {
+        this.#batch(engine)
+        return undefined
+      }
+      const run = this.#run(state)
+      const served = engine[Control.Kind] === RunKind.Sequential ? run.sequential() : run.speculative()
+      return served?.then(
+        () => undefined,
+        (error: unknown) => this.#failed(engine, error),
+      )
     } catch (error) {
-      const full = error instanceof ArenaFull || error instanceof TableFull
-      atomics.compareExchange(engine, Control.Halt, Halt.None, full ? Halt.Capacity : Halt.WorkerLost)
-      if (full) engine[Control.FaultCode] = error instanceof TableFull ? 1 : 0
-      atomics.notify(engine, Control.CommitIndex)
-      return full ? undefined : toWire(error, 'INVARIANT')
+      return this.#failed(engine, error)
     }
   }
 
-  #run(state: number): BlockRun {
+  #failed(engine: Int32Array, error: unknown): WireError | undefined {
+    const full = error instanceof ArenaFull || error instanceof TableFull
+    atomics.compareExchange(engine, Control.Halt, Halt.None, full ? Halt.Capacity : Halt.WorkerLost)
+    if (full) engine[Control.FaultCode] = error instanceof TableFull ? 1 : 0
+    atomics.notify(engine, Control.CommitIndex)
+    return full ? undefined : toWire(error, 'INVARIANT')
+  }
+
+  #run(state: number): BlockRun | AsyncBlockRun {
     let run = this.#runs.get(state)
     if (run === undefined) {
       const table = this.#tables.get(state)
       if (table === undefined || this.#adapter === undefined) throw new Error(`state ${state} is not attached`)
-      run = new BlockRun(this.#engine, this.#index, table, this.#adapter)
+      const adapter = this.#adapter
+      run =
+        adapter.kind === 'async'
+          ? new AsyncBlockRun(this.#engine, this.#index, table, adapter)
+          : new BlockRun(this.#engine, this.#index, table, adapter)
       this.#runs.set(state, run)
     }
     return run

@@ -20,7 +20,7 @@
 
 import { Arena } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
-import { Predicate, Seen, type SyncAdapter, type TaskMemory } from '../core/contracts.ts'
+import { type Adapter, Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
 import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
 import {
   Control,
@@ -65,7 +65,7 @@ export class MVMemory implements TaskMemory {
   strict = false
   exact = false
   /** Who applies merges; the adapter of the run. */
-  folder: SyncAdapter | undefined
+  folder: Adapter | undefined
   /** Times a reader waited for another place. */
   waits = 0
   /** Head of the chain of entries that were the first on their location; after a fallback one may be there twice. */
@@ -532,7 +532,7 @@ export class MVMemory implements TaskMemory {
   /** As `#presence`, with everything below committed. */
   #isThere(location: number, place: number): number {
     const record = this.#committed(location, place, 0)
-    return this.#holds(location, record > 0 ? record : 0)
+    return this.#holds(location, Math.max(record, 0))
   }
 
   /** Whether a record, or the base for 0, holds bytes. A merge always leaves some. */

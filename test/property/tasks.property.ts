@@ -19,13 +19,18 @@ import {
   runInOrder,
 } from '../support/program.ts'
 
-const module = new URL('../support/taskModule.mjs', import.meta.url)
+const modules = {
+  synchronous: new URL('../support/taskModule.mjs', import.meta.url),
+  asynchronous: new URL('../support/asyncTaskModule.mjs', import.meta.url),
+}
+type Loop = keyof typeof modules
 const MIB = 2 ** 20
 
-const executors = new Map<number, TaskExecutor>()
-const executorOf = async (workers: number): Promise<TaskExecutor> => {
-  const executor = executors.get(workers) ?? (await createTaskExecutor(module, { workers, memoryLimit: 64 * MIB }))
-  executors.set(workers, executor)
+const executors = new Map<string, TaskExecutor>()
+const executorOf = async (workers: number, loop: Loop = 'synchronous'): Promise<TaskExecutor> => {
+  const options = { asynchronous: loop === 'asynchronous', workers, memoryLimit: 64 * MIB }
+  const executor = executors.get(loop + workers) ?? (await createTaskExecutor(modules[loop], options))
+  executors.set(loop + workers, executor)
   return executor
 }
 afterAll(async () => {
@@ -45,10 +50,11 @@ async function expectInOrder(
   workers: number,
   start = new PlainStore(),
   speculation: 'always' | 'auto' = 'always',
+  loop: Loop = 'synchronous',
 ) {
   const state = fill(createKeyValueState({ maxBytes: 4 * MIB }), start)
   const before = contentsOf(state)
-  const executor = await executorOf(workers)
+  const executor = await executorOf(workers, loop)
   const { results, stateDiff, run } = await executor.run(callsOf(list), { state, speculation })
   const store = new PlainStore()
   store.values = new Map(start.values)
@@ -100,6 +106,32 @@ describe('tasks on the pool equal tasks in order', () => {
           // The incarnation that a task sees in a sequential stretch is another matter (tasks/incarnation.test.ts).
           const blind = list.map(withoutAgain)
           fallbacks += (await expectInOrder(blind, workers, new PlainStore(), 'auto')).fallbacks
+        },
+      ),
+      { numRuns: 12, endOnFailure: true },
+    )
+    expect(fallbacks).toBeGreaterThan(0)
+  })
+
+  test('programs that await between their operations, on the loop that awaits', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(programs, { maxLength: 60 }), workerCount, contents, async (list, workers, start) => {
+        await expectInOrder(list, workers, start, 'always', 'asynchronous')
+      }),
+      { numRuns: 150, endOnFailure: true },
+    )
+    let fallbacks = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(programs, { minLength: 300, maxLength: 600, size: 'max' }),
+        fc.integer({ min: 2, max: 4 }),
+        fc.boolean(),
+        async (list, workers, auto) => {
+          const blind = list.map(withoutAgain)
+          const run = auto
+            ? await expectInOrder(blind, workers, new PlainStore(), 'auto', 'asynchronous')
+            : await expectInOrder(list, workers, new PlainStore(), 'always', 'asynchronous')
+          fallbacks += run.fallbacks
         },
       ),
       { numRuns: 12, endOnFailure: true },

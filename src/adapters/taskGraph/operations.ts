@@ -39,7 +39,8 @@ const combine = (code: number, before: unknown, operand: unknown): Numeric => {
   const a = numeric(before, what)
   if (typeof a !== typeof b) throw new OperationError(`${what} cannot mix number and bigint`)
   if (code === Operation.Add) return (a as number) + (b as number)
-  return code === Operation.Min ? (b < a ? b : a) : b > a ? b : a
+  if (typeof a === 'number') return code === Operation.Min ? Math.min(a, Number(b)) : Math.max(a, Number(b))
+  return (code === Operation.Min) === b < a ? b : a
 }
 
 export class Operations {

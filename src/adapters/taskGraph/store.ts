@@ -125,6 +125,7 @@ class Keys {
 export class IncarnationStore implements TaskStore {
   #memory: TaskMemory
   #poisoned = false
+  #ended = false
   #keys: Keys
   readonly #keysOf = new WeakMap<LocationTable, Keys>()
   readonly #values: Values
@@ -164,6 +165,11 @@ export class IncarnationStore implements TaskStore {
     this.#poisoned = false
     if (this.#count > FEW) this.#byRecord.clear()
     this.#count = 0
+  }
+
+  /** Refuses everything from now on: the task has settled. */
+  end(): void {
+    this.#ended = true
   }
 
   /** A value was not there: whatever the task made of it does not count. */
@@ -241,6 +247,7 @@ export class IncarnationStore implements TaskStore {
   }
 
   keys(prefix: string, options: RangeOptions = {}): string[] {
+    if (this.#ended) throw new Error('the task has ended; its store cannot be used any more')
     if (this.#poisoned) this.#unwind()
     const limit = options.limit ?? Number.POSITIVE_INFINITY
     const found: string[] = []
@@ -303,6 +310,7 @@ export class IncarnationStore implements TaskStore {
   // ---- slots ----
 
   #slot(key: string): Slot {
+    if (this.#ended) throw new Error('the task has ended; its store cannot be used any more')
     if (this.#poisoned) this.#unwind()
     const record = this.#keys.record(key)
     return this.#find(record) ?? this.#make(record)

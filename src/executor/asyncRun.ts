@@ -1,0 +1,196 @@
+/**
+ * One worker's part of a run with an adapter that answers with a promise: the loop of blockRun.ts, awaiting.
+ *
+ * A worker executes one place at a time here too: it awaits each answer before it does anything else, so that two
+ * incarnations never meet in one adapter. What it waits for itself it waits for with its event loop free, since the
+ * module behind the adapter may need it. A promise that never settles is a stall: the watchdog halts the run, and the
+ * pool ends the thread, for nothing else would stop what the adapter still might do.
+ */
+import * as atomics from '../core/atomics.ts'
+import { type AsyncAdapter, Outcome } from '../core/contracts.ts'
+import { Control, Mode } from '../core/layout.ts'
+import type { LocationTable } from '../core/table.ts'
+import type { ReadyList } from '../scheduler/ready.ts'
+import { OWN_COMMITS, RunParts } from './runParts.ts'
+
+type Words = Int32Array
+
+/** Turns of an idle worker before it waits: a wake-up of an event loop takes longer than many short tasks. */
+const TURNS = 100
+/** Milliseconds of a wait that nobody need end. */
+const PARK = 1
+
+export class AsyncBlockRun extends RunParts {
+  readonly #adapter: AsyncAdapter
+
+  constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: AsyncAdapter) {
+    super(engine, workerIndex, table, adapter)
+    this.#adapter = adapter
+  }
+
+  /** The whole block on this worker alone, by the oracle. */
+  async sequential(): Promise<void> {
+    this.begin()
+    this.beginBlock()
+    await this.#runSequential(this.scheduler.first, this.scheduler.last + 1)
+    this.endSequential()
+  }
+
+  /** This worker's share of a speculative run; resolves when the block is committed or halted. */
+  async speculative(): Promise<void> {
+    this.begin()
+    if (this.ready === undefined) await this.#inOrder()
+    else await this.#byRank(this.ready)
+    this.end()
+  }
+
+  /** Claims single places by a schedule, with the units that they need. */
+  async #byRank(ready: ReadyList): Promise<void> {
+    const scheduler = this.scheduler
+    let turn = 0
+    while (!scheduler.done() && !scheduler.halted()) {
+      const seen = atomics.load(this.engine, Control.CommitIndex)
+      const place = ready.claim()
+      if (place >= 0) {
+        await this.#execute(place)
+        ready.release(place)
+        turn = 0
+      }
+      if (await this.#commitStage(true)) turn = 0
+      else if (place < 0 && turn++ >= TURNS) await this.#idle(seen)
+    }
+  }
+
+  async #inOrder(): Promise<void> {
+    const scheduler = this.scheduler
+    let chunk = 1
+    let turn = 0
+    while (!scheduler.done() && !scheduler.halted()) {
+      if (scheduler.draining) {
+        await this.#awaitSpeculation()
+        this.memory.forgetWalks()
+        continue
+      }
+      const first = scheduler.claim(chunk)
+      if (first >= 0) {
+        chunk = await this.#executeClaim(first, Math.min(first + chunk, scheduler.last + 1))
+        turn = 0
+      }
+      const seen = atomics.load(this.engine, Control.CommitIndex)
+      if (await this.#commitStage(first < 0 || chunk < OWN_COMMITS)) turn = 0
+      else if (first < 0 && turn++ >= TURNS) await this.#idle(seen)
+    }
+  }
+
+  /** Executes claimed places and returns the size of the next claim. */
+  async #executeClaim(first: number, end: number): Promise<number> {
+    const began = performance.now()
+    const waits = this.memory.waits
+    for (let place = first; place < end; place++) {
+      // Left Ready: a fallback returns the cursor below them.
+      if (this.scheduler.pausing) return 1
+      await this.#execute(place)
+      if (this.memory.waits !== waits) {
+        const fallbacks = this.fallbacks
+        await this.#commitStage(true)
+        // A fallback has run past this claim, or given the rest of it out anew (S1).
+        if (this.fallbacks !== fallbacks) return 1
+      }
+    }
+    return this.nextClaim(end - first, began, waits)
+  }
+
+  async #execute(place: number): Promise<void> {
+    const memory = this.memory
+    this.beginBlock()
+    this.countExecution(place)
+    memory.begin(place, false, false)
+    let outcome = await this.#adapter.execute(memory, this.input(place), this.inputWords(place))
+    if (outcome === Outcome.Restart) {
+      memory.begin(place, false, true)
+      outcome = await this.#adapter.execute(memory, this.input(place), this.inputWords(place))
+    }
+    this.executed(place, outcome)
+  }
+
+  /** Commits what can be committed; see blockRun.ts for why whoever lets go of the lock looks once more. */
+  async #commitStage(anybodys: boolean): Promise<boolean> {
+    let moved = false
+    while (this.scheduler.tryLock()) {
+      const more = await this.#commitLocked(anybodys)
+      moved ||= more
+      if (!this.scheduler.isCommittable() || (!anybodys && !more)) break
+    }
+    return moved
+  }
+
+  async #commitLocked(anybodys: boolean): Promise<boolean> {
+    const scheduler = this.scheduler
+    const from = scheduler.commitIndex
+    let next = from
+    try {
+      for (;;) {
+        next = this.commitValid(next, anybodys)
+        if (!this.again || !(await this.#reexecute(next))) break
+        next++
+        if (this.losesAt(next)) next = await this.#fallBack(next)
+      }
+      this.settle(from, next)
+    } finally {
+      scheduler.unlock()
+    }
+    if (next > scheduler.last) this.announceEnd()
+    return next !== from
+  }
+
+  /** Executes a place again with everything below final. False when it halted the run. */
+  async #reexecute(place: number): Promise<boolean> {
+    if (!this.beginAgain(place)) return false
+    return this.endAgain(place, await this.#adapter.execute(this.memory, this.input(place), this.inputWords(place)))
+  }
+
+  async #fallBack(from: number): Promise<number> {
+    const scheduler = this.scheduler
+    scheduler.advance(from)
+    scheduler.drain()
+    while (!scheduler.alone) {
+      if (scheduler.halted()) return from
+      // Another worker may await its adapter for long; it says that it has drained by no word of its own.
+      await atomics.waitAsync(this.engine, Control.Drained, atomics.load(this.engine, Control.Drained), PARK)
+    }
+    return this.endStretch(from, await this.#runSequential(from, this.beginStretch(from)))
+  }
+
+  /** Runs places `from` to `to` (exclusive) by the oracle; the first place not run. */
+  async #runSequential(from: number, to: number): Promise<number> {
+    const memory = this.oracle
+    for (let place = from; place < to; place++) {
+      if (!this.goesOn(place)) return place
+      memory.begin(place)
+      this.countExecution(place)
+      const outcome = await this.#adapter.execute(memory, this.input(place), this.inputWords(place))
+      if (outcome !== Outcome.Done) return this.stoppedAt(place, outcome)
+    }
+    return this.ranTo(to)
+  }
+
+  // ---- waiting with the event loop free ----
+
+  /** Waits a little for the commit cursor to leave `seen`. */
+  async #idle(seen: number): Promise<void> {
+    const { engine } = this
+    atomics.add(engine, Control.Waiting, 1)
+    await atomics.waitAsync(engine, Control.CommitIndex, seen, PARK)
+    atomics.add(engine, Control.Waiting, -1)
+  }
+
+  /** As `Scheduler.awaitSpeculation`. */
+  async #awaitSpeculation(): Promise<void> {
+    const { engine, scheduler } = this
+    atomics.add(engine, Control.Drained, 1)
+    while (scheduler.draining && !scheduler.done() && !scheduler.halted()) {
+      await atomics.waitAsync(engine, Control.Mode, Mode.Draining, 10)
+    }
+    atomics.add(engine, Control.Drained, -1)
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * What a worker's part of a run is made of, but for executing: counters, commits that need no execution, the
+ * bookkeeping of re-executions and fallbacks, faults.
+ *
+ * Two loops stand on it, one for adapters that answer at once (blockRun.ts), which never awaits, and one for adapters
+ * that answer with a promise (asyncRun.ts). The holder of the commit lock validates in order; a place that fails is
+ * executed again on the spot, strictly, and is then final.
+ */
+import * as atomics from '../core/atomics.ts'
+import { type Adapter, Outcome } from '../core/contracts.ts'
+import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
+import type { LocationTable } from '../core/table.ts'
+import { MVMemory } from '../mvmemory/mvmemory.ts'
+import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
+import { ReadyList } from '../scheduler/ready.ts'
+import { LARGEST_CHUNK, Scheduler } from '../scheduler/scheduler.ts'
+import { SequentialMemory } from './sequential.ts'
+
+type Words = Int32Array
+
+/** Aim of a claim, in milliseconds: long tasks are claimed singly, so that neighbours that conflict do not run apart. */
+const CLAIM_MILLISECONDS = 0.06
+/** Commits between two moves of the cursor: an atomic store each would be a tenth of a transfer. */
+const ADVANCE_EVERY = 16
+
+/** Claims of this size or more are of short tasks. */
+export const OWN_COMMITS = 4
+
+/** Claims without a wait after which a worker claims several places at once again. */
+const CALM_CLAIMS = 32
+
+export abstract class RunParts {
+  protected readonly engine: Words
+  protected readonly scheduler: Scheduler
+  protected readonly memory: MVMemory
+  protected readonly oracle: SequentialMemory
+  /** The commit stage stopped at a place that is to be executed again. Holder of the commit lock. */
+  protected again = false
+  protected fallbacks = 0
+  /** Claims by rank, in runs with a schedule. */
+  protected ready: ReadyList | undefined
+  readonly #index: number
+  readonly #block: number
+  readonly #base: Adapter
+  readonly #table: LocationTable
+  #executions = 0
+  #aborts = 0
+  #validations = 0
+  #deferrals = 0
+  #speculative = 0
+  #fallback = 0
+  #endExecutions = 0
+  #calmClaims = CALM_CLAIMS
+  #begun = false
+
+  constructor(engine: Words, workerIndex: number, table: LocationTable, adapter: Adapter) {
+    this.engine = engine
+    this.#index = workerIndex
+    this.#block = Control.WorkerBlocks + workerIndex * WorkerBlock.Size
+    this.#base = adapter
+    this.#table = table
+    this.scheduler = new Scheduler(engine)
+    this.memory = new MVMemory(engine, table)
+    this.memory.folder = adapter
+    this.oracle = new SequentialMemory(engine, table, this.memory.arena)
+  }
+
+  protected begin(): void {
+    this.#executions = 0
+    this.#aborts = 0
+    this.#validations = 0
+    this.#deferrals = 0
+    this.#speculative = 0
+    this.#fallback = 0
+    this.fallbacks = 0
+    this.#endExecutions = 0
+    this.#calmClaims = CALM_CLAIMS
+    this.#begun = false
+    this.#table.begin()
+    this.memory.beginRun()
+    this.oracle.beginRun()
+    this.scheduler.beginRun()
+    const schedule = this.engine[Control.Schedule]
+    this.ready = schedule === 0 ? undefined : new ReadyList(this.engine, schedule)
+  }
+
+  protected end(): void {
+    if (this.#begun) this.#base.endBlock()
+    const engine = this.engine
+    const b = this.#block
+    engine[b + WorkerBlock.Executions] = this.#executions
+    engine[b + WorkerBlock.Aborts] = this.#aborts
+    engine[b + WorkerBlock.Validations] = this.#validations
+    engine[b + WorkerBlock.Deferrals] = this.#deferrals
+    engine[b + WorkerBlock.Speculative] = this.#speculative
+    engine[b + WorkerBlock.Fallback] = this.#fallback
+    engine[b + WorkerBlock.Fallbacks] = this.fallbacks
+    engine[b + WorkerBlock.EndExecutions] = this.#endExecutions
+    engine[b + WorkerBlock.Waits] = this.memory.waits
+    engine[b + WorkerBlock.Written] = this.memory.written
+    engine[b + WorkerBlock.Inserted] = this.#table.inserted
+  }
+
+  /** Gives the adapter the block's environment before its first execution in this run. */
+  protected beginBlock(): void {
+    if (this.#begun) return
+    this.#begun = true
+    const engine = this.engine
+    this.#base.beginBlock(engine, engine[Control.Environment], engine[Control.AdapterFlags])
+  }
+
+  /** Ends a run of the oracle over the whole block. */
+  protected endSequential(): void {
+    this.oracle.settleDense(this.scheduler.last + 1)
+    this.memory.written = this.oracle.written
+    this.end()
+  }
+
+  // ---- execution ----
+
+  /** Size of the next claim after one of `count` places that began at `began`, with `waits` waits before it. */
+  protected nextClaim(count: number, began: number, waits: number): number {
+    // Where places wait for their predecessors, neighbours must run side by side: a pipeline, not blocks.
+    this.#calmClaims = this.memory.waits === waits ? this.#calmClaims + 1 : 0
+    if (this.#calmClaims < CALM_CLAIMS) return 1
+    const each = (performance.now() - began) / count
+    return Math.max(1, Math.min(LARGEST_CHUNK, 2 * count, Math.round(CLAIM_MILLISECONDS / each)))
+  }
+
+  /** Publishes a speculative execution, or leaves the place to the commit stage. */
+  protected executed(place: number, outcome: Outcome): void {
+    if (outcome === Outcome.Done) {
+      this.memory.publish()
+      this.engine[this.engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
+      this.scheduler.executed(place)
+    } else {
+      if (!this.#isEnd(place)) this.#deferrals++
+      this.scheduler.defer(place)
+    }
+  }
+
+  /** Ends are counted apart: the report's numbers are of transactions. */
+  #isEnd(place: number): boolean {
+    return place === 0 || place > this.engine[Control.Places]
+  }
+
+  protected countExecution(place: number): void {
+    if (this.#isEnd(place)) this.#endExecutions++
+    else this.#executions++
+  }
+
+  protected input(place: number): number {
+    return this.engine[this.engine[Control.InputOffsets] + place]
+  }
+
+  protected inputWords(place: number): number {
+    const offsets = this.engine[Control.InputOffsets]
+    return this.engine[offsets + place + 1] - this.engine[offsets + place]
+  }
+
+  // ---- the commit stage: holder of the commit lock ----
+
+  /**
+   * Commits places from `next` on while what they read still holds, and returns the first that is not committed.
+   * Sets `again` where that one is to be executed again by the caller.
+   */
+  protected commitValid(from: number, anybodys: boolean): number {
+    const scheduler = this.scheduler
+    let next = from
+    this.again = false
+    while (next <= scheduler.last) {
+      if (scheduler.isExecuted(next)) {
+        if (!anybodys && this.#isForeign(next)) break
+        const counted = this.#isEnd(next) ? 0 : 1
+        this.#validations += counted
+        if (this.memory.validate(next)) {
+          this.#finish(next)
+          this.#speculative += counted
+          next++
+          if ((next & (ADVANCE_EVERY - 1)) === 0) scheduler.advance(next)
+          continue
+        }
+      } else if (!scheduler.isDeferred(next)) break
+      scheduler.advance(next)
+      this.again = !scheduler.halted()
+      break
+    }
+    return next
+  }
+
+  /** Ends a turn of the commit stage that moved the cursor from `from` to `next`. */
+  protected settle(from: number, next: number): void {
+    if (next > this.scheduler.last) this.memory.settleDense(this.scheduler.last + 1)
+    if (next !== from) this.scheduler.advance(next)
+  }
+
+  #isForeign(place: number): boolean {
+    return this.engine[this.engine[Control.PlaceTable] + place * Place.Size + Place.Worker] !== this.#index
+  }
+
+  #finish(place: number): void {
+    this.memory.commit(place)
+    this.engine[Control.JudgedCommits]++
+  }
+
+  /** Throws the place's incarnation away, so that it can be executed with everything below final. False: halted. */
+  protected beginAgain(place: number): boolean {
+    this.beginBlock()
+    if (!this.#isEnd(place)) this.#aborts++
+    this.countExecution(place)
+    this.engine[Control.JudgedAborts]++
+    this.memory.markEstimates(place)
+    if (!this.scheduler.abort(place)) return this.fault(place, Fault.Invariant, 'S2: an incarnation would wrap')
+    this.memory.begin(place, true, true)
+    return this.ready?.acquire(place) ?? true
+  }
+
+  /** Commits a strict execution. False when it halted the run. */
+  protected endAgain(place: number, outcome: Outcome): boolean {
+    this.ready?.release(place)
+    if (outcome !== Outcome.Done) return this.complain(place, outcome)
+    const memory = this.memory
+    memory.publish()
+    this.scheduler.executed(place)
+    if (!memory.foldStrict(place))
+      return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
+    this.#finish(place)
+    return true
+  }
+
+  // ---- fallback ----
+
+  /** Looks at the last sample: true where speculation loses and a stretch should run sequentially from `next` on. */
+  protected losesAt(next: number): boolean {
+    const engine = this.engine
+    const commits = engine[Control.JudgedCommits]
+    if (commits < SAMPLE) return false
+    const aborts = engine[Control.JudgedAborts]
+    engine[Control.JudgedCommits] = 0
+    engine[Control.JudgedAborts] = 0
+    return engine[Control.Speculation] === 0 && speculationLoses(commits, aborts) && next <= this.scheduler.last
+  }
+
+  /** Takes back all that ran ahead of `from`; nobody else executes. Returns where the sequential stretch ends. */
+  protected beginStretch(from: number): number {
+    const { engine, scheduler } = this
+    this.fallbacks++
+    const end = scheduler.executionIndex
+    for (let place = from; place < end; place++) {
+      if (scheduler.isExecuted(place)) this.memory.withdraw(place, from)
+    }
+    this.memory.forgetWalks()
+    scheduler.reset(from, end)
+    engine[Control.Stretch] = nextStretch(engine[Control.Stretch])
+    this.oracle.written = this.memory.written
+    return Math.min(from + engine[Control.Stretch], scheduler.last + 1)
+  }
+
+  /** Lets speculation begin again at `next`, the first place that the stretch from `from` on did not run. */
+  protected endStretch(from: number, next: number): number {
+    this.memory.written = this.oracle.written
+    // An epilogue at the end of the stretch is no transaction.
+    this.#fallback += Math.min(next, this.engine[Control.Places] + 1) - from
+    this.scheduler.resume(next)
+    return next
+  }
+
+  /** Looks at the run now and then in a stretch. False when it halts. */
+  protected goesOn(place: number): boolean {
+    if ((place & 63) !== 0) return true
+    if (this.scheduler.halted()) return false
+    this.scheduler.advance(place)
+    return true
+  }
+
+  /** Ends a stretch whose last place before `to` has run. */
+  protected ranTo(to: number): number {
+    // Whoever resumes after the stretch may look at the place before its own.
+    this.scheduler.executed(to - 1)
+    this.scheduler.advance(to)
+    return to
+  }
+
+  /** Ends a stretch at a place that could not be executed. */
+  protected stoppedAt(place: number, outcome: Outcome): number {
+    this.scheduler.advance(place)
+    this.complain(place, outcome)
+    return place
+  }
+
+  // ---- faults ----
+
+  protected complain(place: number, outcome: Outcome): false {
+    if (outcome === Outcome.Blocked) return this.fault(place, Fault.Invariant, 'M1: a final place met an estimate')
+    const complaint = this.#base.complaint()
+    return this.fault(place, complaint.fault, complaint.message)
+  }
+
+  /** Stops the run with what went wrong at `place`; main makes the error. */
+  protected fault(place: number, code: number, message: string): false {
+    const engine = this.engine
+    const bytes = new TextEncoder().encode(message)
+    const at = this.memory.arena.take(1 + ((bytes.length + 3) >> 2))
+    engine[at] = bytes.length
+    for (let k = 0; k < bytes.length; k++) {
+      const word = at + 1 + (k >> 2)
+      if ((k & 3) === 0) engine[word] = 0
+      engine[word] |= bytes[k] << ((k & 3) * 8)
+    }
+    engine[Control.FaultPlace] = place
+    engine[Control.FaultCode] = code
+    engine[Control.FaultMessage] = at
+    this.scheduler.halt(Halt.Fault)
+    return false
+  }
+
+  /** Tells idle workers that the last place is committed. */
+  protected announceEnd(): void {
+    atomics.notify(this.engine, Control.CommitIndex)
+  }
+}
