@@ -54,6 +54,8 @@ export interface RunTasksOptions {
 export interface TaskExecutorOptions extends EngineOptions {
   /** Lets tasks return promises. A worker awaits each before it begins another; without it a promise is a failed task. */
   readonly asynchronous?: boolean
+  /** A module that each worker imports before the tasks: to register a loader, for one. */
+  readonly setup?: URL | string
 }
 
 type Call = TaskHints & { readonly task: string; readonly input?: unknown }
@@ -299,7 +301,12 @@ export const createTaskExecutor = async <M = UntypedTasks>(
       option: 'asynchronous',
     })
   }
-  return new TaskExecutor<M>(new Engine(options, { kind: 'tasks', module: address, asynchronous }))
+  const { setup } = options
+  if (setup !== undefined && addressOf(setup) === undefined) {
+    throw new InvalidInputError('INVALID_OPTION', 'setup is the URL of a module', { option: 'setup' })
+  }
+  const first = setup === undefined ? {} : { setup: String(setup) }
+  return new TaskExecutor<M>(new Engine(options, { kind: 'tasks', module: address, asynchronous, ...first }))
 }
 
 /**

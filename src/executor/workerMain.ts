@@ -22,14 +22,14 @@ import { createValueCodec } from './valueCodec.ts'
 /** Which adapter a worker builds, in structured-clonable terms. */
 export type AdapterSpec =
   | { readonly kind: 'revm'; readonly module: WebAssembly.Module }
-  | { readonly kind: 'tasks'; readonly module: string; readonly asynchronous?: boolean }
+  | { readonly kind: 'tasks'; readonly module: string; readonly asynchronous?: boolean; readonly setup?: string }
   | { readonly kind: 'module'; readonly module: string; readonly options: unknown }
 
 const createAdapter = (spec: AdapterSpec): Adapter | Promise<Adapter> => {
   if (spec.kind === 'revm') return createRevmAdapter(spec.module)
   if (spec.kind === 'module') return createCustomAdapter(spec.module, spec.options)
   const create = spec.asynchronous === true ? createAsyncTaskAdapter : createTaskAdapter
-  return create(spec.module, createValueCodec())
+  return create(spec.module, createValueCodec(), spec.setup)
 }
 
 export interface WorkerApi {

@@ -106,7 +106,10 @@ const traces = there ? readdirSync(new URL('access-traces/', data)).filter((name
 describe.skipIf(!there)('access traces', () => {
   test.each(traces)('%s', async (name) => {
     interface Trace {
-      readonly txs: readonly { readonly reads?: readonly string[]; readonly writes?: Readonly<Record<string, unknown>> }[]
+      readonly txs: readonly {
+        readonly reads?: readonly string[]
+        readonly writes?: Readonly<Record<string, unknown>>
+      }[]
     }
     const { txs } = JSON.parse(readFileSync(new URL(`access-traces/${name}`, data), 'utf8')) as Trace
     expect(txs.length).toBeGreaterThan(0)
@@ -120,7 +123,9 @@ describe.skipIf(!there)('block access lists', () => {
   test.each(lists)('%s', async (name) => {
     const hex = (bytes: Rlp) => Buffer.from(bytes as Uint8Array).toString('hex')
     const indexOf = (bytes: Rlp) => Number.parseInt(hex(bytes) || '0', 16)
-    const list = RLP.decode(gunzipSync(readFileSync(new URL(`bal/${name}`, data)))) as unknown as readonly (readonly Rlp[])[]
+    const list = RLP.decode(
+      gunzipSync(readFileSync(new URL(`bal/${name}`, data))),
+    ) as unknown as readonly (readonly Rlp[])[]
     const steps = new Map<number, { reads: string[]; writes: [string, unknown][] }>()
     const at = (index: number) => {
       const found = steps.get(index) ?? { reads: [], writes: [] }
@@ -142,6 +147,8 @@ describe.skipIf(!there)('block access lists', () => {
     }
     const inOrder = [...steps].sort(([a], [b]) => a - b).map(([, step]) => step)
     // A write is preceded by a read of the same key, as an EVM does it.
-    await expectReplayed(inOrder.map(({ reads, writes }) => ({ reads: [...reads, ...writes.map(([key]) => key)], writes })))
+    await expectReplayed(
+      inOrder.map(({ reads, writes }) => ({ reads: [...reads, ...writes.map(([key]) => key)], writes })),
+    )
   })
 })

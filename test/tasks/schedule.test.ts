@@ -223,7 +223,10 @@ describe('failures', () => {
     ]
     for (const options of [{ speculation: 'always' as const }, { sequential: true }]) {
       const error = await executor.run(calls, { ...options, failures: 'stop' }).catch((e: unknown) => e)
-      expect(error).toMatchObject({ code: 'TASK_FAILED', fields: { taskIndex: 20, task: 'demand', name: 'RangeError' } })
+      expect(error).toMatchObject({
+        code: 'TASK_FAILED',
+        fields: { taskIndex: 20, task: 'demand', name: 'RangeError' },
+      })
       expect((error as Error).cause).toMatchObject({ name: 'RangeError', message: 'never is missing' })
       expect(((error as Error).cause as Error).stack).toContain('taskModule.mjs')
       expect((await executor.run(calls)).results[20]).toMatchObject({ status: 'failed' })
@@ -244,7 +247,10 @@ describe('failures', () => {
     ['remember', undefined],
     ['writeTime', 'k'],
   ])('checkDeterminism finds %s out', async (task, input) => {
-    const calls: TaskCall[] = [{ task: 'increment', input: 'n' }, { task, input }]
+    const calls: TaskCall[] = [
+      { task: 'increment', input: 'n' },
+      { task, input },
+    ]
     const run = executor.run(calls, { checkDeterminism: true })
     await expect(run).rejects.toMatchObject({ code: 'NOT_DETERMINISTIC', fields: { taskIndex: 1, task } })
     const { results } = await executor.run([calls[0] as TaskCall, calls[0] as TaskCall], { checkDeterminism: true })

@@ -57,7 +57,8 @@ interface Loaded {
   readonly merges: ReadonlyMap<string, MergeFunction>
 }
 
-const load = async (module: string): Promise<Loaded> => {
+const load = async (module: string, setup: string | undefined): Promise<Loaded> => {
+  if (setup !== undefined) await import(/* @vite-ignore */ setup)
   const exported = (await import(/* @vite-ignore */ module)) as Record<string, unknown>
   const main = exported['default']
   const functions = new Map<string, TaskFunction>()
@@ -76,15 +77,18 @@ const load = async (module: string): Promise<Loaded> => {
  *
  * @throws {InvalidInputError} MODULE_NOT_LOADED where the module cannot be loaded or exports no function
  */
-export const createTaskAdapter = async (module: string, codec: ValueCodec): Promise<SyncAdapter> =>
-  new SyncTasks(await load(module), codec)
+export const createTaskAdapter = async (module: string, codec: ValueCodec, setup?: string): Promise<SyncAdapter> =>
+  new SyncTasks(await load(module, setup), codec)
 
 /**
  * As `createTaskAdapter`, for tasks that may return promises. Each incarnation has a store of its own, which refuses
  * everything once the task has settled: what a task left running cannot reach into the next one.
  */
-export const createAsyncTaskAdapter = async (module: string, codec: ValueCodec): Promise<AsyncAdapter> =>
-  new AsyncTasks(await load(module), codec)
+export const createAsyncTaskAdapter = async (
+  module: string,
+  codec: ValueCodec,
+  setup?: string,
+): Promise<AsyncAdapter> => new AsyncTasks(await load(module, setup), codec)
 
 const NOT_DETERMINISTIC: TaskFailure = {
   code: 'NOT_DETERMINISTIC',
