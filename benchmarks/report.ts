@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import type { RootRow } from './roots.ts'
+import type { CodecRow, TaskRow, WorkflowRow } from './tasks.ts'
 import type { WholeRow } from './whole.ts'
 
 /** Median and extremes of the runs. */
@@ -107,6 +108,10 @@ export interface Results {
   readonly roots?: readonly RootRow[]
   /** Absent where it was not measured. */
   readonly whole?: readonly WholeRow[]
+  /** Absent where they were not measured. */
+  readonly tasks?: readonly TaskRow[]
+  readonly workflows?: readonly WorkflowRow[]
+  readonly codecs?: readonly CodecRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }

@@ -8,8 +8,8 @@ export interface Formula {
 }
 
 /** What a cell is worth, given those that it names; with some work, as real formulas have. */
-export const evaluate = ({ operator, of }: Formula, valueOf: (cell: string) => number): number => {
-  const values = of.map(valueOf)
+export const evaluate = ({ operator, of }: Formula, worth: (cell: string) => number): number => {
+  const values = of.map(worth)
   let drift = 0
   for (let k = 0; k < 20_000; k++) drift += Math.sin(k)
   const total = values.reduce((sum, value) => sum + value, 0)
