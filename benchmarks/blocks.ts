@@ -126,6 +126,7 @@ async function timePairs(
       aborts: count('aborts'),
       validations: count('validations'),
       speculative: count('speculative'),
+      direct: count('direct'),
       reexecuted: count('reexecuted'),
       fallback: count('fallback'),
       fallbacks: count('fallbacks'),

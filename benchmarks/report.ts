@@ -30,6 +30,7 @@ export interface Counts {
   readonly aborts: number
   readonly validations: number
   readonly speculative: number
+  readonly direct: number
   readonly reexecuted: number
   readonly fallback: number
   readonly fallbacks: number

@@ -1,11 +1,12 @@
 /** Tasks over shared state: calls of functions on every core, with exactly the sequential result. */
-export type {
-  AdapterAnswer,
-  AdapterHost,
-  AdapterMemory,
-  AdapterPlace,
-  CreateAdapter,
-  CustomAdapter,
+export {
+  type AdapterAnswer,
+  type AdapterHost,
+  type AdapterMemory,
+  type AdapterPlace,
+  BLOCKED,
+  type CreateAdapter,
+  type CustomAdapter,
 } from './adapters/custom/adapter.ts'
 export type { TaskContext, TaskFunction } from './adapters/taskGraph/adapter.ts'
 export type { RangeOptions, TaskStore } from './adapters/taskGraph/store.ts'
@@ -35,7 +36,9 @@ export {
 export {
   type DefineTasksOptions,
   defineTasks,
+  type InputOf,
   type ModuleSource,
+  type ResultBase,
   type RunTasksResult,
   type TaskCall,
   type TaskHints,

@@ -58,8 +58,9 @@ function jsonFields(file: string, m: Measurement): object {
     workers: m.workers,
     executions: m.run.executions,
     aborts: m.run.aborts,
-    // All that the speculative engine committed, at once or by re-execution at the commit cursor.
-    speculative: m.run.speculative + m.run.reexecuted,
+    // All that the parallel engine committed: speculated, executed again at the commit cursor, or only there.
+    speculative: m.run.speculative + m.run.reexecuted + m.run.direct,
+    direct: m.run.direct,
     reexecuted: m.run.reexecuted,
     fallback: m.run.fallback,
   }
@@ -147,7 +148,8 @@ export function account(title: string, m: Measurement, repeat: number): string {
       `receipts root ${yesNo(m.matches.receiptsRoot)} (- where it does not say)`,
     `  executions    ${grouped(m.run.executions)}, ${grouped(m.run.aborts)} aborted, ${grouped(m.run.validations)} validations`,
     `  committed     ${grouped(m.run.speculative + m.run.reexecuted)} by speculation ` +
-      `(${grouped(m.run.reexecuted)} of them executed again in order), ${grouped(m.run.fallback)} by the sequential path`,
+      `(${grouped(m.run.reexecuted)} of them executed again in order), ${grouped(m.run.direct)} in order at once, ` +
+      `${grouped(m.run.fallback)} by the sequential path`,
     '',
     `  ${verdict(m)}`,
   ]

@@ -111,8 +111,8 @@ export interface TaskMemory {
     visit: (record: number, present: boolean) => boolean,
   ): boolean
 
-  /** Buffers operations on a byte string: a `MergeRecord` that the caller has laid out in the arena. */
-  merge(location: number, record: number): void
+  /** Buffers operations on a byte string: a copy of the `MergeRecord` at `from` of the engine memory. */
+  merge(location: number, from: number): void
 
   /** Room for `count` words in this worker's arena, valid until the block ends. */
   allocate(count: number): number

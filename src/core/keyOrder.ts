@@ -16,7 +16,7 @@ import { BytesRecord } from './location.ts'
 type Words = Int32Array
 
 /** Header words of the state memory that hold the first record of each level. */
-export const KEY_ORDER_HEADS = 140
+const KEY_ORDER_HEADS = 140
 /** Levels: with a quarter of the records on each next one, enough for a million keys and some. */
 const LEVELS = 8
 /** Links of a record, counted from it. */
@@ -36,7 +36,7 @@ const levelsOf = (words: Words, record: number): number => {
 }
 
 /** Compares two packed byte strings as bytes: below, at or above zero. */
-export const compareBytes = (a: Words, i: number, m: number, b: Words, j: number, n: number): number => {
+const compareBytes = (a: Words, i: number, m: number, b: Words, j: number, n: number): number => {
   const bytes = Math.min(m, n)
   const whole = (bytes + 3) >> 2
   for (let k = 0; k < whole; k++) {

@@ -131,6 +131,8 @@ export const WorkerBlock = {
   Fallbacks: 9,
   /** Executions of the block's ends, which the counts above leave out. */
   EndExecutions: 10,
+  /** Places executed once, at the commit cursor, because everything below them was final. */
+  Direct: 11,
 } as const
 
 export const MAX_WORKERS = 64

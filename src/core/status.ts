@@ -7,9 +7,11 @@
  *     |                                                |  validation failed, or nothing to validate
  *     |   given up: blocked, invalid, failed           v
  *     +------------------------------> Deferred ---> Aborting ---> Executed   (strictly, by the committer)
+ *     |   left for the committer
+ *     +------------------------------> Reserved -----------------> Executed   (strictly, by the committer)
  * ```
  * There is no state for committed: a place below the commit cursor is final, and that one word says so for all.
- * One writer at a time: the worker that claimed the place until `Executed` or `Deferred`, then the holder
+ * One writer at a time: the worker that claimed the place until `Executed`, `Deferred` or `Reserved`, then the holder
  * of the commit lock. A fallback returns speculative places to `Ready` while every other worker is parked.
  */
 
@@ -17,6 +19,8 @@ export const Ready = 0
 export const Executed = 1
 export const Deferred = 2
 export const Aborting = 3
+/** Left for whoever holds the commit lock, to be executed once, when everything below is final. */
+export const Reserved = 4
 
 const STATE_BITS = 3
 const STATE_MASK = (1 << STATE_BITS) - 1
@@ -36,4 +40,13 @@ export const transitions: readonly (readonly [from: number, to: number, incarnat
   [Aborting, Executed, false],
   [Executed, Ready, true],
   [Deferred, Ready, true],
+  [Ready, Reserved, false],
+  [Reserved, Executed, false],
+  [Reserved, Ready, false],
 ]
+
+/** True once some incarnation of the place was executed. */
+export const hasRun = (status: number): boolean => {
+  const state = stateOf(status)
+  return state !== Ready && state !== Reserved
+}

@@ -71,7 +71,7 @@ export class AsyncBlockRun extends RunParts {
         this.memory.forgetWalks()
         continue
       }
-      const first = scheduler.claim(chunk)
+      const first = scheduler.claim(chunk, 0)
       if (first >= 0) {
         chunk = await this.#executeClaim(first, Math.min(first + chunk, scheduler.last + 1))
         turn = 0

@@ -7,7 +7,7 @@ import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Control } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
 import type { ReadyList } from '../scheduler/ready.ts'
-import { OWN_COMMITS, RunParts } from './runParts.ts'
+import { ADVANCE_EVERY, OWN_COMMITS, RunParts } from './runParts.ts'
 
 type Words = Int32Array
 
@@ -62,7 +62,11 @@ export class BlockRun extends RunParts {
         this.memory.forgetWalks()
         continue
       }
-      const first = scheduler.claim(chunk)
+      if (scheduler.reserves && scheduler.caughtUp) {
+        chunk = this.#lead(chunk)
+        continue
+      }
+      const first = scheduler.claim(chunk, scheduler.share(chunk))
       if (first >= 0) {
         const end = Math.min(first + chunk, scheduler.last + 1)
         chunk = this.#executeClaim(first, end)
@@ -74,6 +78,15 @@ export class BlockRun extends RunParts {
       if (this.#commitStage(first < 0 || chunk < OWN_COMMITS)) turn = 0
       else if (first < 0) scheduler.idle(seen, turn++)
     }
+  }
+
+  /** Executes places at the commit cursor, since nothing below them is pending; returns the size of the next claim. */
+  #lead(chunk: number): number {
+    const began = performance.now()
+    const waits = this.memory.waits
+    this.scheduler.claim(0, chunk)
+    this.#commitStage(true)
+    return this.nextClaim(chunk, began, waits)
   }
 
   /** Executes claimed places and returns the size of the next claim. */
@@ -131,7 +144,13 @@ export class BlockRun extends RunParts {
     try {
       for (;;) {
         next = this.commitValid(next, anybodys)
-        if (!this.again || !this.#reexecute(next)) break
+        if (!this.again) break
+        if (scheduler.isReserved(next)) {
+          next = this.#executeReserved(next)
+          if (scheduler.halted()) break
+          continue
+        }
+        if (!this.#reexecute(next)) break
         next++
         if (this.losesAt(next)) next = this.#fallBack(next)
       }
@@ -141,6 +160,25 @@ export class BlockRun extends RunParts {
     }
     if (next > scheduler.last) this.announceEnd()
     return next !== from
+  }
+
+  /** Executes the reserved places from `from` on, each with everything below it final. Returns the first that is not. */
+  #executeReserved(from: number): number {
+    const { memory, scheduler } = this
+    this.beginBlock()
+    let next = from
+    do {
+      this.countExecution(next)
+      memory.begin(next, true, true)
+      const outcome = this.#adapter.execute(memory, this.input(next), this.inputWords(next))
+      if (!this.endDirect(next, outcome)) break
+      next++
+      if ((next & (ADVANCE_EVERY - 1)) === 0) {
+        scheduler.advance(next)
+        if (scheduler.halted()) break
+      }
+    } while (next <= scheduler.last && scheduler.isReserved(next))
+    return next
   }
 
   /** Executes a place again with everything below final. False when it halted the run. */

@@ -93,6 +93,8 @@ export interface RunReport {
   readonly executions: number
   readonly aborts: number
   readonly validations: number
+  /** Places executed once, at the commit cursor, because everything below them was final. */
+  readonly direct: number
   /** Places committed from speculative executions, by re-execution at the commit cursor, and by the sequential path. */
   readonly speculative: number
   readonly reexecuted: number
@@ -364,6 +366,7 @@ export class Engine {
     }
     const sequential = this.words[Control.Kind] === RunKind.Sequential
     const speculative = sum(WorkerBlock.Speculative)
+    const direct = sum(WorkerBlock.Direct)
     const fallback = sequential ? plan.places : sum(WorkerBlock.Fallback)
     return {
       ms,
@@ -372,7 +375,8 @@ export class Engine {
       aborts: sum(WorkerBlock.Aborts),
       validations: sum(WorkerBlock.Validations),
       speculative,
-      reexecuted: plan.places - speculative - fallback,
+      direct,
+      reexecuted: plan.places - speculative - fallback - direct,
       fallback,
       deferrals: sum(WorkerBlock.Deferrals),
       waits: sum(WorkerBlock.Waits),

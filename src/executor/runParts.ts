@@ -21,7 +21,7 @@ type Words = Int32Array
 /** Aim of a claim, in milliseconds: long tasks are claimed singly, so that neighbours that conflict do not run apart. */
 const CLAIM_MILLISECONDS = 0.06
 /** Commits between two moves of the cursor: an atomic store each would be a tenth of a transfer. */
-const ADVANCE_EVERY = 16
+export const ADVANCE_EVERY = 16
 
 /** Claims of this size or more are of short tasks. */
 export const OWN_COMMITS = 4
@@ -49,6 +49,7 @@ export abstract class RunParts {
   #deferrals = 0
   #speculative = 0
   #fallback = 0
+  #direct = 0
   #endExecutions = 0
   #calmClaims = CALM_CLAIMS
   #begun = false
@@ -72,6 +73,7 @@ export abstract class RunParts {
     this.#deferrals = 0
     this.#speculative = 0
     this.#fallback = 0
+    this.#direct = 0
     this.fallbacks = 0
     this.#endExecutions = 0
     this.#calmClaims = CALM_CLAIMS
@@ -95,6 +97,7 @@ export abstract class RunParts {
     engine[b + WorkerBlock.Speculative] = this.#speculative
     engine[b + WorkerBlock.Fallback] = this.#fallback
     engine[b + WorkerBlock.Fallbacks] = this.fallbacks
+    engine[b + WorkerBlock.Direct] = this.#direct
     engine[b + WorkerBlock.EndExecutions] = this.#endExecutions
     engine[b + WorkerBlock.Waits] = this.memory.waits
     engine[b + WorkerBlock.Written] = this.memory.written
@@ -180,6 +183,9 @@ export abstract class RunParts {
           if ((next & (ADVANCE_EVERY - 1)) === 0) scheduler.advance(next)
           continue
         }
+      } else if (scheduler.isReserved(next)) {
+        this.again = !scheduler.halted()
+        break
       } else if (!scheduler.isDeferred(next)) break
       scheduler.advance(next)
       this.again = !scheduler.halted()
@@ -206,8 +212,8 @@ export abstract class RunParts {
   /** Throws the place's incarnation away, so that it can be executed with everything below final. False: halted. */
   protected beginAgain(place: number): boolean {
     this.beginBlock()
-    if (!this.#isEnd(place)) this.#aborts++
     this.countExecution(place)
+    if (!this.#isEnd(place)) this.#aborts++
     this.engine[Control.JudgedAborts]++
     this.memory.markEstimates(place)
     if (!this.scheduler.abort(place)) return this.fault(place, Fault.Invariant, 'S2: an incarnation would wrap')
@@ -225,6 +231,17 @@ export abstract class RunParts {
     if (!memory.foldStrict(place))
       return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
     this.#finish(place)
+    return true
+  }
+
+  /** Commits the first execution of a place that was reserved. False when it halted the run. */
+  protected endDirect(place: number, outcome: Outcome): boolean {
+    if (outcome !== Outcome.Done) return this.complain(place, outcome)
+    if (!this.memory.publishFinal()) {
+      return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
+    }
+    this.scheduler.executed(place)
+    if (!this.#isEnd(place)) this.#direct++
     return true
   }
 

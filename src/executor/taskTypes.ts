@@ -1,6 +1,5 @@
 /** The types of tasks end to end: what a module exports says what calls may say and what results hold. */
 import type { TaskContext } from '../adapters/taskGraph/adapter.ts'
-import type { MergeFunction } from '../adapters/taskGraph/operations.ts'
 import type { TaskStore } from '../adapters/taskGraph/store.ts'
 import type { TaskFailure } from '../core/tasks.ts'
 import type { KeyValueDiff } from '../state/keyValueState.ts'
@@ -63,15 +62,13 @@ export const addressOf = (module: unknown): string | undefined => {
   return url
 }
 
-export type { MergeFunction }
-
 /** Names of a table's tasks. */
 export type TaskName<M> = keyof M & string
 
 type Parameter<F> = F extends (...parameters: infer P) => unknown ? P : never
 
 /** What a call of a task must say beside its name. */
-type InputOf<F> =
+export type InputOf<F> =
   Parameter<F> extends readonly [unknown?]
     ? { readonly input?: undefined }
     : Parameter<F> extends readonly [unknown, infer I, ...unknown[]]
@@ -106,7 +103,8 @@ export type TaskCall<M = UntypedTasks> = {
   [K in TaskName<M>]: { readonly task: K } & InputOf<M[K]> & TaskHints
 }[TaskName<M>]
 
-interface ResultBase<K> {
+/** What every result tells. */
+export interface ResultBase<K> {
   readonly task: K
   /** How often it was executed before the incarnation that counts. */
   readonly incarnation: number

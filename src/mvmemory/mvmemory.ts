@@ -30,6 +30,7 @@ import {
   Halt,
   MergeRecord,
   Mode,
+  OPERATION_WORDS,
   Place,
   RangeRead,
   READ_PREDICATE_SHIFT,
@@ -37,7 +38,7 @@ import {
   Record,
 } from '../core/layout.ts'
 import { BASE, Kind, LENGTH, locationOf, recordOf, STORED, WATCHED } from '../core/location.ts'
-import { incarnationOf, Ready, stateOf } from '../core/status.ts'
+import { hasRun, incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
 import { add256, atLeast, copy, copy8, equal, isZero8, zero8 } from '../core/words.ts'
 
@@ -81,6 +82,8 @@ export class MVMemory implements TaskMemory {
   /** Pairs of location and record, then, once published, of entry and record. */
   #writes = new Int32Array(512)
   #writeCount = 0
+  /** Some write of the incarnation is a delta. */
+  #deltas = false
   /** Folded records of a place between its validation and its commit. */
   #folded = new Int32Array(256)
   /** Pairs of a location and the entry above what this worker linked there last; direct-mapped. */
@@ -118,6 +121,7 @@ export class MVMemory implements TaskMemory {
     this.exact = exact
     this.#readCount = 0
     this.#writeCount = 0
+    this.#deltas = false
     // Main cleared the words of a first incarnation.
     if (this.incarnation !== 0) zero8(this.engine, at + Place.Dense)
   }
@@ -252,7 +256,7 @@ export class MVMemory implements TaskMemory {
 
   write(location: number, kind: Kind, words: Words, at: number): void {
     const length = STORED[kind]
-    const record = this.arena.take(1 + length)
+    const record = this.#entry(location, 1 + length)
     this.engine[record] = Record.Value
     if (length === 8) copy8(this.engine, record + 1, words, at)
     else copy(this.engine, record + 1, words, at, length)
@@ -260,14 +264,20 @@ export class MVMemory implements TaskMemory {
   }
 
   add(location: number, delta: Words, at: number, bound: Words, boundAt: number): void {
-    const record = this.arena.take(DeltaRecord.Size)
+    const record = this.#entry(location, DeltaRecord.Size)
+    this.#deltas = true
     this.engine[record] = Record.Delta
     copy8(this.engine, record + DeltaRecord.Delta, delta, at)
     copy8(this.engine, record + DeltaRecord.Bound, bound, boundAt)
     this.#buffer(location, record)
   }
 
-  merge(location: number, record: number): void {
+  merge(location: number, from: number): void {
+    const { engine } = this
+    const words = MergeRecord.Operations + engine[from + MergeRecord.Count] * OPERATION_WORDS
+    const record = this.#entry(location, words)
+    this.#deltas = true
+    copy(engine, record, engine, from, words)
     this.#buffer(location, record)
   }
 
@@ -312,6 +322,39 @@ export class MVMemory implements TaskMemory {
     engine[t + Place.WriteSet] = set
     engine[t + Place.WriteCount] = count
     this.#keepReads(t, set, count)
+  }
+
+  /**
+   * Publishes the first incarnation of a place whose reads are the truth, everything below it being final, and commits
+   * it at once. False where a delta misses its own bound (M4).
+   *
+   * Concurrency: holder of the commit lock.
+   */
+  publishFinal(): boolean {
+    if (this.#deltas) {
+      this.publish()
+      if (!this.foldStrict(this.place)) return false
+      this.commit(this.place)
+      return true
+    }
+    const engine = this.engine
+    const t = this.#at
+    const writes = this.#writes
+    const count = this.#writeCount
+    const set = count === 0 ? 0 : this.arena.take(count)
+    for (let k = 0; k < count; k++) {
+      const location = writes[2 * k]
+      const entry = this.#linkFirst(location, writes[2 * k + 1])
+      engine[set + k] = entry !== 0 ? entry : this.#link(location, writes[2 * k + 1])
+      if (location === this.#denseLocation) zero8(engine, Control.DenseSum)
+    }
+    engine[t + Place.WriteSet] = set
+    engine[t + Place.WriteCount] = count
+    engine[t + Place.ReadCount] = 0
+    if (!isZero8(engine, t + Place.Dense)) {
+      add256(engine, Control.DenseSum, engine, Control.DenseSum, engine, t + Place.Dense)
+    }
+    return true
   }
 
   /** Copies the read set to the arena; a predicate on a location written here keeps the entry, to start below it. */
@@ -553,6 +596,7 @@ export class MVMemory implements TaskMemory {
     stop: number,
     present: readonly number[],
   ): void {
+    if (this.strict) return
     const { engine } = this
     const prefixWords = (bytes + 3) >> 2
     const afterWords = (Math.max(0, afterBytes) + 3) >> 2
@@ -597,6 +641,8 @@ export class MVMemory implements TaskMemory {
   // ---- internals ----
 
   #note(location: number, kind: Kind, seen: number, floor: number): void {
+    // What is read with everything below final needs no validation.
+    if (this.strict) return
     const r = this.#roomForRead(Read.Size)
     const reads = this.#reads
     reads[r] = location
@@ -632,7 +678,7 @@ export class MVMemory implements TaskMemory {
   #linkFirst(location: number, record: number): number {
     // A stale 0 fails the exchange.
     if (atomics.peek(this.state, location) !== 0) return 0
-    const fresh = this.#entry(location, record)
+    const fresh = record - Entry.Size
     const { engine } = this
     engine[fresh + Entry.Next] = 0
     engine[fresh + Entry.Chain] = this.written
@@ -644,12 +690,11 @@ export class MVMemory implements TaskMemory {
   /** Links `record` as this place's write to `location`, reusing the entry of an earlier incarnation. */
   #link(location: number, record: number): number {
     const { engine, state, place } = this
-    let fresh = 0
+    const fresh = record - Entry.Size
     for (;;) {
       // A stale 0 fails the exchange and is read again; any other head is loaded before its entry is looked at.
       const head = atomics.peek(state, location) === 0 ? 0 : atomics.load(state, location)
       if (head === 0 || engine[head + Entry.Place] < place) {
-        if (fresh === 0) fresh = this.#entry(location, record)
         engine[fresh + Entry.Next] = head
         if (atomics.compareExchange(state, location, head, fresh) !== head) continue
         if (head === 0) {
@@ -658,7 +703,7 @@ export class MVMemory implements TaskMemory {
         }
         return fresh
       }
-      return this.#linkBelow(this.#nearestAbove(head, location), location, record, fresh)
+      return this.#linkBelow(this.#nearestAbove(head, location), location, record)
     }
   }
 
@@ -676,9 +721,9 @@ export class MVMemory implements TaskMemory {
   }
 
   /** Links below `start`, an entry at or above this place. */
-  #linkBelow(start: number, location: number, record: number, spare: number): number {
+  #linkBelow(start: number, location: number, record: number): number {
     const { engine, place } = this
-    let fresh = spare
+    const fresh = record - Entry.Size
     let above = start
     for (;;) {
       if (engine[above + Entry.Place] === place) {
@@ -690,7 +735,6 @@ export class MVMemory implements TaskMemory {
         above = next
         continue
       }
-      if (fresh === 0) fresh = this.#entry(location, record)
       engine[fresh + Entry.Next] = next
       if (atomics.compareExchange(engine, above + Entry.Next, next, fresh) === next) {
         const k = aboveSlot(location)
@@ -701,12 +745,15 @@ export class MVMemory implements TaskMemory {
     }
   }
 
-  #entry(location: number, record: number): number {
-    const entry = this.arena.take(Entry.Size)
-    this.engine[entry + Entry.Place] = this.place
-    this.engine[entry + Entry.Record] = record << 1
-    this.engine[entry + Entry.Location] = location
-    return entry
+  /** A record of `words` with an entry right before it, which counts where this place has none on the location yet. */
+  #entry(location: number, words: number): number {
+    const { engine } = this
+    const entry = this.arena.take(Entry.Size + words)
+    const record = entry + Entry.Size
+    engine[entry + Entry.Place] = this.place
+    engine[entry + Entry.Record] = record << 1
+    engine[entry + Entry.Location] = location
+    return record
   }
 
   /** Record word (with its ESTIMATE bit) of the newest entry below `place`, or Base, or Cleared before generation `floor`. */
@@ -843,7 +890,7 @@ export class MVMemory implements TaskMemory {
     for (let k = 0; k < SPINS; k++) {
       const committed = atomics.load(engine, Control.CommitIndex)
       if (committed >= place) return
-      if (stateOf(atomics.load(engine, before)) !== Ready && this.#newestPlace(location) < committed) return
+      if (hasRun(atomics.load(engine, before)) && this.#newestPlace(location) < committed) return
       if (this.#stopped()) return
     }
   }

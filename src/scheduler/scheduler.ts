@@ -22,7 +22,17 @@
  */
 import * as atomics from '../core/atomics.ts'
 import { Control, Halt, Mode, Place } from '../core/layout.ts'
-import { Aborting, Deferred, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../core/status.ts'
+import {
+  Aborting,
+  Deferred,
+  Executed,
+  incarnationOf,
+  MAX_INCARNATION,
+  pack,
+  Ready,
+  Reserved,
+  stateOf,
+} from '../core/status.ts'
 
 import { joined } from './joining.ts'
 
@@ -33,6 +43,9 @@ type Words = Int32Array
  * its location in the places above, up to a claim of each.
  */
 export const LARGEST_CHUNK = 24
+
+/** Claims of short tasks alone are shared: a long one that is reserved would wait for all those before it. */
+const LEAST_SHARED = 4
 
 /** Turns of an idle worker before it parks. */
 const SPINS = 400
@@ -97,16 +110,40 @@ export class Scheduler {
 
   /**
    * Claims up to `chunk` places for execution; the first one, or -1 when there are none within the window.
-   * The claim runs to the smaller of first + chunk and the end of the block.
+   * The claim runs to the smaller of first + chunk and the end of the block. The `reserve` places before them are left
+   * for the holder of the commit lock.
    */
-  claim(chunk: number): number {
+  claim(chunk: number, reserve: number): number {
     const engine = this.engine
     const next = atomics.load(engine, Control.ExecutionIndex)
     if (next > this.#last) return -1
     if (next - atomics.load(engine, Control.CommitIndex) >= this.#window) return -1
     if (atomics.load(engine, Control.Mode) !== Mode.Speculative) return -1
-    const first = atomics.add(engine, Control.ExecutionIndex, chunk)
-    return first <= this.#last ? first : -1
+    const first = atomics.add(engine, Control.ExecutionIndex, reserve + chunk)
+    const own = first + reserve
+    for (let place = first; place < own && place <= this.#last; place++) {
+      const word = this.#word(place)
+      // The claimer is the only writer of a Ready word (S1).
+      atomics.store(engine, word, pack(incarnationOf(engine[word]), Reserved))
+    }
+    return chunk > 0 && own <= this.#last ? own : -1
+  }
+
+  /** True when all that was claimed is committed: the next place can be executed with everything below it final. */
+  get caughtUp(): boolean {
+    const { engine } = this
+    return atomics.load(engine, Control.ExecutionIndex) === atomics.load(engine, Control.CommitIndex)
+  }
+
+  /** True where places may be left for the committer: a run that must speculate on each of them has none. */
+  get reserves(): boolean {
+    return this.engine[Control.Speculation] === 0
+  }
+
+  /** Places to reserve before a claim of `chunk`: the committer's share among the workers, where tasks are short. */
+  share(chunk: number): number {
+    if (chunk < LEAST_SHARED || !this.reserves) return 0
+    return (chunk / (this.engine[Control.Workers] - 1)) | 0
   }
 
   /** Ends the execution that the caller claimed. The store publishes entries, read set and result. */
@@ -144,6 +181,10 @@ export class Scheduler {
     return stateOf(this.status(place)) === Executed
   }
 
+  isReserved(place: number): boolean {
+    return stateOf(this.status(place)) === Reserved
+  }
+
   isDeferred(place: number): boolean {
     return stateOf(this.status(place)) === Deferred
   }
@@ -153,7 +194,7 @@ export class Scheduler {
     const next = this.commitIndex
     if (next > this.#last || this.halted()) return false
     const state = stateOf(this.status(next))
-    return state === Executed || state === Deferred
+    return state === Executed || state === Deferred || state === Reserved
   }
 
   /** Throws an incarnation away. Returns false where no further one can be counted (hazard 21). Holder of the lock. */
@@ -208,7 +249,10 @@ export class Scheduler {
     for (let place = from; place < to; place++) {
       const word = this.#word(place)
       const status = this.engine[word]
-      if (stateOf(status) !== Ready) atomics.store(this.engine, word, pack(incarnationOf(status) + 1, Ready))
+      const state = stateOf(status)
+      // Of what was reserved nothing has run.
+      const thrownAway = state === Executed || state === Deferred ? 1 : 0
+      if (state !== Ready) atomics.store(this.engine, word, pack(incarnationOf(status) + thrownAway, Ready))
     }
   }
 

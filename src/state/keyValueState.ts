@@ -34,7 +34,7 @@ export interface KeyValueStateOptions {
 }
 
 /** A run's changes as words: key bytes, key, value length (-1: deleted), value. Decoded when somebody looks. */
-export class EncodedDiff implements KeyValueDiff {
+class EncodedDiff implements KeyValueDiff {
   readonly words: Words
   readonly #values: Values
   #entries: readonly KeyValueChange[] | undefined

@@ -63,6 +63,7 @@ describe('run: files that can be used', () => {
           'executions',
           'aborts',
           'speculative',
+          'direct',
           'reexecuted',
           'fallback',
         ])

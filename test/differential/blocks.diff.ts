@@ -48,8 +48,8 @@ describe.skipIf(!hasBlocks)('real blocks (skipped without ../shared/data/blocks)
         const parallel = await executorOf(workers).executeBlock(file.block, { ...options, speculation })
         expectHeader(parallel, file, what)
         expectSame(parallel, sequential, what)
-        const { speculative, reexecuted, fallback } = parallel.run
-        expect(speculative + reexecuted + fallback).toBe(file.block.transactions.length)
+        const { speculative, direct, reexecuted, fallback } = parallel.run
+        expect(speculative + direct + reexecuted + fallback).toBe(file.block.transactions.length)
         if (speculation === 'always') expect(fallback, what).toBe(0)
       }
     }

@@ -30,12 +30,12 @@ describe.each([
     const bench = new Bench(3)
     const [a, b] = [bench.view(), bench.view()]
     const { scheduler } = bench
-    expect(scheduler.claim(3)).toBe(1)
+    expect(scheduler.claim(3, 0)).toBe(1)
     // All executed, the last one on a stale value; nobody has validated anything.
     bench.execute(b, 3, () => bench.write(b, 'y', (bench.read(b, 'x') as bigint) + 1n))
     bench.execute(a, 1, () => bench.write(a, 'x', 5n))
     bench.execute(a, 2, () => undefined)
-    expect([scheduler.claim(1), scheduler.done()]).toEqual([-1, false])
+    expect([scheduler.claim(1, 0), scheduler.done()]).toEqual([-1, false])
     bench.commit(a, 1)
     bench.commit(a, 2)
     expect(scheduler.done()).toBe(false)

@@ -67,7 +67,7 @@ async function expectInOrder(
   expect(contentsOf(state)).toEqual(before)
   await state.apply(stateDiff)
   expect(contentsOf(state)).toEqual(contentsOf(store))
-  expect(run.speculative + run.reexecuted + run.fallback).toBe(list.length)
+  expect(run.speculative + run.direct + run.reexecuted + run.fallback).toBe(list.length)
   if (speculation === 'always') expect(run.fallback).toBe(0)
   return run
 }
@@ -98,6 +98,7 @@ describe('tasks on the pool equal tasks in order', () => {
 
   test('programs in long lists under `auto`: speculation gives way and comes back', async () => {
     let fallbacks = 0
+    let direct = 0
     await fc.assert(
       fc.asyncProperty(
         fc.array(programs, { minLength: 400, maxLength: 900, size: 'max' }),
@@ -105,12 +106,15 @@ describe('tasks on the pool equal tasks in order', () => {
         async (list, workers) => {
           // The incarnation that a task sees in a sequential stretch is another matter (tasks/incarnation.test.ts).
           const blind = list.map(withoutAgain)
-          fallbacks += (await expectInOrder(blind, workers, new PlainStore(), 'auto')).fallbacks
+          const run = await expectInOrder(blind, workers, new PlainStore(), 'auto')
+          fallbacks += run.fallbacks
+          direct += run.direct
         },
       ),
       { numRuns: 12, endOnFailure: true },
     )
     expect(fallbacks).toBeGreaterThan(0)
+    expect(direct).toBeGreaterThan(0)
   })
 
   test('programs that await between their operations, on the loop that awaits', async () => {

@@ -54,7 +54,7 @@ const keyOf = (key: string): Int32Array => {
 }
 
 /** Numbers by short names, kept as balances of accounts. */
-export class NumberState extends TableMemory {
+class NumberState extends TableMemory {
   record(key: string): number {
     return this.table.account(keyOf(key), 0)
   }

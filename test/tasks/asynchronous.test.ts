@@ -25,7 +25,7 @@ describe('asynchronous tasks', () => {
       options,
     )
     expect(valuesOf(results)).toEqual([...results.keys()])
-    expect(run.speculative + run.reexecuted + run.fallback).toBe(600)
+    expect(run.speculative + run.direct + run.reexecuted + run.fallback).toBe(600)
   })
 
   test('what waits in one task does not hold another worker', async () => {

@@ -23,6 +23,7 @@ const row = (name: string, kind: BlockRow['kind'], sequential: number, ratio: nu
         aborts: 7,
         validations: 1000,
         speculative: 1000,
+        direct: 0,
         reexecuted: 0,
         fallback: 0,
         fallbacks: 0,

@@ -15,41 +15,75 @@ const two = (places: number, window?: number) => {
 describe('scheduler: claims', () => {
   test('places are handed out once, in order, whoever asks (S1)', () => {
     const { a, b } = two(10)
-    expect([a.claim(3), b.claim(3), a.claim(1), b.claim(3)]).toEqual([1, 4, 7, 8])
-    expect([a.claim(1), b.claim(16)]).toEqual([-1, -1])
+    expect([a.claim(3, 0), b.claim(3, 0), a.claim(1, 0), b.claim(3, 0)]).toEqual([1, 4, 7, 8])
+    expect([a.claim(1, 0), b.claim(16, 0)]).toEqual([-1, -1])
     expect(a.executionIndex).toBe(11)
   })
 
   test('a claim that reaches beyond the block is cut by its end, and none is made after it', () => {
     const { a, b } = two(5)
-    expect(a.claim(16)).toBe(1)
-    expect(b.claim(16)).toBe(-1)
+    expect(a.claim(16, 0)).toBe(1)
+    expect(b.claim(16, 0)).toBe(-1)
     expect(b.executionIndex).toBe(6)
   })
 
   test('a block without places has nothing to claim and is done', () => {
     const { a } = two(0)
-    expect(a.claim(16)).toBe(-1)
+    expect(a.claim(16, 0)).toBe(-1)
     expect(a.done()).toBe(true)
   })
 
   test('nobody runs further ahead of the commit cursor than the window', () => {
     const { a, b } = two(100, 8)
-    expect([a.claim(4), b.claim(4)]).toEqual([1, 5])
-    expect([a.claim(4), b.claim(1)]).toEqual([-1, -1])
+    expect([a.claim(4, 0), b.claim(4, 0)]).toEqual([1, 5])
+    expect([a.claim(4, 0), b.claim(1, 0)]).toEqual([-1, -1])
     a.advance(2)
-    expect(b.claim(4)).toBe(9)
-    expect(a.claim(4)).toBe(-1)
+    expect(b.claim(4, 0)).toBe(9)
+    expect(a.claim(4, 0)).toBe(-1)
+  })
+
+  test("what is reserved before a claim is nobody's but the committer's", () => {
+    const { engine, a, b } = two(10)
+    expect(a.claim(2, 3)).toBe(4)
+    expect([1, 2, 3, 4, 5].map((place) => a.isReserved(place))).toEqual([true, true, true, false, false])
+    expect(b.isCommittable()).toBe(true)
+    // Cut by the end of the block, and nothing is left to claim after it.
+    expect(b.claim(4, 8)).toBe(-1)
+    expect([6, 10].map((place) => b.isReserved(place))).toEqual([true, true])
+    expect([a.claim(1, 1), b.executionIndex]).toEqual([-1, 11])
+    expect(engine[Control.ExecutionIndex]).toBeGreaterThan(10)
+  })
+
+  test("places are reserved for short tasks alone, one committer's share, and never where all must be speculated on", () => {
+    const { engine, a } = two(10)
+    engine[Control.Speculation] = 0
+    const shares = (workers: number) => {
+      engine[Control.Workers] = workers
+      return [1, 3, 4, 24].map((chunk) => a.share(chunk))
+    }
+    expect(shares(2)).toEqual([0, 0, 4, 24])
+    expect(shares(5)).toEqual([0, 0, 1, 6])
+    engine[Control.Speculation] = 1
+    expect(shares(2)).toEqual([0, 0, 0, 0])
+  })
+
+  test('all is caught up when what was claimed is committed', () => {
+    const { a } = two(10)
+    expect(a.caughtUp).toBe(true)
+    a.claim(2, 0)
+    expect(a.caughtUp).toBe(false)
+    a.advance(3)
+    expect(a.caughtUp).toBe(true)
   })
 
   test('no claim while the run drains', () => {
     const { a, b } = two(10)
     a.drain()
-    expect(b.claim(1)).toBe(-1)
+    expect(b.claim(1, 0)).toBe(-1)
     expect(b.draining).toBe(true)
     a.resume(4)
     expect(b.draining).toBe(false)
-    expect(b.claim(2)).toBe(4)
+    expect(b.claim(2, 0)).toBe(4)
   })
 })
 
@@ -82,7 +116,7 @@ describe('scheduler: the commit stage', () => {
 
   test('the block is done when the commit cursor has left its last place, not before', () => {
     const { a, b } = two(2)
-    a.claim(2)
+    a.claim(2, 0)
     a.executed(1)
     a.executed(2)
     expect(b.done()).toBe(false)
@@ -130,7 +164,7 @@ describe('scheduler: fallback', () => {
 
   test('reset returns what was executed to Ready with one incarnation more, and leaves what was not', () => {
     const { a } = two(6)
-    a.claim(6)
+    a.claim(6, 0)
     a.executed(2)
     a.defer(3)
     a.executed(5)
@@ -147,12 +181,12 @@ describe('scheduler: fallback', () => {
 
   test('speculation begins again where the sequential stretch ended', () => {
     const { a, b, engine } = two(20)
-    a.claim(16)
+    a.claim(16, 0)
     a.drain()
     a.advance(9)
     a.resume(9)
     expect(engine[Control.Mode]).toBe(Mode.Speculative)
-    expect(b.claim(4)).toBe(9)
+    expect(b.claim(4, 0)).toBe(9)
   })
 })
 

@@ -9,13 +9,14 @@ import {
   MAX_INCARNATION,
   pack,
   Ready,
+  Reserved,
   stateOf,
   transitions,
 } from '../../src/core/status.ts'
 import { layOut, schedulerOn } from '../support/engineMemory.ts'
 
-const STATES = [Ready, Executed, Deferred, Aborting]
-const NAMES = ['Ready', 'Executed', 'Deferred', 'Aborting']
+const STATES = [Ready, Executed, Deferred, Aborting, Reserved]
+const NAMES = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved']
 
 /** Puts place 1 into a state, runs one method of the scheduler and says what became of the word. */
 function step(from: number, incarnation: number, act: (scheduler: ReturnType<typeof schedulerOn>) => void) {
@@ -32,14 +33,16 @@ const EVENTS = {
   defer: (s: ReturnType<typeof schedulerOn>) => s.defer(1),
   abort: (s: ReturnType<typeof schedulerOn>) => void s.abort(1),
   reset: (s: ReturnType<typeof schedulerOn>) => s.reset(1, 2),
+  reserve: (s: ReturnType<typeof schedulerOn>) => void s.claim(0, 1),
 }
 
 /** Which event may meet a place in which state; the callers keep to it (S1: one writer at a time). */
 const LEGAL: Readonly<Record<keyof typeof EVENTS, readonly number[]>> = {
-  executed: [Ready, Aborting],
+  executed: [Ready, Aborting, Reserved],
   defer: [Ready],
   abort: [Executed, Deferred],
-  reset: [Executed, Deferred],
+  reset: [Executed, Deferred, Reserved],
+  reserve: [Ready],
 }
 
 describe('status words', () => {

@@ -67,7 +67,7 @@ export interface AdapterHost {
 /** What a module of an adapter exports under this name. */
 export type CreateAdapter = (options: unknown, host: AdapterHost) => CustomAdapter | Promise<CustomAdapter>
 
-export const adapterHost: AdapterHost = {
+const adapterHost: AdapterHost = {
   BLOCKED,
   done: (result) => (result === undefined ? { outcome: 'done' } : { outcome: 'done', result }),
   blocked: () => ({ outcome: 'blocked' }),

@@ -24,7 +24,7 @@ export type MergeFunction = (value: unknown, operand: unknown) => unknown
 type Numeric = number | bigint
 
 /** Thrown where an operation does not fit the value that it meets. */
-export class OperationError extends TypeError {}
+class OperationError extends TypeError {}
 
 const numeric = (value: unknown, what: string): Numeric => {
   if (typeof value === 'number' || typeof value === 'bigint') return value
