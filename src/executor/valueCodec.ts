@@ -22,6 +22,14 @@ REFUSED.forEach((Class, k) => {
   })
 })
 
+/** A date is its milliseconds: seconds in floating point, as CBOR's own tag has them, lose one far from now. */
+addExtension<Date, number>({
+  Class: Date as unknown as new () => Date,
+  tag: FIRST_TAG + REFUSED.length,
+  encode: (date, encode) => encode(date.getTime()),
+  decode: (ms) => new Date(ms),
+})
+
 /** Makes a codec. Encoders keep buffers, so each owner has its own. */
 export const createValueCodec = (): ValueCodec => {
   // No records: they would make the bytes of a value depend on those encoded before it.
