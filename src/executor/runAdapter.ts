@@ -103,7 +103,7 @@ export class AdapterExecutor {
       return await runOnState(this.#engine, state, inputs.length, async () => {
         const run = await this.#engine.run(plan, settings)
         const results = inputs.map((_, k) => this.#resultAt(k + 1))
-        return { results, stateDiff: state.difference(changedWords(this.#engine, state.words)), run }
+        return { results, stateDiff: state.difference(changedWords(this.#engine, state.words, run.fallbacks > 0)), run }
       })
     } catch (error) {
       if (!(error instanceof ParallelExecutionError) || error.code !== 'TASK_FAILED') throw error

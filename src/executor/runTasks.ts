@@ -148,7 +148,7 @@ export class TaskExecutor<M = UntypedTasks> {
         order.calls.forEach((index, k) => {
           results[index] = resultAt(this.#engine, this.#values, k + 1, (calls[index] as Call).task)
         })
-        const stateDiff = state.difference(changedWords(this.#engine, state.words))
+        const stateDiff = state.difference(changedWords(this.#engine, state.words, run.fallbacks > 0))
         const statistics = statisticsOf(results)
         for (const [task, { meanMs }] of statistics) {
           const known = this.#learned.get(task)

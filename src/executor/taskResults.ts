@@ -42,14 +42,23 @@ export function statisticsOf(results: readonly TaskResult[]): Map<string, TaskSt
   return new Map([...sums].map(([task, sum]) => [task, { ...sum, meanMs: sum.totalMs / sum.calls }]))
 }
 
-/** What the run changed, as `EncodedDiff` keeps it. */
-export function changedWords(engine: Engine, state: Words): Words {
+/**
+ * What the run changed, as the state keeps differences.
+ *
+ * @param fellBack - speculation gave way somewhere: a location may then be in two chains
+ */
+export function changedWords(engine: Engine, state: Words, fellBack: boolean): Words {
+  const seen = new Set<number>()
   const { words } = engine
   let out = new Int32Array(1024)
   let end = 0
   for (const head of engine.written()) {
     for (let entry = head; entry !== 0; entry = words[entry + Entry.Chain]) {
       const r = recordOf(words[entry + Entry.Location])
+      if (fellBack) {
+        if (seen.has(r)) continue
+        seen.add(r)
+      }
       const pair = newest(words, state, locationOf(r, Kind.Bytes))
       const before = state[r + BytesRecord.Value]
       const bytes = pair === 0 ? before : words[pair]

@@ -214,6 +214,24 @@ describe('policies', () => {
   })
 })
 
+describe('differences', () => {
+  test('a key is told once, also where speculation gave way', async () => {
+    let fallbacks = 0
+    for (let repeat = 0; repeat < 5; repeat++) {
+      // Slow at first, so that others are far ahead when speculation gives way, and what they wrote is withdrawn.
+      const calls: TaskCall[] = Array.from({ length: 700 }, (_, index) => ({
+        task: 'link',
+        input: { index, ms: index < 40 ? 0.5 : 0, own: 50 },
+      }))
+      const { stateDiff, run } = await executor.run(calls)
+      fallbacks += run.fallbacks
+      const keys = ['hot', ...Array.from({ length: 50 }, (_, k) => `own${k}`)]
+      expect(stateDiff.entries.map(({ key }) => key)).toEqual(keys.sort())
+    }
+    expect(fallbacks).toBeGreaterThan(0)
+  })
+})
+
 describe('failures', () => {
   test('failures: stop ends the run with the error, task, index and stack of the first in order', async () => {
     const calls: TaskCall[] = [
