@@ -20,7 +20,7 @@ let tasks: TaskExecutor
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'blockloom-replay-'))
   executor = await createExecutor({ workers: 2, memoryLimit: 128 * MIB })
-  tasks = await createTaskExecutor({ module: MODULE, workers: 2, memoryLimit: 64 * MIB })
+  tasks = await createTaskExecutor(MODULE, { workers: 2, memoryLimit: 64 * MIB })
 })
 afterAll(async () => {
   await executor.close()
