@@ -53,7 +53,7 @@ module.exports = {
       name: 'known-folders-only',
       comment: 'A new folder needs a place in the layers first.',
       severity: 'error',
-      from: { path: '^src/[^/]+/', pathNot: `^src/(core|executor|cli|${parts})/` },
+      from: { path: '^src/[^/]+/', pathNot: `^src/(core|executor|cli|testing|${parts})/` },
       to: {},
     },
     {

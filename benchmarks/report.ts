@@ -10,6 +10,7 @@ import type { RecordsRow } from './records.ts'
 import type { RootRow } from './roots.ts'
 import type { RunBlockRow } from './runblock.ts'
 import type { SimulateRow } from './simulate.ts'
+import type { CodecRow, TaskRow, WorkflowRow } from './tasks.ts'
 import type { WholeRow } from './whole.ts'
 
 /** Median and extremes of the runs. */
@@ -120,6 +121,10 @@ export interface Results {
   readonly simulations?: readonly SimulateRow[]
   /** Absent where it was not measured. */
   readonly records?: readonly RecordsRow[]
+  /** Absent where they were not measured. */
+  readonly tasks?: readonly TaskRow[]
+  readonly workflows?: readonly WorkflowRow[]
+  readonly codecs?: readonly CodecRow[]
   /** What was left out, and why. */
   readonly skipped: readonly string[]
 }

@@ -32,6 +32,7 @@ import {
 import { measureRoots, type RootRow, rootTable } from './roots.ts'
 import { type RunBlockRow, runBlockTable } from './runblock.ts'
 import { errorsOf, type SimulateRow, simulateTable, TOLERANCE } from './simulate.ts'
+import type { CodecRow, TaskRow, WorkflowRow } from './tasks.ts'
 import { type WholeRow, wholeTable } from './whole.ts'
 import { makeWorkload, WORKLOAD_NAMES, type WorkloadName } from './workloads.ts'
 
@@ -58,6 +59,9 @@ const COSTS = [
   'simulate',
   'ethereumjs-adapter',
   'runblock',
+  'tasks',
+  'workflows',
+  'codec',
 ] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
@@ -75,7 +79,7 @@ const HELP = `npm run bench -- [options]
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
                         root, whole, records, ethereumjs-adapter, runblock (which takes the real blocks too),
-                        simulate (predicted against measured time)
+                        simulate (predicted against measured time), tasks, workflows, codec
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -298,6 +302,8 @@ async function measureAll(settings: Settings): Promise<Results> {
     say('bench: records')
     records = await measureRecords(runs)
   }
+  const wantsTasks = wants('tasks') || wants('workflows') || wants('codec')
+  const other = wantsTasks ? await measureTaskRows(wants, runs, skipped) : {}
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
   if (!settings.ethereumjs) skipped.push('@ethereumjs/vm: --no-ethereumjs')
   return {
@@ -314,8 +320,34 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(adapter !== undefined && { adapter }),
     ...(simulations !== undefined && { simulations }),
     ...(records !== undefined && { records }),
+    ...other,
     skipped,
   }
+}
+
+/** What has to do with tasks, as far as it is wanted. */
+async function measureTaskRows(
+  wants: (name: (typeof COSTS)[number]) => boolean,
+  runs: number,
+  skipped: string[],
+): Promise<Pick<Results, 'tasks' | 'workflows' | 'codecs'>> {
+  const { measureCodecs, measureTasks, measureWorkflows } = await import('./tasks.ts')
+  const filled: { tasks?: TaskRow[]; workflows?: WorkflowRow[]; codecs?: CodecRow[] } = {}
+  if (wants('tasks')) {
+    say('bench: tasks')
+    filled.tasks = await measureTasks(runs, 2)
+  }
+  if (wants('workflows')) {
+    say('bench: workflows')
+    const workflows = await measureWorkflows()
+    if (workflows === undefined) skipped.push('workflows: ../shared/data/workflows is not there')
+    else filled.workflows = workflows
+  }
+  if (wants('codec')) {
+    say('bench: codec')
+    filled.codecs = measureCodecs()
+  }
+  return filled
 }
 
 async function addOutsider(
@@ -359,7 +391,7 @@ function sumOutsiders(rows: readonly OutsiderRow[]): OutsiderRow {
   return { transactions, runs: 1, withoutCaches: mean((r) => r.withoutCaches), withCaches: mean((r) => r.withCaches) }
 }
 
-function print(results: Results): void {
+async function print(results: Results): Promise<void> {
   const { cpu, cores, memoryGiB, platform, node } = results.machine
   console.log(`${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}, Node ${node}; commit ${results.commit}\n`)
   if (results.rows.length > 0) console.log(`${blockTable(results.rows)}\n`)
@@ -378,6 +410,12 @@ function print(results: Results): void {
     )
   }
   if (results.records !== undefined) console.log(`${recordsTable(results.records)}\n`)
+  if (results.tasks !== undefined || results.workflows !== undefined || results.codecs !== undefined) {
+    const { codecTable, taskTable, workflowTable } = await import('./tasks.ts')
+    if (results.tasks !== undefined) console.log(`${taskTable(results.tasks)}\n`)
+    if (results.workflows !== undefined) console.log(`${workflowTable(results.workflows)}\n`)
+    if (results.codecs !== undefined) console.log(`${codecTable(results.codecs)}\n`)
+  }
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)
@@ -419,7 +457,7 @@ async function main(): Promise<void> {
   const file = fileURLToPath(new URL(`${settings.save}.json`, RESULTS))
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
   if (values.json) console.log(JSON.stringify(results, null, 2))
-  else print(results)
+  else await print(results)
   say(`bench: written to ${file}`)
 }
 

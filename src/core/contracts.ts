@@ -39,6 +39,10 @@ export const Predicate = {
   ValueEquals: 1,
   /** The value, deltas folded, is at least the words that follow. */
   AtLeast: 2,
+  /** Bytes are there, or are not, whatever they are. */
+  Exists: 3,
+  /** The same records under a prefix have bytes. */
+  Range: 4,
 } as const
 export type Predicate = (typeof Predicate)[keyof typeof Predicate]
 
@@ -91,6 +95,25 @@ export interface TaskMemory {
    */
   add(location: number, delta: Words, at: number, bound: Words, boundAt: number): void
 
+  /** Whether a byte string is there, noted as that alone: 1, 0, or `Seen.Blocked`. */
+  exists(location: number): number
+
+  /**
+   * Looks at the records of byte strings whose keys begin with `prefix`, in order, after the key `after` (`afterBytes` -1:
+   * from the first). `visit` is told of each whether a lower place left bytes there, and stops the walk with false. What
+   * was seen is noted, absences and the end included. Returns false where a value is not there yet (`Seen.Blocked`).
+   */
+  range(
+    prefix: Words,
+    bytes: number,
+    after: Words,
+    afterBytes: number,
+    visit: (record: number, present: boolean) => boolean,
+  ): boolean
+
+  /** Buffers operations on a byte string: a copy of the `MergeRecord` at `from` of the engine memory. */
+  merge(location: number, from: number): void
+
   /** Room for `count` words in this worker's arena, valid until the block ends. */
   allocate(count: number): number
 
@@ -115,6 +138,20 @@ interface AdapterBase {
   complaint(): Complaint
   /** One item of a batch that is no transaction (sender recovery); writes its answer over the input. */
   batchItem?(engine: Words, input: number): void
+  /**
+   * Applies `count` operations at `operations` of the engine memory to the byte string of `bytes` (-1: none) at `words[at]`,
+   * and puts length and offset of the result to `engine[out]`. False where they cannot be applied: the place is then
+   * executed again strictly, and says why itself. A pure function.
+   */
+  fold?(
+    memory: TaskMemory,
+    words: Words,
+    bytes: number,
+    at: number,
+    operations: number,
+    count: number,
+    out: number,
+  ): boolean
   /** Inputs of the next run, where they are no words. */
   takeInputs?(values: readonly unknown[]): void
   /**

@@ -58,8 +58,18 @@ export type ErrorCode =
   | 'INVARIANT'
   /** The executor was closed before or during the call. */
   | 'CLOSED'
-  /** A task cannot be run: the module exports no function of its name. A task that throws is a failed result. */
+  /** A task threw, in a run that failures stop; `fields.taskIndex`, `fields.task`, and what it threw as the cause. */
   | 'TASK_FAILED'
+  /** The module exports no task of that name. */
+  | 'UNKNOWN_TASK'
+  /** Tasks wait for each other; `fields.cycle` holds the indices of their calls. */
+  | 'TASK_CYCLE'
+  /** An input or a result is nothing that can leave its thread: a function, a symbol, a promise inside a value. */
+  | 'NOT_ENCODABLE'
+  /** A task returned a promise. */
+  | 'ASYNCHRONOUS_TASK'
+  /** Run twice on the same state, a task answered or wrote differently. */
+  | 'NOT_DETERMINISTIC'
   /** Bytes are no trace of this library, or of a version of the format that is not known. */
   | 'RECORDS_FORMAT'
   /** Records could not be written: the file, or the callback, failed. The run itself is unharmed. */

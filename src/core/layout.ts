@@ -59,6 +59,8 @@ export const Control = {
   DenseLocation: 12 * PAD + 10,
   /** 1 where every place's writes are kept, in sequential stretches too: differences are asked for place by place. */
   KeepVersions: 12 * PAD + 15,
+  /** Where the run's schedule lies (`Schedule`), or 0: places are claimed in order. */
+  Schedule: 12 * PAD + 24,
   /** Pre-EIP-161 rules and other adapter bits. */
   AdapterFlags: 12 * PAD + 14,
   /** Places of a worker's first claim, where earlier runs say what one costs; 0 and 1 are one. */
@@ -200,7 +202,7 @@ export const ESTIMATE = 1
  * A record: immutable once an entry points to it. Word 0 is the kind; then the words of a value, or
  * of a delta (`DeltaRecord`).
  */
-export const Record = { Value: 1, Delta: 2 } as const
+export const Record = { Value: 1, Delta: 2, Merge: 3 } as const
 
 /**
  * A delta's record: what is added (8 words, two's complement), and the lower bound of the value before (8 words,
@@ -210,9 +212,24 @@ export const Record = { Value: 1, Delta: 2 } as const
 export const DeltaRecord = { Delta: 1, Folded: 9, Bound: 10, Size: 18 } as const
 
 /**
+ * A merge's record: operations on a byte string, applied in order to the value before. Readers look at the operations
+ * alone; the committer puts the value's record that they lead to into `Folded`. An operation has three words, which
+ * are the adapter's business: code, length and offset of its operand.
+ */
+export const MergeRecord = { Folded: 1, Value: 2, Count: 4, Operations: 5 } as const
+export const OPERATION_WORDS = 3
+
+/**
+ * What a range read saw, in the arena: bytes of the prefix and of the key after which it began (-1: none), the last record
+ * looked at (0: to the end of the prefix), how many records had a value; then prefix, key and those records.
+ */
+export const RangeRead = { Prefix: 0, After: 1, Stop: 2, Count: 3, Words: 4 } as const
+
+/**
  * An item of a read set. `Kind` holds the predicate shifted left by READ_PREDICATE_SHIFT. For SameRecord,
  * `Seen` is the record (or a `Seen` value) and `Floor` the generation; for the others `Seen` is the place's
- * own entry on the location or 0, and the words compared follow.
+ * own entry on the location or 0, and the words compared follow. For Exists `Seen` is 0 or 1; for Range `Location` is
+ * the offset of a `RangeRead`; nothing follows either.
  */
 export const Read = { Size: 4, Location: 0, Kind: 1, Seen: 2, Floor: 3 } as const
 export const READ_PREDICATE_SHIFT = 4

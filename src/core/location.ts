@@ -14,7 +14,8 @@
  * 22-29 code hash  30 generation  31 exists
  *                                               byte-string record (tasks), 32 words
  *                                                0 tag  1 hash  2 key bytes  3 key offset  6 watched  7 chain
- *                                                8 number head  10 value head  12-19 number  22-23 value
+ *                                                10 value head  12-19 links of the order of keys
+ *                                                22-23 value: length in bytes (-1: none), where it lies
  * ```
  * `life` is what changes when an account is created, delegated or destroyed: its code hash, the generation
  * of its storage (one more than the place that last emptied it), and whether it exists in the sense of the rules before
@@ -29,9 +30,9 @@ export const Tag = { Free: 0, Account: 1, Slot: 2, Bytes: 3 } as const
 
 export const AccountRecord = { Tag: 0, Address: 1, Chain: 7, FirstSlot: 11, Balance: 12, Nonce: 20, Life: 22 } as const
 export const SlotRecord = { Tag: 0, Account: 1, Key: 2, Chain: 20, NextSlot: 21, Value: 12 } as const
-export const BytesRecord = { Tag: 0, Hash: 1, KeyLength: 2, KeyOffset: 3, Chain: 7, Number: 12, Value: 22 } as const
+export const BytesRecord = { Tag: 0, Hash: 1, KeyLength: 2, KeyOffset: 3, Chain: 7, Value: 22 } as const
 
-/** Kinds of location. A kind is an index of the tables below. A task's number is a balance. */
+/** Kinds of location. A kind is an index of the tables below. */
 export const Kind = { Balance: 0, Nonce: 1, Life: 2, Slot: 3, Bytes: 4 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 

@@ -15,6 +15,7 @@
  *       the paths that older records were inserted along.
  */
 import * as atomics from './atomics.ts'
+import { insertKey } from './keyOrder.ts'
 import { AccountRecord, BytesRecord, RECORD_SHIFT, RECORD_WORDS, SlotRecord, Tag } from './location.ts'
 
 type Words = Int32Array
@@ -44,6 +45,9 @@ export const StateHeader = {
   /** A word a record that says whether its base value is here, or 0 where all are; and the ring of requests. Writer: main. */
   Known: 138,
   Requests: 139,
+  /** 140 to 147: heads of the order of keys (core/keyOrder.ts). */
+  /** Times the state was emptied: what a thread remembers of its keys is of one of these. Writer: main. */
+  Generation: 148,
   /** First word of the memory's contents. */
   Start: 160,
 } as const
@@ -244,6 +248,8 @@ export class LocationTable {
       w[r + BytesRecord.KeyLength] = bytes
       w[r + BytesRecord.KeyOffset] = from
       w[r + BytesRecord.Value] = -1
+      // Before anybody else can find the record: a key that can be written is in the order of keys.
+      insertKey(w, r)
       this.#publish(index + probe, r, BytesRecord.Chain)
       return r
     }

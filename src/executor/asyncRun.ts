@@ -11,6 +11,7 @@ import { awaitAnswerAsync, isKnown } from '../core/cold.ts'
 import { type AsyncAdapter, Outcome } from '../core/contracts.ts'
 import { Control, Mode } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
+import type { ReadyList } from '../scheduler/ready.ts'
 import { OWN_COMMITS, RunParts } from './runParts.ts'
 import type { RunRecording } from './runRecording.ts'
 
@@ -46,6 +47,36 @@ export class AsyncBlockRun extends RunParts {
   /** This worker's share of a speculative run; resolves when the block is committed or halted. */
   async speculative(): Promise<void> {
     this.begin()
+    if (this.ready === undefined) await this.#inOrder()
+    else await this.#byRank(this.ready)
+    this.end()
+  }
+
+  /** Claims single places by a schedule, with the units that they need. */
+  async #byRank(ready: ReadyList): Promise<void> {
+    const scheduler = this.scheduler
+    let turn = 0
+    while (!scheduler.done() && !scheduler.halted()) {
+      for (let place = this.thawed(); place >= 0; place = this.thawed()) {
+        if (!ready.acquire(place)) return
+        await this.#execute(place)
+        ready.release(place)
+      }
+      const seen = atomics.load(this.engine, Control.CommitIndex)
+      const place = ready.claim()
+      if (place >= 0) {
+        this.recording?.start()
+        await this.#execute(place)
+        ready.release(place)
+        this.recording?.publish()
+        turn = 0
+      }
+      if (await this.#commitStage(true)) turn = 0
+      else if (place < 0 && turn++ >= TURNS) await this.#idle(seen)
+    }
+  }
+
+  async #inOrder(): Promise<void> {
     const scheduler = this.scheduler
     let chunk = 1
     let turn = 0
@@ -65,7 +96,6 @@ export class AsyncBlockRun extends RunParts {
       if (await this.#commitStage(first < 0 || chunk < OWN_COMMITS)) turn = 0
       else if (first < 0 && seen <= scheduler.last && turn++ >= TURNS) await this.#idle(seen)
     }
-    this.end()
   }
 
   /** Executes claimed places and returns the size of the next claim. */

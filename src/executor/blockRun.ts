@@ -7,6 +7,7 @@ import { awaitAnswer, isKnown } from '../core/cold.ts'
 import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Control } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
+import type { ReadyList } from '../scheduler/ready.ts'
 import { ADVANCE_EVERY, OWN_COMMITS, RunParts } from './runParts.ts'
 import type { RunRecording } from './runRecording.ts'
 
@@ -37,6 +38,36 @@ export class BlockRun extends RunParts {
   /** This worker's share of a speculative run; returns when the block is committed or halted. */
   speculative(): void {
     this.begin()
+    if (this.ready === undefined) this.#inOrder()
+    else this.#byRank(this.ready)
+    this.end()
+  }
+
+  /** Claims single places by a schedule, with the units that they need. */
+  #byRank(ready: ReadyList): void {
+    const scheduler = this.scheduler
+    let turn = 0
+    while (!scheduler.done() && !scheduler.halted()) {
+      for (let place = this.thawed(); place >= 0; place = this.thawed()) {
+        if (!ready.acquire(place)) return
+        this.#execute(place)
+        ready.release(place)
+      }
+      const seen = atomics.load(this.engine, Control.CommitIndex)
+      const place = ready.claim()
+      if (place >= 0) {
+        this.recording?.start()
+        this.#execute(place)
+        ready.release(place)
+        this.recording?.publish()
+        turn = 0
+      }
+      if (this.#commitStage(true)) turn = 0
+      else if (place < 0) scheduler.idle(seen, turn++)
+    }
+  }
+
+  #inOrder(): void {
     const scheduler = this.scheduler
     let chunk = Math.max(1, this.engine[Control.FirstClaim])
     let turn = 0
@@ -63,7 +94,6 @@ export class BlockRun extends RunParts {
       if (this.#commitStage(first < 0 || chunk < OWN_COMMITS)) turn = 0
       else if (first < 0) scheduler.idle(seen, turn++)
     }
-    this.end()
   }
 
   /** Executes places at the commit cursor, since nothing below them is pending; returns the size of the next claim. */

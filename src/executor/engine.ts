@@ -66,6 +66,8 @@ export interface Plan {
   readonly adapterFlags: number
   /** Location of the state that collects dense deltas, given it is open; 0 for none. */
   readonly denseLocation: (state: SharedState) => number
+  /** Where in the environment a schedule lies (core/schedule.ts); undefined claims places in order. */
+  readonly schedule?: number | undefined
   /** Values for adapters whose inputs are no words. */
   readonly values?: readonly unknown[]
 }
@@ -343,9 +345,12 @@ export class Engine {
     words[Control.InputOffsets] = offsets
     words[Control.Environment] = environment
     words[Control.AdapterFlags] = plan.adapterFlags
-    words[Control.Window] = DEFAULT_WINDOW
-    words[Control.Speculation] = settings.speculation === 'always' ? 1 : 0
-    words[Control.Wary] = settings.speculation === 'always' ? 0 : first + 1
+    // A schedule takes places out of order, and declared edges say what need not be guessed.
+    const scheduled = plan.schedule !== undefined
+    words[Control.Schedule] = scheduled ? environment + (plan.schedule ?? 0) : 0
+    words[Control.Window] = scheduled ? plan.places : DEFAULT_WINDOW
+    words[Control.Speculation] = settings.speculation === 'always' || scheduled ? 1 : 0
+    words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
     words[Control.DenseLocation] = plan.denseLocation(plan.state)
     words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
     words[Control.ArenaEnd] = words.length

@@ -392,7 +392,7 @@ export const createExecutor = async (options: ExecutorOptions = {}): Promise<Exe
   const spec: AdapterSpec =
     adapter === 'revm'
       ? { kind: 'revm', module }
-      : { kind: 'module', name: adapter, module: ethereumjsAdapter().href, options: added, kernel: module }
+      : { kind: 'evm', name: adapter, module: ethereumjsAdapter().href, options: added, kernel: module }
   const engine = new Engine(options, spec)
   return new Executor(engine, createHashKernel(module), roots, new Observers(engine, options), adapter)
 }

@@ -1,20 +1,19 @@
 /** Finds the location that a trace names, in any state. */
 import { type Kind, Kind as Kinds, locationOf, RECORD_SHIFT } from '../core/location.ts'
 import { FULL, type LocationTable } from '../core/table.ts'
-import { NUMBER } from '../records/drain.ts'
 
 /** A location by name: a kind, and an address, an address and a slot, or a length and a key, in words. */
 export interface LocationName {
-  /** A `Kind`, or `NUMBER`. */
+  /** A `Kind`. */
   readonly kind: number
   readonly words: Int32Array
 }
 
 /** The location in an open state, interned if need be; 0 where there is no room for it. */
 export const locate = (table: LocationTable, { kind, words }: LocationName): number => {
-  if (kind === NUMBER || kind === Kinds.Bytes) {
+  if (kind === Kinds.Bytes) {
     const record = table.bytes(words, 1, words[0])
-    return record === FULL ? 0 : locationOf(record, kind === NUMBER ? Kinds.Balance : Kinds.Bytes)
+    return record === FULL ? 0 : locationOf(record, Kinds.Bytes)
   }
   const account = table.account(words, 0)
   if (account === FULL || kind !== Kinds.Slot) return account === FULL ? 0 : locationOf(account, kind as Kind)

@@ -1,18 +1,18 @@
 /** What a trace says of blocks and of lists of tasks, and what it takes to run them again. */
 import { Output } from '../adapters/revm/kernel.ts'
+import { packBytes, unpackBytes, wordsOf } from '../core/bytes.ts'
 import { BLOCK_HASH_WORDS } from '../core/codes.ts'
 import { hexOf, readHex, wordHex } from '../core/hex.ts'
 import { Place } from '../core/layout.ts'
 import { AccountRecord, BytesRecord, Kind, kindOf, Life, RECORD_SHIFT, recordOf, SlotRecord } from '../core/location.ts'
 import { StateHeader } from '../core/table.ts'
-import { packBytes, unpackBytes } from '../core/taskCodec.ts'
 import { fromBigInt, isZero8, toBigInt } from '../core/words.ts'
 import { serialize } from '../platform/files.ts'
 import { LOCATION_KINDS } from '../records/decode.ts'
 import { bytesOf, withJson } from '../records/format.ts'
 import type { LocationRecord } from '../records/runRecord.ts'
 import type { MemoryState } from '../state/memoryState.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, Plan } from './engine.ts'
 import type { LocationName } from './locate.ts'
 import type { PreparedBlock } from './prepare.ts'
 import type { RecordedPlan } from './recordRun.ts'
@@ -138,45 +138,95 @@ const stateFile = (words: Words, state: MemoryState, locations: readonly number[
   return { pre, codes, blockHashes }
 }
 
-/** A task as far as records are concerned. */
-interface NamedTask {
-  readonly task: string
-  readonly input?: unknown
+/** The module behind an executor, as a worker is told of it. */
+export interface TaskSource {
+  readonly module: string
+  readonly asynchronous: boolean
+  readonly setup?: string
+}
+
+/** A run of tasks as far as records are concerned. */
+interface NamedTasks extends TaskSource {
+  /** By place. */
+  readonly calls: readonly {
+    readonly task: string
+    readonly after?: readonly number[]
+    readonly resources?: Readonly<Record<string, number>>
+  }[]
+  /** Index in the caller's list, by place. */
+  readonly order: readonly number[]
+  readonly plan: Plan
+}
+
+/** What replay needs besides the words of the plan. */
+export interface RecordedInputs extends TaskSource {
+  readonly environment: Words
+  readonly offsets: Words
+  readonly inputs: Words
+  readonly adapterFlags: number
 }
 
 /** A list of tasks of a module. */
-export const recordedTasks = (
-  tasks: readonly NamedTask[],
-  module: string,
-  state: Words,
-  speculation: 'auto' | 'always',
-): RecordedPlan => ({
-  kind: 'tasks',
-  label: 'tasks',
-  places: tasks.length,
-  speculation,
-  names() {
-    const index = new Map<string, number>()
-    const rows = new Int32Array(tasks.length * PLACE_WORDS)
-    tasks.forEach(({ task }, k) => {
-      const known = index.get(task)
-      if (known === undefined) index.set(task, index.size)
-      rows[k * PLACE_WORDS] = known ?? index.size - 1
-    })
-    return withJson({ names: [...index.keys()] }, rows)
-  },
-  inputs: () => serialize({ module, tasks }),
-  base: (locations) =>
-    serialize(
-      locations.map((location) => {
-        const r = recordOf(location)
-        const key = unpackBytes(state, state[r + BytesRecord.KeyOffset], state[r + BytesRecord.KeyLength])
-        if (kindOf(state, location) === Kind.Balance) return { key, number: toBigInt(state, r + BytesRecord.Number) }
-        const length = state[r + BytesRecord.Value]
-        return { key, value: length < 0 ? null : unpackBytes(state, state[r + BytesRecord.Value + 1], length) }
-      }),
-    ),
-})
+export const recordedTasks = (tasks: NamedTasks, state: Words, speculation: 'auto' | 'always'): RecordedPlan => {
+  const { calls, order, plan, module, asynchronous, setup } = tasks
+  return {
+    kind: 'tasks',
+    label: 'tasks',
+    places: calls.length,
+    speculation,
+    names() {
+      const index = new Map<string, number>()
+      const rows = new Int32Array(calls.length * PLACE_WORDS)
+      calls.forEach(({ task }, k) => {
+        const known = index.get(task)
+        if (known === undefined) index.set(task, index.size)
+        rows[k * PLACE_WORDS] = known ?? index.size - 1
+      })
+      return withJson({ names: [...index.keys()], ...declared(calls, order) }, rows)
+    },
+    inputs() {
+      const { environment, offsets, inputs, adapterFlags } = plan
+      const source = setup === undefined ? { module, asynchronous } : { module, asynchronous, setup }
+      return serialize({ ...source, environment, offsets, inputs, adapterFlags } satisfies RecordedInputs)
+    },
+    base: (locations) => bytesOf(changesOf(state, locations)),
+  }
+}
+
+/** What calls declare, by place; nothing where none declares it. */
+const declared = (calls: NamedTasks['calls'], order: readonly number[]): Record<string, unknown> => {
+  const all: Record<string, unknown> = {}
+  if (calls.some(({ resources }) => resources !== undefined)) {
+    all['resources'] = calls.map(({ resources }) => Object.keys(resources ?? {}))
+  }
+  if (calls.some(({ after }) => after !== undefined)) {
+    const placeOf = new Map(order.map((index, k) => [index, k + 1]))
+    all['after'] = calls.map(({ after }) => after?.map((index) => placeOf.get(index)) ?? [])
+  }
+  return all
+}
+
+/** Base values at locations as `KeyValueState.difference` takes them: key bytes, key, value bytes, value. */
+const changesOf = (state: Words, locations: readonly number[]): Words => {
+  const parts: Words[] = []
+  for (const location of locations) {
+    const r = recordOf(location)
+    const bytes = state[r + BytesRecord.Value]
+    if (bytes < 0) continue
+    const key = state[r + BytesRecord.KeyOffset]
+    const keyBytes = state[r + BytesRecord.KeyLength]
+    const value = state[r + BytesRecord.Value + 1]
+    parts.push(Int32Array.of(keyBytes), state.subarray(key, key + wordsOf(keyBytes)))
+    parts.push(Int32Array.of(bytes), state.subarray(value, value + wordsOf(bytes)))
+  }
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}
 
 /** A location's name in words, from what a record says of it. */
 export const nameOfRecord = ({ kind, address, slot, key }: LocationRecord): LocationName => {

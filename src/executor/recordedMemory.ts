@@ -3,9 +3,10 @@
  * and both memories as they are where answers are recorded, so that a run that is not recorded pays nothing for it.
  */
 import type { Arena } from '../core/arena.ts'
-import type { Predicate } from '../core/contracts.ts'
-import { READ_PREDICATE_SHIFT, Read } from '../core/layout.ts'
-import { type Kind, LENGTH } from '../core/location.ts'
+import { Predicate } from '../core/contracts.ts'
+import { MergeRecord, READ_PREDICATE_SHIFT, Read, Record } from '../core/layout.ts'
+import { Kind, LENGTH, locationOf } from '../core/location.ts'
+import { MIX_START, mixBytes } from '../core/mix.ts'
 import type { LocationTable } from '../core/table.ts'
 import { copy } from '../core/words.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
@@ -18,6 +19,21 @@ type Words = Int32Array
 
 /** The record in which an answer lies; other `Seen` values stay. */
 const recordSeen = (answer: number): number => (answer > 0 ? answer - 1 : answer)
+
+/**
+ * Whether an answer is the value that the commit of a merge made, which lies inside the merge's record. What is taken for
+ * one by the word before it is a value all the same, and only takes more room in the trace.
+ */
+const isMerged = (engine: Words, kind: Kind, answer: number): boolean =>
+  kind === Kind.Bytes && answer > 0 && engine[answer - 1 - MergeRecord.Folded] === Record.Merge
+
+type Visit = (record: number, present: boolean) => boolean
+
+/** What a range is asked, in a word. */
+export const rangeDigest = (prefix: Words, bytes: number, after: Words, afterBytes: number): number =>
+  afterBytes < 0
+    ? mixBytes(MIX_START, prefix, 0, bytes)
+    : mixBytes(mixBytes(MIX_START, prefix, 0, bytes) ^ afterBytes, after, 0, afterBytes)
 
 /** Notes what each place reads and writes. A number that is only folded is a guess to the adapter, and no read. */
 export class NotingMemory extends SequentialMemory implements NotedMemory {
@@ -48,13 +64,41 @@ export class NotingMemory extends SequentialMemory implements NotedMemory {
     this.reads[r + Read.Kind] = kind
     this.reads[r + Read.Seen] = recordSeen(answer)
     this.reads[r + Read.Floor] = floor
-    this.#answers?.answer(Answer.Read, kind, location, recordSeen(answer))
+    this.#answers?.value(Answer.Read, kind, location, answer, this.engine, isMerged(this.engine, kind, answer))
     return answer
+  }
+
+  override exists(location: number): number {
+    const isInside = this.#isInside
+    this.#isInside = true
+    const there = super.exists(location)
+    this.#isInside = isInside
+    const r = this.#room(Read.Size)
+    this.reads[r] = location
+    this.reads[r + Read.Kind] = Kind.Bytes | (Predicate.Exists << READ_PREDICATE_SHIFT)
+    this.reads[r + Read.Seen] = there
+    this.reads[r + Read.Floor] = 0
+    if (!isInside) this.#answers?.answer(Answer.Exists, Kind.Bytes, location, there)
+    return there
+  }
+
+  override range(prefix: Words, bytes: number, after: Words, afterBytes: number, visit: Visit): boolean {
+    const answers = this.#answers
+    this.#isInside = true
+    const all = super.range(prefix, bytes, after, afterBytes, (record, present) => {
+      answers?.answer(Answer.Visit, Kind.Bytes, locationOf(record, Kind.Bytes), present ? 1 : 0)
+      return visit(record, present)
+    })
+    this.#isInside = false
+    answers?.answer(Answer.Range, Kind.Bytes, rangeDigest(prefix, bytes, after, afterBytes), all ? 1 : 0)
+    return all
   }
 
   override glance(location: number, kind: Kind): number {
     const answer = super.glance(location, kind)
-    if (!this.#isInside) this.#answers?.answer(Answer.Glance, kind, location, recordSeen(answer))
+    if (!this.#isInside) {
+      this.#answers?.value(Answer.Glance, kind, location, answer, this.engine, isMerged(this.engine, kind, answer))
+    }
     return answer
   }
 
@@ -120,15 +164,38 @@ export class AnsweringMemory extends MVMemory {
   }
 
   override read(location: number, kind: Kind, floor: number): number {
+    const own = this.arena.next
     const answer = super.read(location, kind, floor)
-    this.#answers.answer(Answer.Read, kind, location, recordSeen(answer))
+    this.#answers.value(Answer.Read, kind, location, answer, this.engine, this.#isFolded(kind, answer, own))
     return answer
   }
 
   override glance(location: number, kind: Kind): number {
+    const own = this.arena.next
     const answer = super.glance(location, kind)
-    this.#answers.answer(Answer.Glance, kind, location, recordSeen(answer))
+    this.#answers.value(Answer.Glance, kind, location, answer, this.engine, this.#isFolded(kind, answer, own))
     return answer
+  }
+
+  /** Whether a byte string was made of merges, by this read, which then took room for it, or by a commit. */
+  #isFolded(kind: Kind, answer: number, own: number): boolean {
+    return isMerged(this.engine, kind, answer) || (kind === Kind.Bytes && answer > 0 && this.arena.next !== own)
+  }
+
+  override exists(location: number): number {
+    const there = super.exists(location)
+    this.#answers.answer(Answer.Exists, Kind.Bytes, location, there)
+    return there
+  }
+
+  override range(prefix: Words, bytes: number, after: Words, afterBytes: number, visit: Visit): boolean {
+    const answers = this.#answers
+    const all = super.range(prefix, bytes, after, afterBytes, (record, present) => {
+      answers.answer(Answer.Visit, Kind.Bytes, locationOf(record, Kind.Bytes), present ? 1 : 0)
+      return visit(record, present)
+    })
+    answers.answer(Answer.Range, Kind.Bytes, rangeDigest(prefix, bytes, after, afterBytes), all ? 1 : 0)
+    return all
   }
 
   override fold(location: number, out: Words, at: number, limit: number): boolean {

@@ -19,14 +19,16 @@ import { reserveShared } from '../platform/memory.ts'
 import { readBytes } from '../platform/threads.ts'
 import { decodeRuns, locationRecord, recordOf } from '../records/decode.ts'
 import { Answer, answerSize, Mode } from '../records/events.ts'
-import { notATrace } from '../records/format.ts'
+import { notATrace, wordsOf } from '../records/format.ts'
 import { isRecord, parseJson, type RawExecution, type RunDecoder, splitJson } from '../records/runDecoder.ts'
 import type { LocationRecord, RunRecord } from '../records/runRecord.ts'
-import { createKeyValueState } from '../state/keyValueState.ts'
+import { KeyValueState } from '../state/keyValueState.ts'
 import { createMemoryState, type StateFile } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import { locate } from './locate.ts'
+import type { RecordedInputs } from './recordPlan.ts'
 import { Diverged, type Divergence, ReplayMemory, type ReplaySource, type WrittenValues } from './replayMemory.ts'
+import { createValueCodec } from './valueCodec.ts'
 
 type Words = Int32Array
 
@@ -84,7 +86,7 @@ interface Stage {
  * @throws {InvalidInputError} RECORDS_FORMAT for bytes that are no trace, that break off, or have no payload
  * @throws {InvalidInputError} MODULE_NOT_LOADED where the tasks' module, or the kernel, cannot be loaded
  * @example
- * const { trace } = await runTasks(tasks, { module, record: true })
+ * const { trace } = await runTasks(module, calls, { record: true })
  * const { difference } = await replay(trace)
  */
 export const replay = async (trace: Uint8Array, options: ReplayOptions = {}): Promise<ReplayResult> => {
@@ -127,7 +129,7 @@ class Replay implements ReplaySource {
 
   all(signal: AbortSignal | undefined): Pick<ReplayResult, 'incarnations' | 'difference'> {
     const { adapter, engine, scratch, state } = this.#stage
-    const memory = new ReplayMemory(engine, scratch, state.table, this, adapter.resultDigest)
+    const memory = new ReplayMemory(engine, scratch, state.table, this, adapter.resultDigest?.bind(adapter))
     for (const execution of this.#order()) {
       signal?.throwIfAborted()
       const divergence = this.#replay(execution, memory)
@@ -180,7 +182,7 @@ class Replay implements ReplaySource {
 
   /** An incarnation whose value `execution` saw and that is not in order yet. */
   #seenBy({ answers, place }: RawExecution, ordered: ReadonlySet<RawExecution>): RawExecution | undefined {
-    for (let at = 0; at < answers.length; at += answerSize(answers[at])) {
+    for (let at = 0; at < answers.length; at += answerSize(answers, at)) {
       if (answers[at] >> Answer.KindBits >= Answer.Fold || !isRecord(answers[at + 2])) continue
       const writer = this.#run.writerOf(answers[at + 2])
       if (writer === undefined || writer.place >= place) {
@@ -270,25 +272,26 @@ const blockStage = async (run: RunDecoder, { wasm }: ReplayOptions): Promise<Sta
 }
 
 const taskStage = async (run: RunDecoder, options: ReplayOptions): Promise<Stage> => {
-  const { module, tasks } = deserialize(run.inputs as Uint8Array) as { module: string; tasks: readonly unknown[] }
-  const state = createKeyValueState()
-  type Value = { readonly key: Uint8Array; readonly number?: bigint; readonly value?: Uint8Array | null }
-  for (const { key, number, value } of deserialize(run.base as Uint8Array) as readonly Value[]) {
-    if (number !== undefined) state.setNumber(key, number)
-    else if (value !== undefined && value !== null) state.set(key, value)
+  const recorded = deserialize(run.inputs as Uint8Array) as RecordedInputs
+  const { module, asynchronous, setup, environment, offsets, inputs, adapterFlags } = recorded
+  if (asynchronous) throw notATrace('its tasks are asynchronous; replay runs synchronous ones')
+  const state = new KeyValueState({}, createValueCodec())
+  await state.apply(state.difference(wordsOf(run.base as Uint8Array<ArrayBuffer>)))
+  const adapter = await loadTasks(String(options.module ?? module), setup)
+  const laidOut = layOut(Number(run.info['places']), [environment, NO_WORDS, NO_WORDS, offsets, inputs], adapterFlags)
+  const { engine } = laidOut
+  return {
+    ...laidOut,
+    adapter,
+    state,
+    begin: () => adapter.beginBlock(engine, engine[Control.Environment], adapterFlags),
   }
-  const adapter = await loadTasks(String(options.module ?? module))
-  adapter.takeInputs?.(tasks)
-  const places = Number(run.info['places'])
-  const offsets = new Int32Array(places + 1)
-  const laidOut = layOut(places, [NO_WORDS, NO_WORDS, NO_WORDS, offsets, NO_WORDS], 0)
-  return { ...laidOut, adapter, state, begin: () => adapter.beginBlock(laidOut.engine, 0, 0) }
 }
 
 /** The module of tasks, on this thread. */
-const loadTasks = async (module: string): Promise<SyncAdapter> => {
+const loadTasks = async (module: string, setup: string | undefined): Promise<SyncAdapter> => {
   try {
-    return await createTaskAdapter(module)
+    return await createTaskAdapter(module, createValueCodec(), setup)
   } catch (cause) {
     if (cause instanceof InvalidInputError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)

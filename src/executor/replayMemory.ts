@@ -5,16 +5,18 @@
  * compared as it goes; the first difference stays, and everything after it is unwound.
  */
 
+import { wordsOf } from '../core/bytes.ts'
 import { Predicate, type SyncAdapter, type TaskMemory } from '../core/contracts.ts'
 import { CapacityError } from '../core/errors.ts'
 import { Control, DeltaRecord, Record } from '../core/layout.ts'
-import { Kind, LENGTH, Life, STORED } from '../core/location.ts'
+import { Kind, LENGTH, Life, recordOf, STORED } from '../core/location.ts'
 import { MIX_START, mixWords } from '../core/mix.ts'
 import type { LocationTable } from '../core/table.ts'
 import { copy, copy8 } from '../core/words.ts'
 import { digestOfWrite } from '../records/digest.ts'
 import { Answer, answerSize } from '../records/events.ts'
 import { isRecord, type RawExecution, type RawRead } from '../records/runDecoder.ts'
+import { rangeDigest } from './recordedMemory.ts'
 
 type Words = Int32Array
 
@@ -53,7 +55,13 @@ export interface ReplaySource {
   valuesOf(record: number): WrittenValues
 }
 
-const QUESTIONS = ['', 'read', 'glance', 'fold', 'fold'] as const
+const QUESTIONS = ['', 'read', 'glance', 'fold', 'fold', 'read', 'glance', 'exists', 'range', 'range'] as const
+/** Answers of other kinds to the same question. */
+const SAME_QUESTION: Readonly<Record<number, number>> = {
+  [Answer.FoldGuess]: Answer.Fold,
+  [Answer.ReadFolded]: Answer.Read,
+  [Answer.GlanceFolded]: Answer.Glance,
+}
 
 export class ReplayMemory implements TaskMemory {
   readonly table: LocationTable
@@ -126,8 +134,52 @@ export class ReplayMemory implements TaskMemory {
     return answers[a] >> Answer.KindBits === Answer.Fold
   }
 
+  exists(location: number): number {
+    return this.#recorded.answers[this.#answer(Answer.Exists, location) + 2]
+  }
+
+  range(
+    prefix: Words,
+    bytes: number,
+    after: Words,
+    afterBytes: number,
+    visit: (record: number, present: boolean) => boolean,
+  ): boolean {
+    const { answers } = this.#recorded
+    let goesOn = true
+    while (this.#isNext(Answer.Visit)) {
+      if (!goesOn) return this.#diverge('read', 0, 'a range that goes on', 'a range that stops')
+      const location = this.#source.locationOf(answers[this.#at + 1])
+      const isPresent = answers[this.#at + 2] === 1
+      this.#at += answerSize(answers, this.#at)
+      goesOn = visit(recordOf(location), isPresent)
+    }
+    const at = this.#answer(Answer.Range, rangeDigest(prefix, bytes, after, afterBytes))
+    return answers[at + 2] === 1
+  }
+
+  #isNext(tag: number): boolean {
+    const { answers } = this.#recorded
+    return this.#at < answers.length && answers[this.#at] >> Answer.KindBits === tag
+  }
+
+  /** A value that was made of merges, as it was kept. */
+  #folded(at: number): number {
+    const { answers } = this.#recorded
+    const bytes = answers[at + 2]
+    const count = wordsOf(Math.max(0, bytes))
+    const pair = this.allocate(2 + count)
+    this.engine[pair] = bytes
+    this.engine[pair + 1] = pair + 2
+    copy(this.engine, pair + 2, answers, at + 3, count)
+    return pair
+  }
+
   #value(tag: number, kind: Kind, location: number): number {
-    const seen = this.#recorded.answers[this.#answer(tag, location) + 2]
+    const { answers } = this.#recorded
+    const a = this.#answer(tag, location)
+    if (answers[a] >> Answer.KindBits !== tag) return this.#folded(a)
+    const seen = answers[a + 2]
     if (!isRecord(seen)) return seen
     const written = this.#source.valuesOf(seen).get(location)
     if (written === undefined) return this.#diverge('read', location, 'a value of a lower place', 'nothing was written')
@@ -152,13 +204,19 @@ export class ReplayMemory implements TaskMemory {
     const { answers } = this.#recorded
     const at = this.#at
     const asked = at < answers.length ? answers[at] >> Answer.KindBits : 0
-    const isSame = (asked === Answer.FoldGuess ? Answer.Fold : asked) === tag
-    const where = asked === 0 ? 0 : this.#source.locationOf(answers[at + 1])
+    const isSame = (SAME_QUESTION[asked] ?? asked) === tag
+    const isRange = asked === Answer.Range
+    const where = asked === 0 ? 0 : isRange ? answers[at + 1] : this.#source.locationOf(answers[at + 1])
     if (!isSame || where !== location) {
       const expected = asked === 0 ? 'no more questions' : `${QUESTIONS[asked]} of another location`
-      return this.#diverge('read', location, isSame ? expected : QUESTIONS[asked] || expected, QUESTIONS[tag] ?? '')
+      return this.#diverge(
+        'read',
+        isRange || tag === Answer.Range ? 0 : location,
+        isSame ? expected : QUESTIONS[asked] || expected,
+        QUESTIONS[tag] ?? '',
+      )
     }
-    this.#at = at + answerSize(answers[at])
+    this.#at = at + answerSize(answers, at)
     return at
   }
 
@@ -186,6 +244,10 @@ export class ReplayMemory implements TaskMemory {
     copy8(this.engine, record + DeltaRecord.Delta, delta, at)
     copy8(this.engine, record + DeltaRecord.Bound, bound, boundAt)
     this.#keep(location, Kind.Balance, record)
+  }
+
+  merge(location: number, from: number): void {
+    this.#keep(location, Kind.Bytes, from)
   }
 
   #keep(location: number, kind: Kind, record: number): void {
@@ -220,10 +282,12 @@ export class ReplayMemory implements TaskMemory {
     if (this.divergence !== undefined) return
     if (this.#at < answers.length) {
       const tag = answers[this.#at] >> Answer.KindBits
-      const location = this.#source.locationOf(answers[this.#at + 1])
+      const location = tag === Answer.Range ? 0 : this.#source.locationOf(answers[this.#at + 1])
       this.#note('read', location, QUESTIONS[tag] ?? '', 'no more questions')
     }
-    this.#comparePredicates(reads.filter(({ predicate }) => predicate !== Predicate.SameRecord))
+    this.#comparePredicates(
+      reads.filter(({ predicate }) => predicate === Predicate.ValueEquals || predicate === Predicate.AtLeast),
+    )
     this.#compareWrites(writes.map(({ location }) => this.#source.locationAt(location)))
     const mine = this.#digest()
     if (mine !== digest) this.#note('result', 0, `digest ${hex(digest)}`, `digest ${hex(mine)}`)
@@ -275,6 +339,8 @@ export class ReplayMemory implements TaskMemory {
     const values = new Map<number, Written>()
     for (const { location, kind } of this.#writes) {
       const record = this.#records.get(location) as number
+      // Who reads through a merge is answered the value itself.
+      if (engine[record] === Record.Merge) continue
       const isDelta = engine[record] === Record.Delta
       const value = record + 1
       const bytes = isDelta

@@ -15,6 +15,7 @@ import { type LocationTable, StateHeader } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { Mode as RecordedMode } from '../records/events.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
+import { ReadyList } from '../scheduler/ready.ts'
 import { LARGEST_CHUNK, Scheduler } from '../scheduler/scheduler.ts'
 import type { RunRecording } from './runRecording.ts'
 import { SequentialMemory } from './sequential.ts'
@@ -42,6 +43,8 @@ export abstract class RunParts {
   protected fallbacks = 0
   /** Undefined where nothing is recorded: then a place costs a look at it, and no more. */
   protected readonly recording: RunRecording | undefined
+  /** Claims by rank, in runs with a schedule. */
+  protected ready: ReadyList | undefined
   readonly #index: number
   readonly #block: number
   readonly #base: Adapter
@@ -68,6 +71,7 @@ export abstract class RunParts {
     this.#table = table
     this.scheduler = new Scheduler(engine)
     this.memory = recording?.memory ?? new MVMemory(engine, table)
+    this.memory.folder = adapter
     this.oracle = recording?.sequential ?? new SequentialMemory(engine, table, this.memory.arena)
   }
 
@@ -90,6 +94,8 @@ export abstract class RunParts {
     this.scheduler.beginRun()
     this.scheduler.mayReserve = this.memory.state[StateHeader.Known] === 0
     this.recording?.begin()
+    const schedule = this.engine[Control.Schedule]
+    this.ready = schedule === 0 ? undefined : new ReadyList(this.engine, schedule)
   }
 
   protected end(): void {
@@ -269,11 +275,12 @@ export abstract class RunParts {
     this.memory.markEstimates(place)
     if (!this.scheduler.abort(place)) return this.fault(place, Fault.Invariant, 'S2: an incarnation would wrap')
     this.memory.begin(place, true, true)
-    return true
+    return this.ready?.acquire(place) ?? true
   }
 
   /** Commits a strict execution. False when it halted the run. */
   protected endAgain(place: number, outcome: Outcome): boolean {
+    this.ready?.release(place)
     if (this.memory.cold.length > 0) return this.#chill(place)
     const memory = this.memory
     if (outcome === Outcome.Done) memory.publish()

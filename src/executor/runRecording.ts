@@ -34,7 +34,8 @@ export class RunRecording {
     this.#noting =
       (what & Recording.Events) === 0 ? undefined : new NotingMemory(engine, table, this.memory.arena, answers)
     this.sequential = this.#noting ?? new SequentialMemory(engine, table, this.memory.arena)
-    this.#recorder = new Recorder(engine, table.words, worker, this.memory, clock, answers, adapter.resultDigest)
+    const digest = adapter.resultDigest?.bind(adapter)
+    this.#recorder = new Recorder(engine, table.words, worker, this.memory, clock, answers, digest)
   }
 
   begin(): void {

@@ -1,39 +1,54 @@
 /**
- * `runTasks`: a list of tasks on every core, with exactly the result of running them one after another.
+ * `runTasks`: calls of a module's functions on every core, with exactly the result of running them one after another.
  */
-
-import { InvalidInputError } from '../core/errors.ts'
-import { Entry, Place } from '../core/layout.ts'
-import { BytesRecord, Kind, locationOf, recordOf } from '../core/location.ts'
-import { incarnationOf } from '../core/status.ts'
-import { decodeOutcome, type TaskOutcome, unpackBytes } from '../core/taskCodec.ts'
-import { equal, toBigInt } from '../core/words.ts'
-import {
-  createKeyValueState,
-  type KeyValueChange,
-  type KeyValueDiff,
-  type KeyValueState,
-} from '../state/keyValueState.ts'
+import { KeyBuffer, wordsOf } from '../core/bytes.ts'
+import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
+import { type TaskFailure, TaskFlag, TaskInput } from '../core/tasks.ts'
+import { Values } from '../core/values.ts'
+import { copy } from '../core/words.ts'
+import { KeyValueState, type KeyValueStateOptions } from '../state/keyValueState.ts'
 import type { RunProgress } from './blockTypes.ts'
-import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
+import { Engine, type EngineOptions, type Plan, type RunReport, type RunSettings } from './engine.ts'
 import { type ObserveOptions, Observers } from './observe.ts'
-import { recordedTasks } from './recordPlan.ts'
-import { type RecordedOutcome, RecordedRun } from './recordRun.ts'
+import { recordedTasks, type TaskSource } from './recordPlan.ts'
+import { RecordedRun } from './recordRun.ts'
 import type { RecordsOption } from './recordSink.ts'
 import { runOnState } from './runOnState.ts'
 import type { ExecutorStats } from './stats.ts'
+import { changedWords, resultAt, statisticsOf } from './taskResults.ts'
+import { orderTasks, type SchedulingPolicy, type TaskOrder } from './taskSchedule.ts'
+import {
+  addressOf,
+  type ModuleSource,
+  type RunTasksResult,
+  type TaskCall,
+  type TaskHints,
+  type TaskResult,
+  type TaskResults,
+  type UntypedTasks,
+} from './taskTypes.ts'
+import { createValueCodec } from './valueCodec.ts'
 
-type Words = Int32Array
-
-/** One task: the name of a function that the module exports, and its input (structured-clonable). */
-export interface TaskCall {
-  readonly task: string
-  readonly input?: unknown
-}
+/** Makes a state of values by key. */
+export const createKeyValueState = (options: KeyValueStateOptions = {}): KeyValueState =>
+  new KeyValueState(options, createValueCodec())
 
 export interface RunTasksOptions {
   /** State before the run; an empty one by default. A run leaves it as it is. */
   readonly state?: KeyValueState
+  /**
+   * `ordered` (default): exactly as if the calls were made one by one. `graph`: in some order that respects `after`, which
+   * the result tells.
+   */
+  readonly order?: 'ordered' | 'graph'
+  /** Capacities by name; calls say what they need. Never exceeded, by executions that turn out not to count neither. */
+  readonly resources?: Readonly<Record<string, number>>
+  /** Which of the tasks that are ready is begun first; `longestPathFirst` by default. */
+  readonly policy?: SchedulingPolicy
+  /** `collect` (default): a task that throws has a failed result, the others run. `stop`: the run ends with its error. */
+  readonly failures?: 'collect' | 'stop'
+  /** Executes each task twice, on one worker; the run ends with NOT_DETERMINISTIC where answers or writes differ. */
+  readonly checkDeterminism?: boolean
   readonly speculation?: 'auto' | 'always'
   /** Everything on one worker, without speculation. */
   readonly sequential?: boolean
@@ -47,30 +62,27 @@ export interface RunTasksOptions {
 }
 
 export interface TaskExecutorOptions extends EngineOptions, ObserveOptions {
-  /** Address of the module whose functions are the tasks; workers import it. */
-  readonly module: URL | string
   /** Lets tasks return promises. A worker awaits each before it begins another; without it a promise is a failed task. */
   readonly asynchronous?: boolean
+  /** A module that each worker imports before the tasks: to register a loader, for one. */
+  readonly setup?: URL | string
 }
 
-/** What became of a task, and how often it was executed before the incarnation that counts. */
-export type TaskResult = TaskOutcome & { readonly incarnation: number }
+type Call = TaskHints & { readonly task: string; readonly input?: unknown }
 
-export interface RunTasksResult extends RecordedOutcome {
-  readonly results: readonly TaskResult[]
-  /** What the tasks changed; `state.apply` takes it. */
-  readonly stateDiff: KeyValueDiff
-  readonly run: RunReport
-}
+/** Weight of a new measurement in what is known of a task's cost. */
+const LEARNING = 0.5
 
-/** Keeps threads, with the module loaded, between runs. Make one with `createTaskExecutor`. */
-export class TaskExecutor {
+/** Keeps threads, with the module loaded, and what earlier runs took. Make one with `createTaskExecutor`. */
+export class TaskExecutor<M = UntypedTasks> {
   readonly #engine: Engine
-  readonly #module: string
+  readonly #module: TaskSource
   readonly #observers: Observers
+  readonly #values = new Values(createValueCodec())
+  readonly #learned = new Map<string, number>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine, module: string, observers: Observers) {
+  constructor(engine: Engine, module: TaskSource, observers: Observers) {
     this.#engine = engine
     this.#module = module
     this.#observers = observers
@@ -85,27 +97,37 @@ export class TaskExecutor {
     return this.#observers.stats()
   }
 
+  /** Mean milliseconds of the tasks run so far, by name; recent runs count more. */
+  get costs(): ReadonlyMap<string, number> {
+    return this.#learned
+  }
+
   /**
-   * Runs tasks in the order given.
+   * Runs calls as if one after another. Runs of one executor wait for each other.
    *
-   * @throws {InvalidInputError} for calls that are no tasks
-   * @throws {ParallelExecutionError} TASK_FAILED for a task that the module does not export; MODULE_NOT_LOADED
+   * @throws {InvalidInputError} INVALID_OPTION, TASK_CYCLE, NOT_ENCODABLE (an input), MODULE_NOT_LOADED
+   * @throws {ParallelExecutionError} UNKNOWN_TASK, NOT_DETERMINISTIC; with `failures: 'stop'` what a task threw
    */
-  async run(tasks: readonly TaskCall[], options: RunTasksOptions = {}): Promise<RunTasksResult> {
-    tasks.forEach((call, taskIndex) => {
-      if (typeof call?.task !== 'string') {
-        throw new InvalidInputError('INVALID_OPTION', `task ${taskIndex} has no name; give { task, input }`, {
-          option: 'tasks',
-          taskIndex,
-        })
-      }
+  async run<const C extends readonly TaskCall<M>[]>(
+    calls: C,
+    options: RunTasksOptions = {},
+  ): Promise<RunTasksResult<M, C>> {
+    const list = checkCalls(calls)
+    checkOptions(options)
+    const order = orderTasks(list, {
+      order: options.order ?? 'ordered',
+      policy: options.policy,
+      capacities: options.resources ?? {},
+      workers: this.workers,
+      learned: this.#learned,
     })
+    const encoded = encodeCalls(list, order, this.#values)
     const state = options.state ?? createKeyValueState()
     const before = this.#last
-    const work = () => this.#run(tasks, options, state)
+    const work = () => this.#run(list, order, encoded, options, state)
     const mine = before.then(work, work)
     this.#last = mine.catch(() => undefined)
-    return mine
+    return mine as Promise<unknown> as Promise<RunTasksResult<M, C>>
   }
 
   async close(): Promise<void> {
@@ -117,67 +139,196 @@ export class TaskExecutor {
     await this.close()
   }
 
-  async #run(tasks: readonly TaskCall[], options: RunTasksOptions, state: KeyValueState): Promise<RunTasksResult> {
-    const plan = {
+  async #run(
+    calls: readonly Call[],
+    order: TaskOrder,
+    encoded: Encoded,
+    options: RunTasksOptions,
+    state: KeyValueState,
+  ): Promise<RunTasksResult> {
+    const stop = options.failures === 'stop' ? TaskFlag.Stop : 0
+    const twice = options.checkDeterminism === true
+    const plan: Plan = {
       state,
-      places: tasks.length,
-      inputs: new Int32Array(0),
-      offsets: new Int32Array(tasks.length + 1),
-      environment: new Int32Array(0),
-      adapterFlags: 0,
+      places: calls.length,
+      ...encoded,
+      adapterFlags: stop | (twice ? TaskFlag.Twice : 0),
       denseLocation: () => 0,
-      values: tasks,
     }
-    const { speculation = 'auto', sequential = false, signal, records, record, onProgress } = options
+    const places = calls.length
+    const { speculation = 'auto', records, record, onProgress } = options
+    const settings: RunSettings = {
+      speculation,
+      sequential: options.sequential === true || twice,
+      signal: options.signal,
+      onProgress: onProgress && ((committed) => onProgress({ committed, places })),
+    }
+    const ordered = (): Call[] => order.calls.map((index) => calls[index] as Call)
     const recorded = RecordedRun.open(
       { keeper: this.#observers.keeper, records, record },
       this.#engine.words,
       state,
-      () => recordedTasks(tasks, this.#module, state.words, speculation),
+      () => recordedTasks({ calls: ordered(), order: order.calls, plan, ...this.#module }, state.words, speculation),
     )
-    const settings: RunSettings = {
-      speculation,
-      sequential,
-      signal,
-      onProgress: onProgress && ((committed) => onProgress({ committed, places: tasks.length })),
-    }
-    const places = tasks.length
-    const callers = (): string[] => tasks.map(({ task }) => task)
+    const callers = (): string[] => ordered().map(({ task }) => task)
     const observed = { kind: 'tasks' as const, places, attributes: {}, state, recorded, callers }
-    const result = await this.#observers.run(observed, (recording, ended) =>
+    const work = (recording: RunSettings['recording'], ended: (run: RunReport) => void) =>
       runOnState(this.#engine, state, places, async () => {
         const run = await this.#engine.run(plan, { ...settings, recording })
         ended(run)
-        return { results: this.#results(tasks.length), stateDiff: collect(this.#engine, state.words), run }
-      }),
-    )
-    return { ...result, ...(await recorded?.settle()) }
-  }
-
-  #results(count: number): TaskResult[] {
-    const { words, placeTable } = this.#engine
-    return Array.from({ length: count }, (_, k) => {
-      const place = placeTable + (k + 1) * Place.Size
-      return {
-        ...decodeOutcome(words, words[place + Place.Result]),
-        incarnation: incarnationOf(words[place + Place.Status]),
-      }
-    })
+        const results: TaskResult[] = new Array(calls.length)
+        order.calls.forEach((index, k) => {
+          results[index] = resultAt(this.#engine, this.#values, k + 1, (calls[index] as Call).task)
+        })
+        const stateDiff = state.difference(changedWords(this.#engine, state.words, run.fallbacks > 0))
+        const statistics = statisticsOf(results)
+        for (const [task, { meanMs }] of statistics) {
+          const known = this.#learned.get(task)
+          this.#learned.set(task, known === undefined ? meanMs : known + LEARNING * (meanMs - known))
+        }
+        const typed = results as unknown as TaskResults<UntypedTasks, readonly TaskCall[]>
+        return { results: typed, stateDiff, order: order.calls, statistics, run }
+      })
+    try {
+      const result = await this.#observers.run(observed, work)
+      return { ...result, ...(await recorded?.settle()) }
+    } catch (error) {
+      throw taskError(error, calls, order)
+    }
   }
 }
 
-/** Makes an executor for the tasks of a module. */
-export const createTaskExecutor = async (options: TaskExecutorOptions): Promise<TaskExecutor> => {
+/** What the engine says of a place, said of the call. */
+function taskError(error: unknown, calls: readonly Call[], order: TaskOrder): unknown {
+  if (!(error instanceof ParallelExecutionError)) return error
+  const details = error.committedPrefix === undefined ? {} : { committedPrefix: error.committedPrefix }
+  if (error.code === 'STALLED') {
+    const taskIndex = order.calls[Number(error.fields['commitIndex']) - 1]
+    const task = taskIndex === undefined ? undefined : calls[taskIndex]?.task
+    const message = `${error.message}: task ${taskIndex} ('${task}') does not return`
+    return new ParallelExecutionError('STALLED', message, { ...error.fields, taskIndex, task }, details)
+  }
+  if (error.code !== 'TASK_FAILED') return error
+  const taskIndex = order.calls[Number(error.fields['taskIndex'])] as number
+  const task = calls[taskIndex]?.task
+  const failure = JSON.parse(String(error.fields['reason'])) as TaskFailure
+  const cause = Object.assign(new Error(failure.message), { name: failure.name })
+  if (failure.stack !== undefined) cause.stack = failure.stack
+  const message = `task ${taskIndex} ('${task}') failed: ${failure.message}`
+  return new ParallelExecutionError(
+    failure.code,
+    message,
+    { taskIndex, task, name: failure.name },
+    { ...details, cause },
+  )
+}
+
+const checkCalls = (calls: unknown): readonly Call[] => {
+  if (!Array.isArray(calls)) {
+    throw new InvalidInputError('INVALID_OPTION', `calls are a list, not ${typeof calls}`, { option: 'calls' })
+  }
+  calls.forEach((call: Call | undefined | null, taskIndex) => {
+    if (typeof call?.task === 'string') return
+    throw new InvalidInputError('INVALID_OPTION', `task ${taskIndex} has no name; give { task, input }`, {
+      option: 'calls',
+      taskIndex,
+    })
+  })
+  return calls as readonly Call[]
+}
+
+const checkOptions = ({ order, failures, state }: RunTasksOptions): void => {
+  const refuse = (option: string, wanted: string, actual: unknown) => {
+    throw new InvalidInputError('INVALID_OPTION', `${option} is ${wanted}, not ${String(actual)}`, { option })
+  }
+  if (order !== undefined && order !== 'ordered' && order !== 'graph') refuse('order', "'ordered' or 'graph'", order)
+  if (failures !== undefined && failures !== 'collect' && failures !== 'stop') {
+    refuse('failures', "'collect' or 'stop'", failures)
+  }
+  if (state !== undefined && !(state instanceof KeyValueState))
+    refuse('state', 'made by createKeyValueState', typeof state)
+}
+
+interface Encoded {
+  readonly inputs: Int32Array
+  readonly offsets: Int32Array
+  readonly environment: Int32Array
+  readonly schedule: number | undefined
+}
+
+/** Calls as words: names once in the environment, inputs by place, the schedule after the names. */
+function encodeCalls(calls: readonly Call[], order: TaskOrder, values: Values): Encoded {
+  const names = new Map<string, number>()
+  const offsets = new Int32Array(calls.length + 1)
+  let inputs = new Int32Array(calls.length * 8 + 64)
+  let end = 0
+  order.calls.forEach((index, k) => {
+    const { task, input } = calls[index] as Call
+    let name = names.get(task)
+    if (name === undefined) {
+      name = names.size
+      names.set(task, name)
+    }
+    encodeInput(values, input, index)
+    const count = wordsOf(values.length)
+    if (end + TaskInput.Words + count > inputs.length) {
+      const larger = new Int32Array((end + TaskInput.Words + count) * 2)
+      larger.set(inputs)
+      inputs = larger
+    }
+    inputs[end + TaskInput.Name] = name
+    inputs[end + TaskInput.Index] = index
+    inputs[end + TaskInput.Length] = values.length
+    copy(inputs, end + TaskInput.Words, values.words, 0, count)
+    end += TaskInput.Words + count
+    offsets[k + 1] = end
+  })
+  const environment: number[] = [names.size]
+  const buffer = new KeyBuffer()
+  for (const name of names.keys()) {
+    const { words, bytes } = buffer.set(name)
+    environment.push(bytes, ...words.subarray(0, wordsOf(bytes)))
+  }
+  const schedule = order.schedule === undefined ? undefined : environment.length
+  const all = new Int32Array(environment.length + (order.schedule?.length ?? 0))
+  all.set(environment)
+  if (order.schedule !== undefined) all.set(order.schedule, environment.length)
+  return { inputs: inputs.subarray(0, end), offsets, environment: all, schedule }
+}
+
+function encodeInput(values: Values, input: unknown, taskIndex: number): void {
+  if (input === undefined) {
+    values.length = 0
+    return
+  }
+  try {
+    values.encode(input)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new InvalidInputError('NOT_ENCODABLE', `the input of task ${taskIndex}: ${reason}`, { taskIndex }, { cause })
+  }
+}
+
+/**
+ * Makes an executor for the tasks of a module, which keeps pool and module between runs.
+ *
+ * @param module - address of the module whose default export is made by `defineTasks`, or that export if it says its `url`
+ * @throws {InvalidInputError} INVALID_OPTION
+ */
+export const createTaskExecutor = async <M = UntypedTasks>(
+  module: ModuleSource<M>,
+  options: TaskExecutorOptions = {},
+): Promise<TaskExecutor<M>> => {
   if (typeof options !== 'object' || options === null) {
     throw new InvalidInputError('INVALID_OPTION', `options are an object, not ${String(options)}`, {
       option: 'options',
     })
   }
-  const module = typeof options.module === 'string' ? options.module : options.module?.href
-  if (typeof module !== 'string' || module === '') {
-    throw new InvalidInputError('INVALID_OPTION', 'module is the URL of a module whose exports are the tasks', {
-      option: 'module',
-    })
+  const address = addressOf(module)
+  if (address === undefined) {
+    const message =
+      'module is the URL of a module of tasks, or its tasks if they were defined with { url: import.meta.url }'
+    throw new InvalidInputError('INVALID_OPTION', message, { option: 'module' })
   }
   const { asynchronous = false } = options
   if (typeof asynchronous !== 'boolean') {
@@ -185,60 +336,33 @@ export const createTaskExecutor = async (options: TaskExecutorOptions): Promise<
       option: 'asynchronous',
     })
   }
-  const engine = new Engine(options, { kind: 'tasks', module, asynchronous })
-  return new TaskExecutor(engine, module, new Observers(engine, options))
+  const { setup } = options
+  if (setup !== undefined && addressOf(setup) === undefined) {
+    throw new InvalidInputError('INVALID_OPTION', 'setup is the URL of a module', { option: 'setup' })
+  }
+  const first = setup === undefined ? {} : { setup: String(setup) }
+  const source = { module: address, asynchronous, ...first }
+  const engine = new Engine(options, { kind: 'tasks', ...source })
+  return new TaskExecutor<M>(engine, source, new Observers(engine, options))
 }
 
 /**
- * Runs tasks on every core as if one after another. For more than one run, `createTaskExecutor` keeps the pool.
+ * Runs calls on every core as if one after another. For more than one run, `createTaskExecutor` keeps the pool.
  *
  * @example
- * const { results } = await runTasks([{ task: 'increase', input: 1 }], { module: new URL('./tasks.mjs', import.meta.url) })
+ * const { results } = await runTasks<typeof import('./tasks.ts').default>(new URL('./tasks.ts', import.meta.url), [
+ *   { task: 'count', input: 1 },
+ * ])
  */
-export const runTasks = async (
-  tasks: readonly TaskCall[],
-  options: RunTasksOptions & TaskExecutorOptions,
-): Promise<RunTasksResult> => {
-  const executor = await createTaskExecutor(options)
+export const runTasks = async <M = UntypedTasks, const C extends readonly TaskCall<M>[] = readonly TaskCall<M>[]>(
+  module: ModuleSource<M>,
+  calls: C,
+  options: RunTasksOptions & TaskExecutorOptions = {},
+): Promise<RunTasksResult<M, C>> => {
+  const executor = await createTaskExecutor<M>(module, options)
   try {
-    return await executor.run(tasks, options)
+    return await executor.run(calls, options)
   } finally {
     await executor.close()
   }
-}
-
-/** The newest value of a written location. */
-const newest = (engine: Words, state: Words, location: number, base: number): [Words, number] => {
-  let entry = state[location]
-  while (entry !== 0 && engine[entry + Entry.Record] === 0) entry = engine[entry + Entry.Next]
-  return entry === 0 ? [state, base] : [engine, (engine[entry + Entry.Record] >> 1) + 1]
-}
-
-const collect = (engine: Engine, state: Words): KeyValueDiff => {
-  const records = new Set<number>()
-  for (const head of engine.written()) {
-    for (let entry = head; entry !== 0; entry = engine.words[entry + Entry.Chain]) {
-      records.add(recordOf(engine.words[entry + Entry.Location]))
-    }
-  }
-  const entries: KeyValueChange[] = []
-  for (const r of records) {
-    const [valueWords, value] = newest(engine.words, state, locationOf(r, Kind.Bytes), r + BytesRecord.Value)
-    const [numberWords, number] = newest(engine.words, state, locationOf(r, Kind.Balance), r + BytesRecord.Number)
-    const length = valueWords[value]
-    const before = state[r + BytesRecord.Value]
-    const same =
-      length === before &&
-      (length <= 0 ||
-        equal(valueWords, valueWords[value + 1], state, state[r + BytesRecord.Value + 1], (length + 3) >> 2))
-    const change = {
-      key: unpackBytes(state, state[r + BytesRecord.KeyOffset], state[r + BytesRecord.KeyLength]),
-      ...(same ? {} : { value: length < 0 ? null : unpackBytes(valueWords, valueWords[value + 1], length) }),
-      ...(equal(numberWords, number, state, r + BytesRecord.Number, 8)
-        ? {}
-        : { number: toBigInt(numberWords, number) }),
-    }
-    if ('value' in change || 'number' in change) entries.push(change)
-  }
-  return { entries }
 }

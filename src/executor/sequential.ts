@@ -11,8 +11,9 @@
 import { Arena } from '../core/arena.ts'
 import { ask, isKnown, MOST_ASKED } from '../core/cold.ts'
 import { type Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
+import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
 import { Control, Entry, Place, Record } from '../core/layout.ts'
-import { BASE, Kind, recordOf, STORED } from '../core/location.ts'
+import { BASE, Kind, locationOf, recordOf, STORED } from '../core/location.ts'
 import { incarnationOf } from '../core/status.ts'
 import { type LocationTable, StateHeader } from '../core/table.ts'
 import { add256, copy, copy8, isZero8, zero8 } from '../core/words.ts'
@@ -65,13 +66,7 @@ export class SequentialMemory implements TaskMemory {
 
   read(location: number, _kind: Kind, floor: number): number {
     const entry = this.#entry(location)
-    if (entry === 0) {
-      if (floor > 0) return Seen.Cleared
-      if (!this.#partial || isKnown(this.state, recordOf(location))) return Seen.Base
-      this.cold.push(recordOf(location))
-      ask(this.state, recordOf(location))
-      return this.cold.length >= MOST_ASKED ? Seen.Blocked : Seen.Base
-    }
+    if (entry === 0) return floor > 0 ? Seen.Cleared : this.#base(location)
     if (this.engine[entry + Entry.Place] + 1 < floor) return Seen.Cleared
     return (this.engine[entry + Entry.Record] >> 1) + 1
   }
@@ -127,6 +122,35 @@ export class SequentialMemory implements TaskMemory {
     this.write(location, Kind.Balance, value, 0)
   }
 
+  exists(location: number): number {
+    const value = this.glance(location, Kind.Bytes)
+    if (value === Seen.Base && this.#base(location) === Seen.Blocked) return Seen.Blocked
+    const length = value === Seen.Base ? this.state[location + BASE[Kind.Bytes]] : this.engine[value]
+    return length < 0 ? 0 : 1
+  }
+
+  range(
+    prefix: Words,
+    bytes: number,
+    after: Words,
+    afterBytes: number,
+    visit: (record: number, present: boolean) => boolean,
+  ): boolean {
+    const { state } = this
+    let record = afterBytes < 0 ? seekKey(state, prefix, 0, bytes, false) : seekKey(state, after, 0, afterBytes, true)
+    for (; record !== 0 && hasPrefix(state, record, prefix, 0, bytes); record = nextKey(state, record)) {
+      const there = this.exists(locationOf(record, Kind.Bytes))
+      if (there === Seen.Blocked) return false
+      if (!visit(record, there === 1)) break
+    }
+    return true
+  }
+
+  /** Never called: where everything below is final, operations are applied at once (`strict`). */
+  merge(): void {
+    throw new Error('M1: a merge in a sequential run')
+  }
+
   allocate(count: number): number {
     return this.arena.take(count)
   }
@@ -150,6 +174,14 @@ export class SequentialMemory implements TaskMemory {
     const value = new Int32Array(8)
     this.fold(this.#denseLocation, value, 0)
     this.write(this.#denseLocation, Kind.Balance, value, 0)
+  }
+
+  /** What a read that finds no write is answered: Base, which may not be here yet, or Blocked where enough is asked for. */
+  #base(location: number): number {
+    if (!this.#partial || isKnown(this.state, recordOf(location))) return Seen.Base
+    this.cold.push(recordOf(location))
+    ask(this.state, recordOf(location))
+    return this.cold.length >= MOST_ASKED ? Seen.Blocked : Seen.Base
   }
 
   /** The newest entry that counts; a fallback leaves withdrawn ones in the list. */

@@ -4,6 +4,7 @@
  * comlink carries only what is said once: kernel, memories, adapters. Runs start by a word and end by one.
  */
 import { expose } from 'comlink'
+import { createCustomAdapter } from '../adapters/custom/adapter.ts'
 import { createRevmAdapter } from '../adapters/revm/adapter.ts'
 import { createAsyncTaskAdapter, createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
 import * as atomics from '../core/atomics.ts'
@@ -17,14 +18,17 @@ import { join, leave } from '../scheduler/joining.ts'
 import { AsyncBlockRun } from './asyncRun.ts'
 import { BlockRun } from './blockRun.ts'
 import { RunRecording } from './runRecording.ts'
+import { createValueCodec } from './valueCodec.ts'
 
 /** Which adapter a worker builds, in structured-clonable terms. */
 export type AdapterSpec =
   | { readonly kind: 'revm'; readonly module: WebAssembly.Module }
-  | { readonly kind: 'tasks'; readonly module: string; readonly asynchronous?: boolean }
-  /** A module that exports `createAdapter`, and the EVM kernel, which serves batches (sender recovery). */
+  | { readonly kind: 'tasks'; readonly module: string; readonly asynchronous?: boolean; readonly setup?: string }
+  /** A custom adapter, from outside the package (adapters/custom). */
+  | { readonly kind: 'module'; readonly module: string; readonly options: unknown }
+  /** A module that exports `createAdapter` of another EVM, and the EVM kernel, which serves batches (sender recovery). */
   | {
-      readonly kind: 'module'
+      readonly kind: 'evm'
       readonly name: string
       readonly module: string
       readonly options: unknown
@@ -33,7 +37,7 @@ export type AdapterSpec =
 
 const createAdapter = async (spec: AdapterSpec): Promise<Adapter> => {
   if (spec.kind === 'revm') return createRevmAdapter(spec.module)
-  if (spec.kind === 'module') {
+  if (spec.kind === 'evm') {
     const { createAdapter: create } = (await import(/* @vite-ignore */ spec.module)) as {
       createAdapter(options: unknown): Promise<Adapter>
     }
@@ -41,7 +45,9 @@ const createAdapter = async (spec: AdapterSpec): Promise<Adapter> => {
     const { batchItem } = createRevmAdapter(spec.kernel)
     return batchItem === undefined ? adapter : { ...adapter, batchItem }
   }
-  return spec.asynchronous === true ? createAsyncTaskAdapter(spec.module) : createTaskAdapter(spec.module)
+  if (spec.kind === 'module') return createCustomAdapter(spec.module, spec.options)
+  const create = spec.asynchronous === true ? createAsyncTaskAdapter : createTaskAdapter
+  return create(spec.module, createValueCodec(), spec.setup)
 }
 
 /** What a memory that is full is called, and why its run stops. */
@@ -76,7 +82,7 @@ class WorkerMain implements WorkerApi {
       this.#adapter = await createAdapter(spec)
       return undefined
     } catch (cause) {
-      const adapter = spec.kind === 'module' ? spec.name : spec.kind
+      const adapter = spec.kind === 'evm' ? spec.name : spec.kind
       const message = `the adapter '${adapter}' could not be built in a worker: ${cause instanceof Error ? cause.message : String(cause)}`
       return toWire(new InvalidInputError('MODULE_NOT_LOADED', message, { adapter }, { cause }))
     }

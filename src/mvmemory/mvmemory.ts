@@ -21,20 +21,24 @@
 import { Arena } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
 import { ask, isKnown, MOST_ASKED } from '../core/cold.ts'
-import { Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
+import { type Adapter, Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
+import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
 import {
   Control,
   DeltaRecord,
   Entry,
   ESTIMATE,
   Halt,
+  MergeRecord,
   Mode,
+  OPERATION_WORDS,
   Place,
+  RangeRead,
   READ_PREDICATE_SHIFT,
   Read,
   Record,
 } from '../core/layout.ts'
-import { BASE, type Kind, LENGTH, recordOf, STORED, WATCHED } from '../core/location.ts'
+import { BASE, Kind, LENGTH, locationOf, recordOf, STORED, WATCHED } from '../core/location.ts'
 import { hasRun, incarnationOf } from '../core/status.ts'
 import { type LocationTable, StateHeader } from '../core/table.ts'
 import { add256, atLeast, copy, copy8, equal, isZero8, zero8 } from '../core/words.ts'
@@ -64,6 +68,8 @@ export class MVMemory implements TaskMemory {
   exact = false
   /** Records whose base value this incarnation missed; where there is one, nothing that it did counts. */
   readonly cold: number[] = []
+  /** Who applies merges; the adapter of the run. */
+  folder: Adapter | undefined
   /** Times a reader waited for another place. */
   waits = 0
   /** Head of the chain of entries that were the first on their location; after a fallback one may be there twice. */
@@ -148,17 +154,57 @@ export class MVMemory implements TaskMemory {
         if (this.#awaitWriter(location, floor)) continue
         return Seen.Blocked
       }
-      const seen = record > 0 ? record >> 1 : record
+      let seen = record > 0 ? record >> 1 : record
       if (this.#partial && seen === Seen.Base && this.#misses(location)) return Seen.Blocked
+      if (kind === Kind.Bytes && record > 0 && this.engine[seen] === Record.Merge) {
+        seen = this.#foldMerges(location)
+        if (seen === Seen.Blocked) return seen
+      }
       this.#note(location, kind, seen, floor)
       return record > 0 ? seen + 1 : seen
     }
   }
 
-  glance(location: number, _kind: Kind): number {
+  exists(location: number): number {
+    if (this.state[recordOf(location) + WATCHED[Kind.Bytes]] !== 0 && !this.strict) this.#awaitFinal(location)
+    const there = this.#presence(location)
+    if (there !== Seen.Blocked) this.#noteExistence(location, there)
+    return there
+  }
+
+  range(
+    prefix: Words,
+    bytes: number,
+    after: Words,
+    afterBytes: number,
+    visit: (record: number, present: boolean) => boolean,
+  ): boolean {
+    const { state } = this
+    const present: number[] = []
+    let stop = 0
+    let record = afterBytes < 0 ? seekKey(state, prefix, 0, bytes, false) : seekKey(state, after, 0, afterBytes, true)
+    for (; record !== 0 && hasPrefix(state, record, prefix, 0, bytes); record = nextKey(state, record)) {
+      const there = this.#presence(locationOf(record, Kind.Bytes))
+      if (there === Seen.Blocked) return false
+      if (there === 1) present.push(record)
+      // A range's own item names no locations; these can fail only where it fails, too.
+      if (this.notesAll) this.#noteExistence(locationOf(record, Kind.Bytes), there)
+      if (!visit(record, there === 1)) {
+        stop = record
+        break
+      }
+    }
+    this.#noteRange(prefix, bytes, after, afterBytes, stop, present)
+    return true
+  }
+
+  glance(location: number, kind: Kind): number {
     if (atomics.peek(this.state, location) === 0) return Seen.Base
     const record = this.#newest(atomics.load(this.state, location), this.place, 0)
-    return record === Seen.Base ? Seen.Base : (record >> 1) + 1
+    if (record === Seen.Base) return Seen.Base
+    if (kind !== Kind.Bytes || this.engine[record >> 1] !== Record.Merge) return (record >> 1) + 1
+    const folded = this.#foldMerges(location)
+    return folded === Seen.Blocked ? Seen.Base : folded + 1
   }
 
   fold(location: number, out: Words, at: number, limit: number): boolean {
@@ -240,6 +286,15 @@ export class MVMemory implements TaskMemory {
     this.engine[record] = Record.Delta
     copy8(this.engine, record + DeltaRecord.Delta, delta, at)
     copy8(this.engine, record + DeltaRecord.Bound, bound, boundAt)
+    this.#buffer(location, record)
+  }
+
+  merge(location: number, from: number): void {
+    const { engine } = this
+    const words = MergeRecord.Operations + engine[from + MergeRecord.Count] * OPERATION_WORDS
+    const record = this.#entry(location, words)
+    this.#deltas = true
+    copy(engine, record, engine, from, words)
     this.#buffer(location, record)
   }
 
@@ -338,7 +393,8 @@ export class MVMemory implements TaskMemory {
     const to = length === 0 ? 0 : this.arena.take(length)
     for (let r = 0; r < length; ) {
       const kind = reads[r + Read.Kind]
-      if (kind >> READ_PREDICATE_SHIFT === Predicate.SameRecord) {
+      const predicate = kind >> READ_PREDICATE_SHIFT
+      if (predicate === Predicate.SameRecord || predicate >= Predicate.Exists) {
         r += Read.Size
         continue
       }
@@ -384,6 +440,13 @@ export class MVMemory implements TaskMemory {
         const floor = engine[r + Read.Floor]
         const now = this.#committed(location, place, floor)
         if (now !== seen && !this.#sameWords(location, kind, seen, now)) return this.#conflict(location, kind)
+        r += Read.Size
+        continue
+      }
+      if (predicate >= Predicate.Exists) {
+        const holds =
+          predicate === Predicate.Exists ? this.#isThere(location, place) === seen : this.#sameRange(location, place)
+        if (!holds) return predicate === Predicate.Exists ? this.#conflict(location, kind) : false
         r += Read.Size
         continue
       }
@@ -472,6 +535,141 @@ export class MVMemory implements TaskMemory {
     this.write(location, 0, sum, 0)
     this.#link(this.#writes[0], this.#writes[1])
     zero8(this.engine, Control.DenseSum)
+  }
+
+  // ---- byte strings: merges, existence, ranges ----
+
+  /** Applies a merge's operations to the bytes described at `words[at]`; their description goes to `engine[out]`. */
+  #applyMerge(words: Words, at: number, record: number, out: number): boolean {
+    const { engine, folder } = this
+    const operations = record + MergeRecord.Operations
+    return (
+      folder?.fold?.(this, words, words[at], words[at + 1], operations, engine[record + MergeRecord.Count], out) ===
+      true
+    )
+  }
+
+  /**
+   * A value's record made of everything below the place: the newest value and the merges above it, applied in order. It is
+   * this worker's own; validation compares its bytes with what was committed.
+   */
+  #foldMerges(location: number): number {
+    const { engine, place } = this
+    const merges: number[] = []
+    let words = this.state
+    let at = location + BASE[Kind.Bytes]
+    for (
+      let entry = atomics.load(this.state, location);
+      entry !== 0;
+      entry = atomics.load(engine, entry + Entry.Next)
+    ) {
+      if (engine[entry + Entry.Place] >= place) continue
+      const word = atomics.load(engine, entry + Entry.Record)
+      if (word === 0) continue
+      if ((word & ESTIMATE) !== 0) {
+        this.conflict = location
+        return Seen.Blocked
+      }
+      const record = word >> 1
+      if (engine[record] === Record.Merge) {
+        merges.push(record)
+        continue
+      }
+      words = engine
+      at = record + 1
+      break
+    }
+    const own = this.arena.take(1 + STORED[Kind.Bytes])
+    engine[own] = Record.Value
+    copy(engine, own + 1, words, at, STORED[Kind.Bytes])
+    for (let k = merges.length - 1; k >= 0; k--) {
+      // What speculation cannot apply is decided at the commit cursor.
+      if (!this.#applyMerge(engine, own + 1, merges[k], own + 1)) return Seen.Blocked
+    }
+    return own
+  }
+
+  /** Whether bytes stand at a location below this place: 1, 0 or Blocked. */
+  #presence(location: number): number {
+    for (;;) {
+      const head = atomics.load(this.state, location)
+      if (head === 0) {
+        if (this.#partial && this.#misses(location)) return Seen.Blocked
+        return this.state[location + BASE[Kind.Bytes]] < 0 ? 0 : 1
+      }
+      const word = this.#newest(head, this.place, 0)
+      if (word > 0 && (word & ESTIMATE) !== 0) {
+        if (this.#awaitWriter(location, 0)) continue
+        return Seen.Blocked
+      }
+      return this.#holds(location, word > 0 ? word >> 1 : 0)
+    }
+  }
+
+  /** As `#presence`, with everything below committed. */
+  #isThere(location: number, place: number): number {
+    const record = this.#committed(location, place, 0)
+    return this.#holds(location, Math.max(record, 0))
+  }
+
+  /** Whether a record, or the base for 0, holds bytes. A merge always leaves some. */
+  #holds(location: number, record: number): number {
+    if (record === 0) return this.state[location + BASE[Kind.Bytes]] < 0 ? 0 : 1
+    return this.engine[record] === Record.Merge || this.engine[record + 1] >= 0 ? 1 : 0
+  }
+
+  #noteExistence(location: number, there: number): void {
+    this.#note(location, (Kind.Bytes | (Predicate.Exists << READ_PREDICATE_SHIFT)) as Kind, there, 0)
+  }
+
+  #noteRange(
+    prefix: Words,
+    bytes: number,
+    after: Words,
+    afterBytes: number,
+    stop: number,
+    present: readonly number[],
+  ): void {
+    if (this.strict) return
+    const { engine } = this
+    const prefixWords = (bytes + 3) >> 2
+    const afterWords = (Math.max(0, afterBytes) + 3) >> 2
+    const at = this.arena.take(RangeRead.Words + prefixWords + afterWords + present.length)
+    engine[at + RangeRead.Prefix] = bytes
+    engine[at + RangeRead.After] = afterBytes
+    engine[at + RangeRead.Stop] = stop
+    engine[at + RangeRead.Count] = present.length
+    let to = at + RangeRead.Words
+    copy(engine, to, prefix, 0, prefixWords)
+    to += prefixWords
+    copy(engine, to, after, 0, afterWords)
+    to += afterWords
+    for (const record of present) engine[to++] = record
+    this.#note(at, (Kind.Bytes | (Predicate.Range << READ_PREDICATE_SHIFT)) as Kind, 0, 0)
+  }
+
+  /** Walks a range again, everything below being committed, and compares what has bytes now with what had them. */
+  #sameRange(at: number, place: number): boolean {
+    const { engine, state } = this
+    const bytes = engine[at + RangeRead.Prefix]
+    const afterBytes = engine[at + RangeRead.After]
+    const stop = engine[at + RangeRead.Stop]
+    const prefix = at + RangeRead.Words
+    const after = prefix + ((bytes + 3) >> 2)
+    const records = after + ((Math.max(0, afterBytes) + 3) >> 2)
+    const end = records + engine[at + RangeRead.Count]
+    let expected = records
+    let record =
+      afterBytes < 0 ? seekKey(state, engine, prefix, bytes, false) : seekKey(state, engine, after, afterBytes, true)
+    for (; record !== 0 && hasPrefix(state, record, engine, prefix, bytes); record = nextKey(state, record)) {
+      if (this.#isThere(locationOf(record, Kind.Bytes), place) === 1) {
+        if (expected === end || engine[expected] !== record)
+          return this.#conflict(locationOf(record, Kind.Bytes), Kind.Bytes)
+        expected++
+      }
+      if (record === stop) break
+    }
+    return expected === end
   }
 
   // ---- internals ----
@@ -653,9 +851,25 @@ export class MVMemory implements TaskMemory {
       folded[k] = 0
       const entry = engine[set + k]
       const record = engine[entry + Entry.Record] >> 1
-      if (record === 0 || engine[record] !== Record.Delta) continue
+      if (record === 0 || engine[record] === Record.Value) continue
       const location = engine[entry + Entry.Location]
       const below = this.#recordBelow(location, entry, place)
+      if (engine[record] === Record.Merge) {
+        const words = below > 0 ? engine : this.state
+        if (
+          !this.#applyMerge(
+            words,
+            below > 0 ? below + 1 : location + BASE[Kind.Bytes],
+            record,
+            record + MergeRecord.Value,
+          )
+        ) {
+          return this.#conflict(location, Kind.Bytes)
+        }
+        engine[record + MergeRecord.Folded] = Record.Value
+        folded[k] = record + MergeRecord.Folded
+        continue
+      }
       let from = below > 0 ? engine : this.state
       let at = below > 0 ? below + 1 : location + BASE[0]
       if (location === this.#denseLocation) {

@@ -4,9 +4,23 @@ interface NodeProcess {
   readonly hrtime?: { bigint(): bigint }
 }
 
+const READINGS = 8
+
 /** Milliseconds to add to `performance.now()` of this thread. The sum means nothing but in comparison. */
 export const clockOffset = (): number => {
   const hrtime = (globalThis as { process?: NodeProcess }).process?.hrtime
   // A thread's time origin is a wall clock's reading, which may be set; Node's counter is the same for all threads.
-  return hrtime === undefined ? performance.timeOrigin : Number(hrtime.bigint()) / 1e6 - performance.now()
+  if (hrtime === undefined) return performance.timeOrigin
+  // A thread that is interrupted between two clocks would be off by that; the closest of a few readings is not.
+  let offset = 0
+  let closest = Number.POSITIVE_INFINITY
+  for (let k = 0; k < READINGS; k++) {
+    const before = performance.now()
+    const counter = Number(hrtime.bigint()) / 1e6
+    const after = performance.now()
+    if (after - before >= closest) continue
+    closest = after - before
+    offset = counter - (before + after) / 2
+  }
+  return offset
 }

@@ -4,6 +4,7 @@
  * A value is named by the record that it lies in. A folded number has no record and is kept as it is.
  */
 import type { Arena } from '../core/arena.ts'
+import { wordsOf } from '../core/bytes.ts'
 import type { Kind } from '../core/location.ts'
 import { Answer } from './events.ts'
 
@@ -22,12 +23,32 @@ export class AnswerLog {
     return this.#count
   }
 
-  /** A read or a glance; `seen` is a record or a `Seen` value. */
-  answer(tag: number, kind: Kind, location: number, seen: number): void {
+  /** An answer in one word. */
+  answer(tag: number, kind: Kind, location: number, answer: number): void {
     const at = this.#room(3)
     this.#words[at] = (tag << Answer.KindBits) | kind
     this.#words[at + 1] = location
-    this.#words[at + 2] = seen
+    this.#words[at + 2] = answer
+  }
+
+  /**
+   * A read or a glance.
+   *
+   * @param answer - what the memory answered: a value's offset in the engine memory, or a `Seen` value
+   * @param isFolded - it is a byte string made of merges, and is kept as it is
+   */
+  value(tag: number, kind: Kind, location: number, answer: number, engine: Words, isFolded: boolean): void {
+    if (!isFolded) {
+      this.answer(tag, kind, location, answer > 0 ? answer - 1 : answer)
+      return
+    }
+    const bytes = engine[answer]
+    const count = wordsOf(Math.max(0, bytes))
+    const at = this.#room(3 + count)
+    this.#words[at] = ((tag === Answer.Read ? Answer.ReadFolded : Answer.GlanceFolded) << Answer.KindBits) | kind
+    this.#words[at + 1] = location
+    this.#words[at + 2] = bytes
+    for (let k = 0; k < count; k++) this.#words[at + 3 + k] = engine[engine[answer + 1] + k]
   }
 
   /** A folded number, or a guess of it. */
@@ -49,7 +70,7 @@ export class AnswerLog {
   #room(size: number): number {
     const at = this.#count
     if (at + size > this.#words.length) {
-      const larger = new Int32Array(2 * this.#words.length)
+      const larger = new Int32Array(2 * this.#words.length + size)
       larger.set(this.#words)
       this.#words = larger
     }

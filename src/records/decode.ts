@@ -4,11 +4,10 @@
  * A run of which the end is missing is decoded as far as it goes: its `duration` is undefined, places that had not ended
  * are holes, and reads of a version that the trace does not have are left out.
  */
+import { unpackBytes } from '../core/bytes.ts'
 import { Outcome, Predicate, Seen } from '../core/contracts.ts'
 import { hexOf, wordHex } from '../core/hex.ts'
 import { Kind } from '../core/location.ts'
-import { unpackBytes } from '../core/taskCodec.ts'
-import { NUMBER } from './drain.ts'
 import { Mode } from './events.ts'
 import { ChunkKind, notATrace, type TraceBreak, TraceReader } from './format.ts'
 import { isRecord, type NamedLocation, type RawExecution, type RawRead, RunDecoder } from './runDecoder.ts'
@@ -113,13 +112,13 @@ export const decodeRuns = (
 
 // ---- names ----
 
-export const LOCATION_KINDS = ['balance', 'nonce', 'life', 'slot', 'bytes', 'number'] as const
+export const LOCATION_KINDS = ['balance', 'nonce', 'life', 'slot', 'bytes'] as const
 
 /** Address, slot or key of a location, as text. */
 export const locationRecord = ({ kind, words }: NamedLocation): LocationRecord => {
   const name = LOCATION_KINDS[kind]
   if (name === undefined) throw notATrace('a location is of no kind')
-  if (kind === Kind.Bytes || kind === NUMBER) {
+  if (kind === Kind.Bytes) {
     const bytes = words[0]
     if (bytes < 0 || (bytes + 3) >> 2 > words.length - 1) throw notATrace('a key breaks off')
     return { kind: name, address: undefined, slot: undefined, key: hexOf(unpackBytes(words, 1, bytes)) }
@@ -186,6 +185,7 @@ const PREDICATES = {
   [Predicate.SameRecord]: 'sameRecord',
   [Predicate.ValueEquals]: 'valueEquals',
   [Predicate.AtLeast]: 'atLeast',
+  [Predicate.Exists]: 'exists',
 } as const
 /** A restart ends within its incarnation; what is left of it is a deferral like `blocked`. */
 const OUTCOMES = {
@@ -256,6 +256,8 @@ const versionSeen = (
   if (read.predicate !== Predicate.SameRecord) return writers.below(read.location, place)
   if (isRecord(read.seen)) {
     const writer = run.writerOf(read.seen)
+    // Merges below were folded into a record of the reader's own.
+    if (writer !== undefined && writer.place >= place) return writers.below(read.location, place)
     return writer === undefined ? undefined : { place: writer.place, incarnation: writer.incarnation }
   }
   if (read.seen !== Seen.Cleared) return BASE

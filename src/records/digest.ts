@@ -3,7 +3,7 @@
  * and their order does not count: an adapter publishes in the order of ids, which are another state's in a replay.
  */
 
-import { DeltaRecord, Record } from '../core/layout.ts'
+import { DeltaRecord, MergeRecord, OPERATION_WORDS, Record } from '../core/layout.ts'
 import {
   AccountRecord,
   BytesRecord,
@@ -37,6 +37,19 @@ export const digestOfWrite = (state: Words, location: number, words: Words, reco
 const mixRecord = (hash: number, words: Words, record: number, kind: Kind): number => {
   if (words[record] === Record.Delta) {
     return mixWords(mixWords(mixWord(hash, 2), words, record + 1, 8), words, record + DeltaRecord.Bound, 8)
+  }
+  if (words[record] === Record.Merge) {
+    let h = mixWord(hash, 3)
+    for (let k = 0; k < words[record + MergeRecord.Count]; k++) {
+      const operation = record + MergeRecord.Operations + k * OPERATION_WORDS
+      h = mixBytes(
+        mixWord(mixWord(h, words[operation]), words[operation + 1]),
+        words,
+        words[operation + 2],
+        words[operation + 1],
+      )
+    }
+    return h
   }
   const value = record + 1
   if (kind === Kind.Bytes) {

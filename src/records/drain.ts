@@ -6,23 +6,11 @@
  * Cost: a copy of words an event, one look at a byte a location.
  */
 import * as atomics from '../core/atomics.ts'
-import { Control, READ_PREDICATE_SHIFT, Read, WorkerBlock } from '../core/layout.ts'
-import {
-  AccountRecord,
-  BytesRecord,
-  Kind,
-  kindOf,
-  LENGTH,
-  RECORD_SHIFT,
-  recordOf,
-  SlotRecord,
-  Tag,
-} from '../core/location.ts'
-import { Abort, answerSize, Event, Execution, Wait } from './events.ts'
+import { Control, Read, WorkerBlock } from '../core/layout.ts'
+import { AccountRecord, BytesRecord, Kind, kindOf, RECORD_SHIFT, recordOf, SlotRecord, Tag } from '../core/location.ts'
+import { Abort, Answer, answerSize, Event, Execution, isRange, readSize, Wait } from './events.ts'
 
 type Words = Int32Array
-
-const KIND_MASK = (1 << READ_PREDICATE_SHIFT) - 1
 
 /** Words that grow. */
 export class WordBuffer {
@@ -105,7 +93,7 @@ export class LocationNames {
     if (isKey(state, location)) {
       const bytes = state[record + BytesRecord.KeyLength]
       const words = (bytes + 3) >> 2
-      fresh.push(kind === Kind.Balance ? NUMBER : kind)
+      fresh.push(kind)
       fresh.push(1 + words)
       fresh.push(bytes)
       fresh.copy(state, state[record + BytesRecord.KeyOffset], words)
@@ -139,10 +127,7 @@ export const visitAborts = (engine: Words, worker: number, visit: (place: number
   }
 }
 
-/** The kind of a task's number in a trace, where it has no record to tell it from a balance. */
-export const NUMBER = 5
-
-/** A task's value or number. */
+/** A task's value. */
 const isKey = (state: Words, location: number): boolean => state[recordOf(location)] === Tag.Bytes
 
 /** Reads one worker's log. */
@@ -193,14 +178,17 @@ export class LogReader {
     const readWords = engine[at + Execution.ReadWords]
     to.copy(engine, reads, readWords)
     for (let r = reads; r < reads + readWords; ) {
-      names.meet(engine[r + Read.Location])
       const kind = engine[r + Read.Kind]
-      r += Read.Size + (kind >> READ_PREDICATE_SHIFT === 0 ? 0 : LENGTH[(kind & KIND_MASK) as Kind])
+      // A range is no location; the keys that it met are noted beside it.
+      if (!isRange(kind)) names.meet(engine[r + Read.Location])
+      r += readSize(kind) ?? 0
     }
     const answers = engine[at + Execution.Answers]
     const answerWords = engine[at + Execution.AnswerWords]
     to.copy(engine, answers, answerWords)
-    for (let a = answers; a < answers + answerWords; a += answerSize(engine[a])) names.meet(engine[a + 1])
+    for (let a = answers; a < answers + answerWords; a += answerSize(engine, a)) {
+      if (engine[a] >> Answer.KindBits !== Answer.Range) names.meet(engine[a + 1])
+    }
     to.words[start + Execution.Length] = size + readWords + answerWords
     to.words[start + Execution.Reads] = 0
     to.words[start + Execution.Answers] = 0

@@ -9,6 +9,10 @@
  * that were seen are named by their offset; which version that is follows from the stretch of the arena that each
  * incarnation filled (decode.ts), so no word more is written where values are.
  */
+import { wordsOf } from '../core/bytes.ts'
+import { Predicate } from '../core/contracts.ts'
+import { READ_PREDICATE_SHIFT, Read } from '../core/layout.ts'
+import { type Kind, LENGTH } from '../core/location.ts'
 
 /** Tags. The execution's also holds, from bit 8 on: mode (4 bits), outcome (4 bits), whether it was exact (1 bit). */
 export const Event = { Next: 0, Execution: 1, Chunk: 2, Wait: 3, Abort: 4, Commit: 5 } as const
@@ -54,8 +58,40 @@ export const LOG_CHUNK = 1 << 12
 /** Ticks of a millisecond: a word then wraps after some four minutes, and main says in time when it was. */
 export const TICKS = 16_000
 
-/** Answers: what was asked, shifted over the kind of location; then the location; then the answer. */
-export const Answer = { Read: 1, Glance: 2, Fold: 3, FoldGuess: 4, KindBits: 4 } as const
+/**
+ * Answers: what was asked, shifted over the kind of location; then the location; then the answer.
+ *
+ * `ReadFolded` and `GlanceFolded` are of a value made of merges, which lies in no record of a place's own: it follows,
+ * after its length in bytes. `Visit` is one key of a range and whether it has a value; after a range's visits comes
+ * `Range`, with a digest of the question in place of a location, and 1 where nothing blocked it.
+ */
+export const Answer = {
+  Read: 1,
+  Glance: 2,
+  Fold: 3,
+  FoldGuess: 4,
+  ReadFolded: 5,
+  GlanceFolded: 6,
+  Exists: 7,
+  Visit: 8,
+  Range: 9,
+  KindBits: 4,
+} as const
 
-/** Words of an answer: a record or a `Seen` value, or a number. */
-export const answerSize = (tag: number): number => (tag >> Answer.KindBits >= Answer.Fold ? 10 : 3)
+/** Words of an answer. */
+export const answerSize = (words: Int32Array, at: number): number => {
+  const tag = words[at] >> Answer.KindBits
+  if (tag === Answer.Fold || tag === Answer.FoldGuess) return 10
+  return tag === Answer.ReadFolded || tag === Answer.GlanceFolded ? 3 + wordsOf(Math.max(0, words[at + 2])) : 3
+}
+
+/** Words of an item of a read set, by its word `Kind`; undefined where there is no such kind. */
+export const readSize = (kind: number): number | undefined => {
+  const predicate = kind >> READ_PREDICATE_SHIFT
+  if (predicate === Predicate.SameRecord || predicate >= Predicate.Exists) return Read.Size
+  const length = LENGTH[(kind & ((1 << READ_PREDICATE_SHIFT) - 1)) as Kind] as number | undefined
+  return length === undefined ? undefined : Read.Size + length
+}
+
+/** Whether an item of a read set is of a range, whose `Location` is none. */
+export const isRange = (kind: number): boolean => kind >> READ_PREDICATE_SHIFT === Predicate.Range

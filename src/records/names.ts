@@ -86,7 +86,7 @@ type Named = Pick<LocationName, 'role' | 'name'>
 
 function nameOf(location: LocationRecord, entries: ReadonlyMap<string, Entry>, contracts: Contracts): Named {
   const { kind, address = '?', slot, key } = location
-  if (kind === 'bytes' || kind === 'number') return { role: 'value', name: `key ${keyText(key)}` }
+  if (kind === 'bytes') return { role: 'value', name: `key ${keyText(key)}` }
   if (kind !== 'slot' || slot === undefined) {
     const role = kind === 'slot' ? 'variable' : kind
     return { role, name: `${kind === 'life' ? 'code and existence' : kind} of ${short(address)}` }

@@ -126,7 +126,7 @@ export class Recorder {
     for (let k = 0; k < count; k++) {
       const entry = engine[set + k]
       const location = engine[entry + Entry.Location]
-      const delta = engine[engine[entry + Entry.Record] >> 1] === Record.Delta
+      const delta = engine[engine[entry + Entry.Record] >> 1] !== Record.Value
       engine[at + Execution.Writes + k] = delta ? ~location : location
     }
     if (this.#answers !== undefined && outcome === Outcome.Done) {

@@ -4,20 +4,17 @@
  * A read names the record that it saw by its offset in the engine memory. Each worker's arena grows upwards, and each
  * execution's event says where it ended, so the stretches between tell which incarnation wrote a record.
  */
-import { Predicate, Seen } from '../core/contracts.ts'
+import { Seen } from '../core/contracts.ts'
 import { READ_PREDICATE_SHIFT, Read } from '../core/layout.ts'
-import { type Kind, LENGTH } from '../core/location.ts'
-import { Abort, Chunk, Commit, Event, Execution, TICKS, Wait } from './events.ts'
+import { Abort, Chunk, Commit, Event, Execution, isRange, readSize, TICKS, Wait } from './events.ts'
 import { ChunkKind, notATrace, type TraceChunk, wordsOf } from './format.ts'
 
 type Words = Int32Array
 
-const KIND_MASK = (1 << READ_PREDICATE_SHIFT) - 1
-
 /** A location's name in words, as drain.ts writes it. */
 export interface NamedLocation {
   readonly index: number
-  /** A `Kind`, or `NUMBER`. */
+  /** A `Kind`. */
   readonly kind: number
   readonly words: Words
 }
@@ -240,17 +237,18 @@ export class RunDecoder {
     const reads: RawRead[] = []
     for (let r = from; r < to; ) {
       const kind = words[r + Read.Kind]
-      const predicate = kind >> READ_PREDICATE_SHIFT
-      const length = predicate === Predicate.SameRecord ? 0 : LENGTH[(kind & KIND_MASK) as Kind]
-      if (length === undefined || r + Read.Size + length > to) throw notATrace('a read set breaks off')
-      reads.push({
-        location: this.indexOf(words[r + Read.Location]),
-        predicate,
-        seen: words[r + Read.Seen],
-        floor: words[r + Read.Floor],
-        words: length === 0 ? NO_WORDS : words.subarray(r + Read.Size, r + Read.Size + length),
-      })
-      r += Read.Size + length
+      const size = readSize(kind)
+      if (size === undefined || r + size > to) throw notATrace('a read set breaks off')
+      if (!isRange(kind)) {
+        reads.push({
+          location: this.indexOf(words[r + Read.Location]),
+          predicate: kind >> READ_PREDICATE_SHIFT,
+          seen: words[r + Read.Seen],
+          floor: words[r + Read.Floor],
+          words: size === Read.Size ? NO_WORDS : words.subarray(r + Read.Size, r + size),
+        })
+      }
+      r += size
     }
     return reads
   }

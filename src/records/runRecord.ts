@@ -15,12 +15,14 @@ export interface VersionSeen {
 export interface ReadRecord {
   /** Index into `RunRecord.locations`. */
   readonly location: number
-  readonly predicate: 'sameRecord' | 'valueEquals' | 'atLeast'
+  /** `exists`: whether a task's key has a value, whatever it is; a range read asks it of every key that it meets. */
+  readonly predicate: 'sameRecord' | 'valueEquals' | 'atLeast' | 'exists'
   readonly seen: VersionSeen
 }
 
 export interface WriteRecord {
   readonly location: number
+  /** `delta`: a number added, or operations on a task's value; the value before was not read. */
   readonly kind: 'value' | 'delta'
 }
 
@@ -67,7 +69,7 @@ export interface PlaceRecord {
 }
 
 export interface LocationRecord {
-  readonly kind: 'balance' | 'nonce' | 'life' | 'slot' | 'bytes' | 'number'
+  readonly kind: 'balance' | 'nonce' | 'life' | 'slot' | 'bytes'
   /** Account, 20 bytes as 0x hex; of tasks undefined. */
   readonly address: string | undefined
   /** Slot of the account, 32 bytes as 0x hex. */

@@ -1,81 +1,126 @@
 /**
- * State of tasks: byte strings and numbers by key, in one shared table that workers read without messages.
+ * State of tasks: values by key, in one shared table that workers read without messages.
  *
  * A run leaves it as it was; `apply` advances it. Concurrency: main thread only, as `MemoryState`.
  */
-import { InvalidInputError } from '../core/errors.ts'
+import { KeyBuffer, unpackText, wordsOf } from '../core/bytes.ts'
+import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
 import { BytesRecord } from '../core/location.ts'
 import type { LocationTable } from '../core/table.ts'
-import { type Key, packBytes, unpackBytes } from '../core/taskCodec.ts'
-import { fromBigInt, toBigInt } from '../core/words.ts'
+import { type ValueCodec, Values } from '../core/values.ts'
+import { copy } from '../core/words.ts'
 import { TableMemory } from './tableMemory.ts'
 
-/** What a run of tasks changed. */
+type Words = Int32Array
+
+/** What became of one key. */
+export interface KeyValueChange {
+  readonly key: string
+  /** The value after the run; undefined where the key was deleted. */
+  readonly value: unknown
+}
+
+/** What a run of tasks changed. Plain data would do as well: `apply` takes anything of this shape. */
 export interface KeyValueDiff {
+  /** In the order of the keys. */
   readonly entries: readonly KeyValueChange[]
 }
 
-export interface KeyValueChange {
-  readonly key: Uint8Array
-  /** The bytes after the run, null where they were deleted; absent where they did not change. */
-  readonly value?: Uint8Array | null
-  /** The number after the run; absent where it did not change. */
-  readonly number?: bigint
-}
-
 export interface KeyValueStateOptions {
+  /** Address space that the state may take; 1 GiB by default. Pages are committed as they are used. */
   readonly maxBytes?: number
-  /** What to begin with: text keys to bytes, text (UTF-8) or numbers. */
-  readonly entries?: Readonly<Record<string, Uint8Array | string | bigint>>
+  /** What to begin with. */
+  readonly entries?: Readonly<Record<string, unknown>> | Iterable<readonly [key: string, value: unknown]>
 }
 
-const text = new TextEncoder()
+/** A run's changes as words: key bytes, key, value length (-1: deleted), value. Decoded when somebody looks. */
+class EncodedDiff implements KeyValueDiff {
+  readonly words: Words
+  readonly #values: Values
+  #entries: readonly KeyValueChange[] | undefined
 
-const packKey = (key: Key): [words: Int32Array, bytes: number] => {
-  const bytes = typeof key === 'string' ? text.encode(key) : key
-  const words = new Int32Array((bytes.length + 3) >> 2)
-  packBytes(bytes, words, 0)
-  return [words, bytes.length]
+  constructor(words: Words, values: Values) {
+    this.words = words
+    this.#values = values
+  }
+
+  get entries(): readonly KeyValueChange[] {
+    if (this.#entries === undefined) {
+      const entries: KeyValueChange[] = []
+      this.each((key, keyBytes, value, bytes) => {
+        entries.push({
+          key: unpackText(this.words, key, keyBytes),
+          value: bytes < 0 ? undefined : this.#values.decode(this.words, value, bytes),
+        })
+      })
+      this.#entries = entries.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    }
+    return this.#entries
+  }
+
+  /** Plain data for `JSON.stringify` and the like. */
+  toJSON(): KeyValueDiff {
+    return { entries: this.entries }
+  }
+
+  each(visit: (key: number, keyBytes: number, value: number, bytes: number) => void): void {
+    const { words } = this
+    for (let at = 0; at < words.length; ) {
+      const keyBytes = words[at]
+      const length = at + 1 + wordsOf(keyBytes)
+      visit(at + 1, keyBytes, length + 1, words[length])
+      at = length + 1 + wordsOf(Math.max(0, words[length]))
+    }
+  }
 }
 
 export class KeyValueState extends TableMemory {
-  constructor(options: KeyValueStateOptions = {}) {
+  readonly #values: Values
+  readonly #key = new KeyBuffer()
+
+  /** Made by `createKeyValueState`. */
+  constructor(options: KeyValueStateOptions, codec: ValueCodec) {
     super(options.maxBytes)
-    for (const [key, value] of Object.entries(options.entries ?? {})) {
-      if (typeof value === 'bigint') this.setNumber(key, value)
-      else this.set(key, value)
-    }
+    this.#values = new Values(codec)
+    const { entries = [] } = options
+    const list = Symbol.iterator in entries ? entries : Object.entries(entries)
+    for (const [key, value] of list as Iterable<readonly [string, unknown]>) this.set(key, value)
   }
 
-  get(key: Key): Uint8Array | undefined {
+  /** The value under a key, a copy, or undefined. */
+  get<T = unknown>(key: string): T | undefined {
     const r = this.#find(key)
-    if (r === 0) return undefined
-    const at = r + BytesRecord.Value
-    return this.words[at] < 0 ? undefined : unpackBytes(this.words, this.words[at + 1], this.words[at])
+    return r === 0 ? undefined : (this.#valueOf(r) as T | undefined)
   }
 
-  set(key: Key, value: Uint8Array | string): void {
-    this.#put(key, typeof value === 'string' ? text.encode(value) : value)
-  }
-
-  delete(key: Key): void {
-    this.#put(key, null)
-  }
-
-  /** The number under a key, 0 where there is none. */
-  number(key: Key): bigint {
+  has(key: string): boolean {
     const r = this.#find(key)
-    return r === 0 ? 0n : toBigInt(this.words, r + BytesRecord.Number)
+    return r !== 0 && this.words[r + BytesRecord.Value] >= 0
   }
 
-  setNumber(key: Key, value: bigint): void {
-    if (value < 0n || value >= 1n << 256n) {
-      throw new InvalidInputError('INVALID_OPTION', `a number is from 0 to 2^256 - 1, not ${value}`, {
-        option: 'number',
-      })
-    }
-    this.assertIdle('change')
-    fromBigInt(value, this.words, this.#record(key) + BytesRecord.Number)
+  /**
+   * Puts a value: anything that structured cloning copies.
+   *
+   * @throws TypeError for functions, symbols and undefined
+   */
+  set(key: string, value: unknown): void {
+    if (value === undefined) throw new TypeError('undefined is no value; delete the key')
+    this.#values.encode(value)
+    this.#put(this.#record(key), this.#values.words, 0, this.#values.length)
+  }
+
+  delete(key: string): void {
+    this.#put(this.#record(key), this.words, 0, -1)
+  }
+
+  /** Keys with a value that begin with `prefix`, in the order of their UTF-8 bytes. */
+  *keys(prefix = ''): Generator<string> {
+    for (const r of this.#under(prefix)) yield this.#textOf(r)
+  }
+
+  /** As `keys`, with the values. */
+  *entries<T = unknown>(prefix = ''): Generator<[key: string, value: T]> {
+    for (const r of this.#under(prefix)) yield [this.#textOf(r), this.#valueOf(r) as T]
   }
 
   /**
@@ -85,38 +130,70 @@ export class KeyValueState extends TableMemory {
    */
   async apply(diff: KeyValueDiff): Promise<void> {
     this.assertIdle('apply')
-    for (const { key, value, number } of diff.entries) {
-      if (value !== undefined) this.#put(key, value)
-      if (number !== undefined) this.setNumber(key, number)
+    if (diff instanceof EncodedDiff) {
+      const { words } = diff
+      diff.each((key, keyBytes, value, bytes) => {
+        this.#put(
+          this.insert((table) => table.bytes(words, key, keyBytes)),
+          words,
+          value,
+          bytes,
+        )
+      })
+      return
+    }
+    for (const { key, value } of diff.entries) {
+      if (value === undefined) this.delete(key)
+      else this.set(key, value)
     }
   }
 
-  #put(key: Key, value: Uint8Array | null): void {
-    const r = this.#record(key)
-    const at = r + BytesRecord.Value
+  /** A run's difference, given its words. */
+  difference(words: Words): KeyValueDiff {
+    return new EncodedDiff(words, this.#values)
+  }
+
+  *#under(prefix: string): Generator<number> {
     const w = this.words
-    if (value === null || value.length === 0) {
-      w[at] = value === null ? -1 : 0
+    const buffer = new KeyBuffer().set(prefix)
+    let r = seekKey(w, buffer.words, 0, buffer.bytes, false)
+    for (; r !== 0 && hasPrefix(w, r, buffer.words, 0, buffer.bytes); r = nextKey(w, r)) {
+      if (w[r + BytesRecord.Value] >= 0) yield r
+    }
+  }
+
+  #textOf(r: number): string {
+    return unpackText(this.words, this.words[r + BytesRecord.KeyOffset], this.words[r + BytesRecord.KeyLength])
+  }
+
+  #valueOf(r: number): unknown {
+    const at = r + BytesRecord.Value
+    return this.words[at] < 0 ? undefined : this.#values.decode(this.words, this.words[at + 1], this.words[at])
+  }
+
+  #put(r: number, from: Words, at: number, bytes: number): void {
+    const value = r + BytesRecord.Value
+    const w = this.words
+    if (bytes < 0) {
+      this.assertIdle('change')
+      w[value] = -1
       return
     }
     // Room is reused where the new value fits into the old one's words.
-    const room = w[at] > 0 ? (w[at] + 3) >> 2 : 0
-    const count = (value.length + 3) >> 2
-    if (count > room) w[at + 1] = this.reserve(count)
-    w[at] = value.length
-    packBytes(value, w, w[at + 1])
+    const room = w[value] > 0 ? wordsOf(w[value]) : 0
+    const count = wordsOf(bytes)
+    if (count > room) w[value + 1] = this.reserve(count)
+    w[value] = bytes
+    copy(w, w[value + 1], from, at, count)
   }
 
-  #find(key: Key): number {
-    const [words, bytes] = packKey(key)
+  #find(key: string): number {
+    const { words, bytes } = this.#key.set(key)
     return this.findBytes(words, bytes)
   }
 
-  #record(key: Key): number {
-    const [words, bytes] = packKey(key)
+  #record(key: string): number {
+    const { words, bytes } = this.#key.set(key)
     return this.insert((table: LocationTable) => table.bytes(words, 0, bytes))
   }
 }
-
-/** Makes a state of byte strings and numbers. */
-export const createKeyValueState = (options: KeyValueStateOptions = {}): KeyValueState => new KeyValueState(options)

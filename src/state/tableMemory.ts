@@ -3,8 +3,10 @@
  *
  * Indexes grow by being written anew at the end of the memory; records never move, so ids stay good.
  */
+
 import { BLOCK_HASH_WORDS, findCode } from '../core/codes.ts'
 import { CapacityError, InvalidInputError } from '../core/errors.ts'
+import { removeKey, removeKeysFrom } from '../core/keyOrder.ts'
 import {
   AccountRecord,
   BytesRecord,
@@ -82,7 +84,9 @@ export class TableMemory implements SharedState {
   clear(): void {
     this.assertIdle('clear')
     const w = this.words
+    const generation = w[StateHeader.Generation] + 1
     w.fill(0, 0, Math.min(w[StateHeader.Next], w.length))
+    w[StateHeader.Generation] = generation
     this.#layOut()
     this.table.begin()
   }
@@ -122,6 +126,7 @@ export class TableMemory implements SharedState {
         else if (w[at] !== 0) clearHeads(w, r)
       }
     }
+    removeKeysFrom(w, w[StateHeader.RunStart])
     this.#rollBack()
   }
 
@@ -207,9 +212,10 @@ export class TableMemory implements SharedState {
       const r = id << RECORD_SHIFT
       if (id > 0 && w[r + BytesRecord.Hash] === hash && w[r + BytesRecord.KeyLength] === bytes) {
         const from = w[r + BytesRecord.KeyOffset]
+        const count = (bytes + 3) >> 2
         let k = 0
-        while (k < key.length && w[from + k] === key[k]) k++
-        if (k === key.length) return r
+        while (k < count && w[from + k] === key[k]) k++
+        if (k === count) return r
       }
       probe = (probe + 1) & mask
     }
@@ -346,6 +352,7 @@ export class TableMemory implements SharedState {
     let probe = this.#hash(r) & mask
     while (w[w[index] + probe] !== id) probe = (probe + 1) & mask
     w[w[index] + probe] = 0
+    if (w[r] === Tag.Bytes) removeKey(w, r)
   }
 
   #indexCode(at: number): void {

@@ -206,8 +206,7 @@ const taskFaults = {
     must: true,
     async run(world, random) {
       const broken = ['throw new Error("no")', 'export const a = 1', 'export const = 1'][between(random, 0, 3)]
-      const executor = await createTaskExecutor({
-        module: `data:text/javascript,${broken}`,
+      const executor = await createTaskExecutor(`data:text/javascript,${broken}`, {
         worker: () => world.threads.make(),
       })
       try {
@@ -223,7 +222,7 @@ const taskFaults = {
 const throwing = (ops: Program, random: Random): Program => {
   if (random() < 0.5) return ops
   const fail: Program = [
-    { op: 'add', key: 'k0', amount: '1', atLeast: '0', to: 0 },
+    { op: 'add', key: 'k0', amount: 1, atLeast: 0, to: 0 },
     { op: 'throwIfOdd', by: 0 },
   ]
   const [first, later] = random() < 0.5 ? [fail, []] : [[], fail]

@@ -29,7 +29,7 @@ let tasks: TaskExecutor
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'blockloom-records-'))
   executor = await createExecutor({ workers: 2, memoryLimit: 128 * MIB })
-  tasks = await createTaskExecutor({ module: MODULE, workers: 2, memoryLimit: 64 * MIB })
+  tasks = await createTaskExecutor(MODULE, { workers: 2, memoryLimit: 64 * MIB })
 })
 afterAll(async () => {
   await executor.close()
@@ -174,7 +174,7 @@ describe('records of a run', () => {
   test('go to a file, run after run, and to a callback', async () => {
     const file = join(folder, 'runs.trace')
     const chunks: Uint8Array[] = []
-    const own = await createTaskExecutor({ module: MODULE, workers: 2, memoryLimit: 64 * MIB, records: { file } })
+    const own = await createTaskExecutor(MODULE, { workers: 2, memoryLimit: 64 * MIB, records: { file } })
     await own.run(increments(30))
     await own.run(increments(40), { speculation: 'always' })
     const other = await own.run(increments(20), {
@@ -194,7 +194,7 @@ describe('records of a run', () => {
     const file = join(folder, 'failed.trace')
     const list = [...increments(50), { task: 'missing' }]
     await expect(tasks.run(list, { speculation: 'always', records: { file } })).rejects.toMatchObject({
-      code: 'TASK_FAILED',
+      code: 'UNKNOWN_TASK',
     })
     await tasks.run(increments(5), { records: { file } })
     const [failed, next] = decodeRecords(await readFile(file)) as [RunRecord, RunRecord]
@@ -208,8 +208,7 @@ describe('where records cannot be written', () => {
   const run = (records: object) => tasks.run(increments(100), { speculation: 'always', records })
 
   test.skipIf(!existsSync('/dev/full'))('a full disk is told once, and the run is unharmed', async () => {
-    const own = await createTaskExecutor({
-      module: MODULE,
+    const own = await createTaskExecutor(MODULE, {
       workers: 2,
       memoryLimit: 64 * MIB,
       records: { file: '/dev/full' },
@@ -219,7 +218,9 @@ describe('where records cannot be written', () => {
     await own.close()
     expect(first.recordsError).toMatchObject({ code: 'RECORDS_WRITE', message: expect.stringContaining('ENOSPC') })
     expect(second.recordsError).toBeUndefined()
-    expect(second.results).toEqual(first.results.map((result) => ({ ...result, incarnation: expect.any(Number) })))
+    expect(second.results).toEqual(
+      first.results.map((result) => ({ ...result, incarnation: expect.any(Number), ms: expect.any(Number) })),
+    )
   })
 
   test('a file that cannot be opened, and a callback that throws or rejects, are told', async () => {

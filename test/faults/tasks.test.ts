@@ -23,8 +23,10 @@ const open: TaskExecutor[] = []
 afterEach(async () => {
   for (const executor of open.splice(0)) await executor.close()
 })
-const create = async (options: Partial<TaskExecutorOptions> = {}): Promise<TaskExecutor> => {
-  const executor = await createTaskExecutor({ module, workers: 2, memoryLimit: 32 * MIB, ...options })
+const create = async (
+  options: TaskExecutorOptions & { readonly module?: URL | string } = {},
+): Promise<TaskExecutor> => {
+  const executor = await createTaskExecutor(options.module ?? module, { workers: 2, memoryLimit: 32 * MIB, ...options })
   open.push(executor)
   return executor
 }
@@ -230,15 +232,15 @@ describe('tasks that fail', () => {
 
   test('no module', async () => {
     await expect(createTaskExecutor({} as never)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
-    await expect(createTaskExecutor({ module: '' })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(createTaskExecutor('')).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   })
 
-  test('a name that the module does not export: TASK_FAILED with the index, only once the task is due', async () => {
+  test('a name that the module does not export: UNKNOWN_TASK with the index, only once the task is due', async () => {
     const executor = await create()
     const state = stateWithKeys()
     for (const options of [always, { sequential: true }]) {
       const run = executor.run([...touchAll, call('nobody'), ...touchAll], { ...options, state })
-      await expect(run).rejects.toMatchObject({ code: 'TASK_FAILED', fields: { taskIndex: 60 } })
+      await expect(run).rejects.toMatchObject({ code: 'UNKNOWN_TASK', fields: { taskIndex: 60, task: 'nobody' } })
       await expectUsable(executor, state)
     }
   })
@@ -260,27 +262,44 @@ describe('tasks that fail', () => {
     const { results } = await executor.run([call('asynchronous'), call('increment', 'k')], options)
     expect(results[0]).toMatchObject({
       status: 'failed',
-      error: { name: 'TypeError', message: expect.stringContaining('synchronous') },
+      error: { code: 'ASYNCHRONOUS_TASK', name: 'TypeError', message: expect.stringContaining('synchronous') },
     })
     expect(results[1]).toMatchObject({ status: 'done', value: 0 })
   })
 
   test.each([
-    ['returnCycle', 'a result that JSON cannot say'],
-    ['returnFunction', 'a function as result'],
-    ['throwNothing', 'a throw of what cannot be printed'],
-  ])('%s: %s is the failure of that task alone', async (task) => {
+    ['returnPromise', 'a promise in a result', 'NOT_ENCODABLE'],
+    ['returnFunction', 'a function as result', 'NOT_ENCODABLE'],
+    ['throwNothing', 'a throw of what cannot be printed', 'TASK_FAILED'],
+  ])('%s: %s is the failure of that task alone', async (task, _, code) => {
     const executor = await create()
     for (const options of [always, { sequential: true }]) {
       const { results } = await executor.run([call('increment', 'k'), call(task), call('increment', 'k')], options)
       expect(results.map(({ status }) => status)).toEqual(['done', 'failed', 'done'])
+      expect(results[1]).toMatchObject({ error: { code } })
       expect(results[2]).toMatchObject({ value: 1 })
     }
   })
 
   test('results of every kind arrive as they were', async () => {
     const executor = await create()
-    const values = [undefined, null, true, 0, -1.5, 'text', 'ü€😀', [1, [2]], { a: { b: 'c' } }]
+    const cycle: Record<string, unknown> = { name: 'cycle' }
+    cycle['self'] = cycle
+    const values = [
+      ...[undefined, null, true, false, 0, -0, -1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60, 5n, -(2n ** 80n)],
+      ...['text', '', 'ü€😀', 'x'.repeat(64), 'x'.repeat(65), 'x'.repeat(5000), [1, [2]], { a: { b: 'c' } }, {}, []],
+      ...[
+        new Map<unknown, unknown>([
+          [1, new Set(['a', 2])],
+          ['b', new Date(5)],
+        ]),
+        new Date(0),
+        /a+/g,
+        cycle,
+      ],
+      ...[new Float64Array([1, -2.5]), new Int32Array(3), new BigInt64Array([7n]), { deep: Uint8Array.of(1, 2, 3) }],
+      ...[{ a: undefined, b: null }, [undefined, null]],
+    ]
     const { results } = await executor.run(
       values.map((value) => call('echo', value)),
       always,
@@ -293,26 +312,51 @@ describe('tasks that fail', () => {
   })
 })
 
-describe('numbers at their limits', () => {
-  const HALF = String(1n << 255n)
+describe('operations that do not fit', () => {
+  const both = [always, { sequential: true }]
   test.each([
-    ['2^255 added to nothing', [HALF], String(1n << 255n), ['done']],
-    ['2^256 - 1 in one step', [String((1n << 256n) - 1n)], String((1n << 256n) - 1n), ['done']],
-    ['2^255 twice: the second is an error of its task', [HALF, HALF], String(1n << 255n), ['done', 'failed']],
-    ['2^256 in one step', [String(1n << 256n)], '0', ['failed']],
+    ['add to a text', call('addTo', { key: 'text', amount: 1 }), 'add needs a number'],
+    ['add a bigint to a number', call('addTo', { key: 'number', amount: 1n }), 'cannot mix'],
+    ['add with a bound of another type', call('addTo', { key: 'number', amount: 1, atLeast: 1n }), 'cannot mix'],
+    ['append to a number', call('appendTo', { key: 'number', items: [1] }), 'append needs a list'],
+    ['a merge that throws', call('mergeBy', { name: 'refuse', key: 'number', operand: 1 }), 'there is a value'],
     [
-      'more than half taken away at once',
-      [String((1n << 255n) + 10n), String(-(1n << 255n) - 5n)],
-      '5',
-      ['done', 'done'],
+      'a merge that returns nothing',
+      call('mergeBy', { name: 'nothing', key: 'number', operand: 1 }),
+      'returned nothing',
     ],
-  ])('%s', async (_, amounts, sum, statuses) => {
+    ['a merge that nobody declared', call('mergeBy', { name: 'who', key: 'number', operand: 1 }), "no merge 'who'"],
+    ['a text instead of a number', call('addTo', { key: 'n', amount: '1' }), 'not string'],
+  ])('%s is the failure of its task, which leaves nothing', async (_, bad, message) => {
     const executor = await create()
-    const tasks = [...amounts.map((amount) => call('addTo', { key: 'n', amount })), call('numberOf', 'n')]
-    for (const options of [always, { sequential: true }]) {
-      const { results } = await executor.run(tasks, options)
-      expect(results.map(({ status }) => status)).toEqual([...statuses, 'done'])
-      expect(results.at(-1)).toMatchObject({ value: sum })
+    for (const options of both) {
+      const state = createKeyValueState({ maxBytes: MIB, entries: { text: 'x', number: 3 } })
+      const list = [call('increment', 'k'), bad, call('addTo', { key: 'number', amount: 2 }), call('read', 'number')]
+      const { results, stateDiff } = await executor.run(list, { ...options, state })
+      expect(results.map(({ status }) => status)).toEqual(['done', 'failed', 'done', 'done'])
+      expect(results[1]).toMatchObject({
+        error: { message: expect.stringContaining(message), stack: expect.any(String) },
+      })
+      expect(results[3]).toMatchObject({ value: 5 })
+      expect(stateDiff.entries).toEqual([
+        { key: 'k', value: 1 },
+        { key: 'number', value: 5 },
+      ])
+    }
+  })
+
+  test('bigints have no end, and bounds hold', async () => {
+    const executor = await create()
+    const big = 2n ** 300n
+    const list = [
+      call('addTo', { key: 'n', amount: big }),
+      call('addTo', { key: 'n', amount: -big, atLeast: big + 1n }),
+      call('addTo', { key: 'n', amount: -big, atLeast: big }),
+      call('read', 'n'),
+    ]
+    for (const options of both) {
+      const { results } = await executor.run(list, options)
+      expect(results.map((result) => (result as { value: unknown }).value)).toEqual([true, false, true, 0n])
     }
   })
 })
@@ -357,9 +401,9 @@ describe('state and executor', () => {
     expect([code, output]).toEqual([0, JSON.stringify(['done 20', 'CLOSED'])])
   }, 20_000)
 
-  test('an input that no thread can be sent is INVALID_OPTION, and the executor goes on', async () => {
+  test('an input that no thread can be sent is NOT_ENCODABLE, and the executor goes on', async () => {
     const { code, output } = await runChild('./misuse.mjs', ['unclonable'])
-    expect([code, output]).toEqual([0, JSON.stringify(['done 20', 'INVALID_OPTION', 'done 20'])])
+    expect([code, output]).toEqual([0, JSON.stringify(['done 20', 'NOT_ENCODABLE', 'done 20'])])
   }, 20_000)
 
   test('closing twice is closing once', async () => {
@@ -371,11 +415,11 @@ describe('state and executor', () => {
 
   test.each([0, -1, 1.5, 1e9, Number.NaN, Number.POSITIVE_INFINITY, '2'])('%s workers are refused', async (workers) => {
     const bad = { workers: workers as number }
-    await expect(createTaskExecutor({ module, ...bad })).rejects.toMatchObject({
+    await expect(createTaskExecutor(module, bad)).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       fields: { option: 'workers' },
     })
-    await expect(runTasks([], { module, ...bad })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await expect(runTasks(module, [], bad)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   })
 
   test.each([0, 1.5, 2 ** 40, Number.NaN])('a memoryLimit or stallTimeout of %s is refused', async (value) => {

@@ -13,7 +13,7 @@ afterEach(async () => {
   for (const executor of open.splice(0)) await executor.close()
 })
 const create = async (worker: () => Worker, workers: number): Promise<TaskExecutor> => {
-  const executor = await createTaskExecutor({ module: TASKS, workers, memoryLimit: 16 * MIB, worker })
+  const executor = await createTaskExecutor(TASKS, { workers, memoryLimit: 16 * MIB, worker })
   open.push(executor)
   return executor
 }

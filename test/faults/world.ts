@@ -69,8 +69,7 @@ const demandSame = (actual: unknown, expected: unknown, what: string): void => {
 const startOf = (): PlainStore => {
   const store = new PlainStore()
   for (let k = 0; k < 8; k++) {
-    store.set(`k${k}`, Uint8Array.of(0, 0, 0, k + 1))
-    store.numbers.set(`k${k}`, BigInt(k))
+    store.set(`k${k}`, k + 1)
   }
   return store
 }
@@ -90,8 +89,8 @@ export class TaskWorld {
   static async make(options: WorldOptions): Promise<TaskWorld> {
     const { resourceLimits, ...given } = options
     const threads = new Threads(resourceLimits)
-    const all = { module: TASKS, memoryLimit: 32 * MIB, ...given, worker: () => threads.make() }
-    return new TaskWorld(threads, await createTaskExecutor(all))
+    const all = { memoryLimit: 32 * MIB, ...given, worker: () => threads.make() }
+    return new TaskWorld(threads, await createTaskExecutor(TASKS, all))
   }
 
   private constructor(threads: Threads, executor: TaskExecutor) {

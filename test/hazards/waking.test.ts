@@ -11,7 +11,7 @@ import { Bench } from '../support/engineMemory.ts'
 let executor: TaskExecutor
 beforeAll(async () => {
   const module = new URL('../support/taskModule.mjs', import.meta.url)
-  executor = await createTaskExecutor({ module, workers: 4, memoryLimit: 64 * 2 ** 20 })
+  executor = await createTaskExecutor(module, { workers: 4, memoryLimit: 64 * 2 ** 20 })
 })
 afterAll(() => executor.close())
 

@@ -13,8 +13,7 @@ const MIB = 2 ** 20
 let tasks: TaskExecutor
 let blocks: Executor
 beforeAll(async () => {
-  tasks = await createTaskExecutor({
-    module: new URL('../support/taskModule.mjs', import.meta.url),
+  tasks = await createTaskExecutor(new URL('../support/taskModule.mjs', import.meta.url), {
     workers: 4,
     memoryLimit: 16 * MIB,
   })
@@ -94,7 +93,7 @@ describe('tasks', () => {
     const list = Array.from(
       { length: PLACES },
       (_, k): Program => [
-        { op: 'add', key: 'k0', amount: k % 2 === 0 ? '1' : '-1', atLeast: k % 2 === 0 ? '0' : '1', to: 0 },
+        { op: 'add', key: 'k0', amount: k % 2 === 0 ? 1 : -1, atLeast: k % 2 === 0 ? 0 : 1, to: 0 },
         { op: 'spin', ms: 0.005 },
         { op: 'set', key: `k${k % 8}`, by: 0, plus: 1 },
       ],

@@ -40,7 +40,7 @@ export interface Layout {
 export const areaOf = (memory: number, index: number, layout: Layout): Area => {
   if (memory === Memory.State) {
     if (ATOMIC_HEADER.has(index)) return 'header'
-    // The model's keys are byte strings and numbers.
+    // Keys are accounts, and byte strings, which have the word at the same offset.
     return index >= layout.records && index % RECORD_WORDS === WATCHED[4] ? 'watched' : 'payload'
   }
   if (index < Control.WorkerBlocks) return ATOMIC_CONTROL.has(index) ? 'control' : 'payload'

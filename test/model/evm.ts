@@ -99,8 +99,8 @@ export const evmMutations: readonly EvmMutation[] = [
     edits: [
       edit(
         'src/executor/executeBlock.ts',
-        'spent = (decoded[txIndex] as DecodedResult).receipt.cumulativeBlockGasUsed',
-        'spent += decoded.length > 0 ? tx.gasLimit : 0n',
+        '{ regular: gasUsed, state: 0n }',
+        '{ regular: decoded.length > 0 ? tx.gasLimit : gasUsed, state: 0n }',
       ),
     ],
     file: 'test/faults/blocks.test.ts',

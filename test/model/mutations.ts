@@ -211,7 +211,7 @@ export const mutations: readonly Mutation[] = [
     hazard: 17,
     what: 'byte keys are told apart by hash and length alone',
     edits: [edit(TABLE, 'if (k === count) return r', 'return r')],
-    on: ['table', 'new keys'],
+    on: ['table'],
   },
   {
     name: 'two-records',
@@ -229,8 +229,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         PARTS,
-        'this.scheduler.defer(place)',
-        'if (outcome === Outcome.Fault) this.complain(place, outcome)\n      else this.scheduler.defer(place)',
+        'this.#deferrals++\n      this.scheduler.defer(place)',
+        'this.#deferrals++\n      if (outcome === Outcome.Fault) this.complain(place, outcome)\n      else this.scheduler.defer(place)',
       ),
     ],
     on: ['fails in one incarnation only'],
@@ -314,10 +314,13 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         PARTS,
-        `this.memory.publish()
+        `if (outcome === Outcome.Done) this.memory.publish()
+    this.recording?.executed(RecordedMode.Speculative, outcome)
+    if (outcome === Outcome.Done) {
       this.engine[this.engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
       this.scheduler.executed(place)`,
-        `this.engine[this.engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
+        `if (outcome === Outcome.Done) {
+      this.engine[this.engine[Control.PlaceTable] + place * Place.Size + Place.Worker] = this.#index
       this.scheduler.executed(place)
       this.memory.publish()`,
       ),

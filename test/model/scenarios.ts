@@ -192,7 +192,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'new keys',
     workers: 2,
     initial: [1],
-    fresh: [...TWINS],
+    fresh: ['fresh 1', 'fresh 2'],
     tasks: [
       [['add', 1, 1, 0]],
       [['write', 2, 7]],

@@ -1,7 +1,20 @@
 /** Tasks of test/support/taskModule.mjs with awaits in between, and tasks that only an asynchronous executor can run. */
 import * as tasks from './taskModule.mjs'
 
-export { addTo, demand, link, numberOf, put, readAll, swallow, writeMany } from './taskModule.mjs'
+export {
+  addTo,
+  countAndAdd,
+  default,
+  demand,
+  keysOf,
+  link,
+  put,
+  read,
+  readAll,
+  remove,
+  swallow,
+  writeMany,
+} from './taskModule.mjs'
 
 /** @typedef {import('../../src/adapters/taskGraph/store.ts').TaskStore} TaskStore */
 

@@ -17,8 +17,8 @@ const digest = (value) => {
 }
 
 const tasks = Array.from({ length: 120 }, (_, k) => {
-  if (k % 5 === 0) return { task: 'numberOf', input: 'sum' }
-  if (k % 5 === 1) return { task: 'addTo', input: { key: 'sum', amount: String(k) } }
+  if (k % 5 === 0) return { task: 'readNumber', input: 'sum' }
+  if (k % 5 === 1) return { task: 'addTo', input: { key: 'sum', amount: k } }
   return { task: 'increment', input: `k${k % 4}` }
 })
 const people = Array.from({ length: 6 }, (_, k) => `0x${'a'.repeat(39)}${k}`)
@@ -49,11 +49,11 @@ const seen = new Set()
 let blocks
 const module = new URL('./taskModule.mjs', import.meta.url)
 for (const workers of [1, 2, 3, 8]) {
-  const executor = await createTaskExecutor({ module, workers, memoryLimit: 16 * 2 ** 20 })
+  const executor = await createTaskExecutor(module, { workers, memoryLimit: 16 * 2 ** 20 })
   for (let k = 0; k < runs; k++) {
     const { results, stateDiff } = await executor.run(tasks, { speculation: 'always' })
-    const entries = stateDiff.entries.map((entry) => digest({ ...entry, key: [...entry.key] })).sort()
-    seen.add(digest([results.map(({ incarnation: _, ...result }) => result), entries]))
+    const entries = stateDiff.entries.map((entry) => digest(entry)).sort()
+    seen.add(digest([results.map(({ incarnation: _, ms: __, ...result }) => result), entries]))
   }
   await executor.close()
 }

@@ -5,11 +5,11 @@
 import { Arena } from '../../src/core/arena.ts'
 import * as atomics from '../../src/core/atomics.ts'
 import { CONTROL_END, Control, Place } from '../../src/core/layout.ts'
-import { Kind, locationOf } from '../../src/core/location.ts'
+import { AccountRecord, Kind, locationOf } from '../../src/core/location.ts'
 import { fromBigInt, toBigInt } from '../../src/core/words.ts'
 import { MVMemory } from '../../src/mvmemory/mvmemory.ts'
 import { Scheduler } from '../../src/scheduler/scheduler.ts'
-import { KeyValueState } from '../../src/state/keyValueState.ts'
+import { TableMemory } from '../../src/state/tableMemory.ts'
 
 const ALIGN = 32
 const align = (at: number): number => (at + ALIGN - 1) & ~(ALIGN - 1)
@@ -47,9 +47,30 @@ export function schedulerOn(engine: Int32Array): Scheduler {
 
 const text = new TextEncoder()
 
+const keyOf = (key: string): Int32Array => {
+  const words = new Int32Array(5)
+  new Uint8Array(words.buffer).set(text.encode(key))
+  return words
+}
+
+/** Numbers by short names, kept as balances of accounts. */
+class NumberState extends TableMemory {
+  record(key: string): number {
+    return this.table.account(keyOf(key), 0)
+  }
+
+  setNumber(key: string, value: bigint): void {
+    fromBigInt(value, this.words, this.insert((table) => table.account(keyOf(key), 0)) + AccountRecord.Balance)
+  }
+
+  number(key: string): bigint {
+    return toBigInt(this.words, this.record(key) + AccountRecord.Balance)
+  }
+}
+
 /** One state, one engine memory, any number of workers' views: the multi-version memory without threads. */
 export class Bench {
-  readonly state = new KeyValueState({ maxBytes: 1 << 22 })
+  readonly state = new NumberState(1 << 22)
   readonly engine: Int32Array
   readonly scheduler: Scheduler
   readonly #value = new Int32Array(8)
@@ -74,10 +95,7 @@ export class Bench {
 
   /** Location of the number under a key: 8 words, deltas allowed. */
   location(key: string): number {
-    const bytes = text.encode(key)
-    const words = new Int32Array((bytes.length + 3) >> 2)
-    new Uint8Array(words.buffer).set(bytes)
-    return locationOf(this.state.table.bytes(words, 0, bytes.length), Kind.Balance)
+    return locationOf(this.state.record(key), Kind.Balance)
   }
 
   read(memory: MVMemory, key: string, floor = 0): bigint | 'blocked' | 'cleared' {

@@ -24,7 +24,7 @@ if (kind === 'block') {
   const state = createMemoryState({ maxBytes: 2 ** 20 })
   await own.executeBlock(block, { state, only: 'transactions', chain: chainAtFork('berlin'), speculation: 'always' })
 } else {
-  const own = await createTaskExecutor({ module, workers: 2, memoryLimit: 16 * 2 ** 20 })
+  const own = await createTaskExecutor(module, { workers: 2, memoryLimit: 16 * 2 ** 20 })
   executor = own
   if (kind === 'tasks') {
     const tasks = Array.from({ length: 50 }, () => ({ task: 'increment', input: 'k' }))

@@ -5,7 +5,7 @@
 import { createKeyValueState, createTaskExecutor } from 'blockloom/tasks'
 
 const module = new URL('./taskModule.mjs', import.meta.url)
-const options = { module, workers: 2, memoryLimit: 16 * 2 ** 20 }
+const options = { workers: 2, memoryLimit: 16 * 2 ** 20 }
 const tasks = Array.from({ length: 20 }, () => ({ task: 'increment', input: 'k' }))
 
 /** @param {Promise<{ results: readonly unknown[] }>} run */
@@ -18,7 +18,7 @@ const endingOf = async (run) => {
   }
 }
 
-const executor = await createTaskExecutor(options)
+const executor = await createTaskExecutor(module, options)
 const state = createKeyValueState({ maxBytes: 2 ** 20 })
 /** @type {string[]} */
 const endings = [await endingOf(executor.run(tasks, { state, speculation: 'always' }))]

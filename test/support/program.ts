@@ -13,7 +13,7 @@ import { program } from './taskModule.mjs'
 type Register = 0 | 1 | 2
 
 type Op =
-  | { readonly op: 'get' | 'has' | 'number'; readonly key: string; readonly to: Register }
+  | { readonly op: 'get' | 'has'; readonly key: string; readonly to: Register }
   | { readonly op: 'getAt'; readonly by: Register; readonly to: Register }
   | { readonly op: 'set'; readonly key: string; readonly by: Register; readonly plus: number }
   | { readonly op: 'setAt'; readonly by: Register; readonly plus: number }
@@ -21,10 +21,17 @@ type Op =
   | {
       readonly op: 'add'
       readonly key: string
-      readonly amount: string
-      readonly atLeast: string
+      readonly amount: number
+      /** Null for none. */
+      readonly atLeast: number | null
       readonly to: Register
     }
+  | { readonly op: 'min' | 'max'; readonly key: string; readonly amount: number }
+  | { readonly op: 'append'; readonly list: string; readonly by: Register; readonly plus: number }
+  | { readonly op: 'list'; readonly list: string; readonly to: Register }
+  | { readonly op: 'merge'; readonly list: string; readonly plus: number }
+  | { readonly op: 'keys'; readonly prefix: string; readonly limit: number; readonly to: Register }
+  | { readonly op: 'entries'; readonly prefix: string; readonly to: Register }
   | { readonly op: 'ifOdd'; readonly by: Register; readonly then: Program; readonly otherwise: Program }
   | { readonly op: 'ifAgain'; readonly then: Program; readonly otherwise: Program }
   | { readonly op: 'throwIfOdd'; readonly by: Register }
@@ -36,8 +43,11 @@ export type Program = readonly Op[]
 const key = fc.nat(7).map((k) => `k${k}`)
 const register = fc.constantFrom<Register>(0, 1, 2)
 /** Near the bounds below, so that checks fail as often as they pass. */
-const amount = fc.integer({ min: -6, max: 6 }).map(String)
-const atLeast = fc.integer({ min: 0, max: 8 }).map(String)
+const amount = fc.integer({ min: -6, max: 6 })
+const atLeast = fc.option(fc.integer({ min: 0, max: 8 }))
+/** Keys of lists, and of what a declared merge makes; a list may meet a number, which is an error of the task. */
+const list = fc.constantFrom('l0', 'l1', 'k7')
+const prefix = fc.constantFrom('', 'k', 'k1', 'l', 'none')
 
 const plain: fc.Arbitrary<Op> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ op: fc.constant('get' as const), key, to: register }) },
@@ -46,7 +56,15 @@ const plain: fc.Arbitrary<Op> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ op: fc.constant('setAt' as const), by: register, plus: fc.nat(99) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('delete' as const), key }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('has' as const), key, to: register }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('number' as const), key, to: register }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constantFrom('min' as const, 'max' as const), key, amount }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('append' as const), list, by: register, plus: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('list' as const), list, to: register }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ op: fc.constant('merge' as const), list: fc.constantFrom('m0', 'k6'), plus: fc.nat(9) }),
+  },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('keys' as const), prefix, limit: fc.nat(3), to: register }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('entries' as const), prefix, to: register }) },
   { weight: 4, arbitrary: fc.record({ op: fc.constant('add' as const), key, amount, atLeast, to: register }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('throwIfOdd' as const), by: register }) },
   // Long enough for the other worker to get in between, now and then.
@@ -80,41 +98,68 @@ export const programs: fc.Arbitrary<Program> = fc.letrec<{ program: Program }>((
   ),
 })).program
 
-const LIMIT = 1n << 256n
+const isNumeric = (value: unknown): value is number => typeof value === 'number'
 
-/** The contract of `TaskStore` over two Maps. Effects are kept only when the task ends well. */
+/** The contract of `TaskStore` over a Map. Effects are kept only when the task ends well. */
 export class PlainStore {
-  values = new Map<string, string>()
-  numbers = new Map<string, bigint>()
+  values = new Map<string, unknown>()
 
-  get(key: string): Uint8Array | undefined {
-    const text = this.values.get(key)
-    return text === undefined ? undefined : Uint8Array.from(Buffer.from(text, 'hex'))
+  get(key: string): unknown {
+    return structuredClone(this.values.get(key))
   }
 
   has(key: string): boolean {
     return this.values.has(key)
   }
 
-  set(key: string, value: Uint8Array | string): void {
-    this.values.set(key, Buffer.from(value as Uint8Array).toString('hex'))
+  set(key: string, value: unknown): void {
+    this.values.set(key, structuredClone(value))
   }
 
   delete(key: string): void {
     this.values.delete(key)
   }
 
-  number(key: string): bigint {
-    return this.numbers.get(key) ?? 0n
+  add(key: string, amount: number, atLeast?: number): boolean {
+    const value = this.values.get(key)
+    if (value !== undefined && !isNumeric(value)) throw new TypeError('no number')
+    if (atLeast !== undefined && (value ?? 0) < atLeast) return false
+    this.values.set(key, (value ?? 0) + amount)
+    return true
   }
 
-  add(key: string, amount: bigint | number, atLeast: bigint | number = 0): boolean {
-    const now = this.number(key)
-    const next = now + BigInt(amount)
-    if (now < BigInt(atLeast)) return false
-    if (next < 0n || next >= LIMIT) throw new RangeError('a number would leave its range')
-    this.numbers.set(key, next)
-    return true
+  min(key: string, amount: number): void {
+    const value = this.values.get(key) ?? amount
+    if (!isNumeric(value)) throw new TypeError('no number')
+    this.values.set(key, Math.min(value, amount))
+  }
+
+  max(key: string, amount: number): void {
+    const value = this.values.get(key) ?? amount
+    if (!isNumeric(value)) throw new TypeError('no number')
+    this.values.set(key, Math.max(value, amount))
+  }
+
+  append(key: string, ...items: unknown[]): void {
+    const value = this.values.get(key) ?? []
+    if (!Array.isArray(value)) throw new TypeError('no list')
+    this.values.set(key, [...value, ...items])
+  }
+
+  merge(_name: string, key: string, operand: number): void {
+    const value = this.values.get(key) ?? 0
+    this.values.set(key, ((value as number) * 10 + operand) % 65_521)
+  }
+
+  keys(prefix: string, { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number } = {}): string[] {
+    return [...this.values.keys()]
+      .filter((key) => key.startsWith(prefix))
+      .sort()
+      .slice(0, limit)
+  }
+
+  entries(prefix: string): [string, unknown][] {
+    return this.keys(prefix).map((key) => [key, this.get(key)])
   }
 }
 
@@ -128,15 +173,13 @@ export function runInOrder(
   store = new PlainStore(),
 ): Expected[] {
   return list.map((ops, index) => {
-    const { values, numbers } = store
+    const { values } = store
     store.values = new Map(values)
-    store.numbers = new Map(numbers)
     try {
       const value = program(store as never, ops, { incarnation: incarnations[index] ?? 0 })
       return { status: 'done', value }
     } catch {
       store.values = values
-      store.numbers = numbers
       return { status: 'failed' }
     }
   })
@@ -148,22 +191,12 @@ export const callsOf = (list: readonly Program[]): TaskCall[] => list.map((input
 export const outcomesOf = (results: readonly TaskResult[]): Expected[] =>
   results.map((result) => (result.status === 'done' ? { status: 'done', value: result.value } : { status: 'failed' }))
 
-const KEYS = Array.from({ length: 8 }, (_, k) => `k${k}`)
-
-/** Everything the programs can reach, as comparable data. */
-export const contentsOf = (store: Pick<PlainStore, 'number'> & { get(key: string): Uint8Array | undefined }) =>
-  KEYS.map((key) => {
-    const value = store.get(key)
-    return [key, value === undefined ? undefined : Buffer.from(value).toString('hex'), store.number(key)] as const
-  })
+/** Everything a state holds, as comparable data. */
+export const contentsOf = (store: Pick<PlainStore, 'keys' | 'get'> | KeyValueState) =>
+  [...store.keys('')].map((key) => [key, store.get(key)] as const)
 
 /** Puts a plain store's contents into a state. */
 export function fill(state: KeyValueState, store: PlainStore): KeyValueState {
-  for (const name of KEYS) {
-    const value = store.get(name)
-    if (value !== undefined) state.set(name, value)
-    const number = store.number(name)
-    if (number !== 0n) state.setNumber(name, number)
-  }
+  for (const [key, value] of store.values) state.set(key, value)
   return state
 }

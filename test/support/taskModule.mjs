@@ -3,6 +3,8 @@
  * and the same interpreter runs it against the plain store of test/support/program.ts.
  */
 
+import { defineTasks } from 'blockloom/tasks'
+
 /**
  * @typedef {import('../../src/adapters/taskGraph/store.ts').TaskStore} TaskStore
  * @typedef {import('./program.ts').Program} Program
@@ -15,15 +17,11 @@ const KEYS = 8
 const slow = Number(process.env['SLOW_START'] ?? 0)
 if (slow > 0) await new Promise((resolve) => setTimeout(resolve, slow))
 
-/** @param {Uint8Array | undefined} bytes */
-const uintOf = (bytes) => (bytes === undefined ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0))
+/** @param {number} register */
+const keyBy = (register) => `k${Math.abs(register) % KEYS}`
 
-/** @param {number} value */
-const bytesOf = (value) => {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, value)
-  return bytes
-}
+/** @param {unknown} value */
+const numberOf = (value) => (typeof value === 'number' ? value : 0)
 
 /**
  * Runs a program; its result is the registers at the end, as text where they are numbers of the store.
@@ -37,16 +35,16 @@ export function program(store, ops, context, registers = [0, 0, 0]) {
   for (const op of ops) {
     switch (op.op) {
       case 'get':
-        registers[op.to] = uintOf(store.get(op.key))
+        registers[op.to] = numberOf(store.get(op.key))
         break
       case 'getAt':
-        registers[op.to] = uintOf(store.get(`k${registers[op.by] % KEYS}`))
+        registers[op.to] = numberOf(store.get(keyBy(registers[op.by])))
         break
       case 'set':
-        store.set(op.key, bytesOf((registers[op.by] * 3 + op.plus) % 65_521))
+        store.set(op.key, (registers[op.by] * 3 + op.plus) % 65_521)
         break
       case 'setAt':
-        store.set(`k${registers[op.by] % KEYS}`, bytesOf(op.plus))
+        store.set(keyBy(registers[op.by]), op.plus)
         break
       case 'delete':
         store.delete(op.key)
@@ -54,20 +52,38 @@ export function program(store, ops, context, registers = [0, 0, 0]) {
       case 'has':
         registers[op.to] = store.has(op.key) ? 1 : 0
         break
-      case 'number':
-        registers[op.to] = Number(store.number(op.key) % 65_521n)
-        break
       case 'add':
-        registers[op.to] = store.add(op.key, BigInt(op.amount), BigInt(op.atLeast)) ? 1 : 0
+        registers[op.to] = store.add(op.key, op.amount, op.atLeast ?? undefined) ? 1 : 0
+        break
+      case 'min':
+        store.min(op.key, op.amount)
+        break
+      case 'max':
+        store.max(op.key, op.amount)
+        break
+      case 'append':
+        store.append(op.list, registers[op.by], { plus: op.plus })
+        break
+      case 'list':
+        registers[op.to] = JSON.stringify(store.get(op.list) ?? []).length % 65_521
+        break
+      case 'merge':
+        store.merge('digits', op.list, op.plus)
+        break
+      case 'keys':
+        registers[op.to] = store.keys(op.prefix, op.limit === 0 ? {} : { limit: op.limit }).join().length
+        break
+      case 'entries':
+        registers[op.to] = store.entries(op.prefix).reduce((sum, [, value]) => sum + numberOf(value), 0) % 65_521
         break
       case 'ifOdd':
-        program(store, registers[op.by] % 2 === 1 ? op.then : op.otherwise, context, registers)
+        program(store, Math.abs(registers[op.by]) % 2 === 1 ? op.then : op.otherwise, context, registers)
         break
       case 'ifAgain':
         program(store, context.incarnation > 0 ? op.then : op.otherwise, context, registers)
         break
       case 'throwIfOdd':
-        if (registers[op.by] % 2 === 1) throw new TypeError(`register ${op.by} is ${registers[op.by]}`)
+        if (Math.abs(registers[op.by]) % 2 === 1) throw new TypeError(`register ${op.by} is ${registers[op.by]}`)
         break
       case 'catch':
         try {
@@ -94,8 +110,8 @@ export function program(store, ops, context, registers = [0, 0, 0]) {
  * @param {string} key
  */
 export function increment(store, key) {
-  const before = uintOf(store.get(key))
-  store.set(key, bytesOf(before + 1))
+  const before = numberOf(store.get(key))
+  store.set(key, before + 1)
   return before
 }
 
@@ -106,7 +122,7 @@ export function increment(store, key) {
  * @param {string} key
  */
 export function readNumber(store, key) {
-  return uintOf(store.get(key))
+  return numberOf(store.get(key))
 }
 
 /**
@@ -130,18 +146,18 @@ export function put(store, [key, value]) {
 
 /**
  * @param {TaskStore} store
- * @param {{ key: string, amount: string, atLeast?: string }} input
+ * @param {{ key: string, amount: number | bigint, atLeast?: number | bigint }} input
  */
 export function addTo(store, { key, amount, atLeast }) {
-  return store.add(key, BigInt(amount), BigInt(atLeast ?? 0))
+  return atLeast === undefined ? store.add(key, amount) : store.add(key, amount, atLeast)
 }
 
 /**
  * @param {TaskStore} store
  * @param {string} key
  */
-export function numberOf(store, key) {
-  return String(store.number(key))
+export function read(store, key) {
+  return store.get(key)
 }
 
 /**
@@ -151,10 +167,7 @@ export function numberOf(store, key) {
  * @param {readonly string[]} keys
  */
 export function readAll(store, keys) {
-  return keys.map((key) => {
-    const bytes = store.get(key)
-    return bytes === undefined ? null : new TextDecoder().decode(bytes)
-  })
+  return keys.map((key) => store.get(key) ?? null)
 }
 
 /**
@@ -189,9 +202,9 @@ export function link(store, { index, ms, own }, context) {
   const seen = increment(store, 'hot')
   const end = performance.now() + ms
   while (performance.now() < end);
-  if (index < own) store.set(`own${index}`, bytesOf(index + 1))
+  if (index < own) store.set(`own${index}`, index + 1)
   // In the order given each link sees its own index, so this is never part of the result.
-  else if (seen !== index) for (let k = 0; k < own; k++) store.set(`own${k}`, bytesOf(0))
+  else if (seen !== index) for (let k = 0; k < own; k++) store.set(`own${k}`, 0)
   return { seen, incarnation: context.incarnation }
 }
 
@@ -214,11 +227,43 @@ export function demand(store, key) {
  */
 export function swallow(store, key) {
   try {
-    return String(store.number(key))
+    return store.get(key) ?? 0
   } catch {
     store.set('swallowed', 'yes')
     return 'swallowed'
   }
+}
+
+/**
+ * @param {TaskStore} store
+ * @param {{ prefix: string, options?: import('../../src/tasks.ts').RangeOptions }} input
+ */
+export function keysOf(store, { prefix, options }) {
+  return store.keys(prefix, options)
+}
+
+/**
+ * Counts the keys of a prefix, then writes one more there: a phantom for every task that counted before.
+ *
+ * @param {TaskStore} store
+ * @param {{ prefix: string, name: string }} input
+ */
+export function countAndAdd(store, { prefix, name }) {
+  const count = store.keys(prefix).length
+  store.set(`${prefix}${name}`, count)
+  return count
+}
+
+/** @param {TaskStore} store @param {string} key */
+export function remove(store, key) {
+  const had = store.has(key)
+  store.delete(key)
+  return had
+}
+
+/** @param {TaskStore} store @param {{ key: string, items: unknown[] }} input */
+export function appendTo(store, { key, items }) {
+  store.append(key, ...items)
 }
 
 /** @param {unknown} _store @param {number} code */
@@ -267,14 +312,57 @@ export function returnFunction() {
   return () => 1
 }
 
-export function returnCycle() {
-  /** @type {Record<string, unknown>} */
-  const cycle = {}
-  cycle['self'] = cycle
-  return cycle
+export function returnPromise() {
+  return { later: Promise.resolve(1) }
 }
 
 /** @param {unknown} _store @param {unknown} input */
 export function echo(_store, input) {
   return input
 }
+
+let count = 0
+
+/** Answers by what is no part of the state. */
+export function remember() {
+  return ++count
+}
+
+/** @param {TaskStore} store @param {string} key */
+export function writeTime(store, key) {
+  store.set(key, performance.now())
+}
+
+/**
+ * Waits without computing, and says from when until when.
+ *
+ * @param {unknown} _store
+ * @param {{ ms: number }} input
+ */
+export function sleep(_store, { ms }) {
+  const began = performance.timeOrigin + performance.now()
+  // biome-ignore lint/plugin: nobody notifies this word; there is no other way to wait without computing
+  globalThis['Atomics'].wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+  return { began, ended: performance.timeOrigin + performance.now() }
+}
+
+/** @param {TaskStore} store @param {{ name: string, key: string, operand: unknown }} input */
+export function mergeBy(store, { name, key, operand }) {
+  store.merge(name, key, operand)
+}
+
+export default defineTasks(
+  {},
+  {
+    merges: {
+      /** @param {number | undefined} value @param {number} operand */
+      digits: (value, operand) => ((value ?? 0) * 10 + operand) % 65_521,
+      /** @param {unknown} value */
+      refuse: (value) => {
+        if (value !== undefined) throw new RangeError('there is a value already')
+        return 'first'
+      },
+      nothing: () => undefined,
+    },
+  },
+)

@@ -11,7 +11,7 @@ const valuesOf = (results: readonly unknown[]): unknown[] => results.map((r) => 
 describe('asynchronous tasks', () => {
   let executor: TaskExecutor
   beforeAll(async () => {
-    executor = await createTaskExecutor({ module, asynchronous: true, workers: 3, memoryLimit: 64 * MIB })
+    executor = await createTaskExecutor(module, { asynchronous: true, workers: 3, memoryLimit: 64 * MIB })
   })
   afterAll(() => executor.close())
 
@@ -66,7 +66,7 @@ describe('faults', () => {
   })
   const create = async (stallTimeout?: number): Promise<TaskExecutor> => {
     const options = stallTimeout === undefined ? {} : { stallTimeout }
-    const executor = await createTaskExecutor({ module, asynchronous: true, workers: 2, ...options })
+    const executor = await createTaskExecutor(module, { asynchronous: true, workers: 2, ...options })
     open.push(executor)
     return executor
   }
@@ -107,11 +107,11 @@ describe('faults', () => {
   })
 
   test('a promise is a failed task where nobody asked for asynchronous ones; the option is true or false', async () => {
-    const executor = await createTaskExecutor({ module, workers: 1 })
+    const executor = await createTaskExecutor(module, { workers: 1 })
     open.push(executor)
     const { results } = await executor.run([call('increment', 'n')])
     expect(results[0]).toMatchObject({ status: 'failed', error: { name: 'TypeError' } })
-    await expect(createTaskExecutor({ module, asynchronous: 'yes' as never })).rejects.toMatchObject({
+    await expect(createTaskExecutor(module, { asynchronous: 'yes' as never })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       fields: { option: 'asynchronous' },
     })

@@ -5,7 +5,7 @@ import { createTaskExecutor, type TaskExecutor } from '../../src/tasks.ts'
 const module = new URL('../support/taskModule.mjs', import.meta.url)
 let executor: TaskExecutor
 beforeAll(async () => {
-  executor = await createTaskExecutor({ module, workers: 2, memoryLimit: 64 * 2 ** 20 })
+  executor = await createTaskExecutor(module, { workers: 2, memoryLimit: 64 * 2 ** 20 })
 })
 afterAll(() => executor.close())
 
@@ -24,10 +24,10 @@ test.each(['always', 'auto', 'sequential'])('the incarnation that a task saw is 
 test('a task that swallows the signal of a blocked read does not count', async () => {
   for (let repeat = 0; repeat < 20; repeat++) {
     const tasks = Array.from({ length: 60 }, (_, k) =>
-      k % 2 === 0 ? { task: 'addTo', input: { key: 'n', amount: '1' } } : { task: 'swallow', input: 'n' },
+      k % 2 === 0 ? { task: 'addTo', input: { key: 'n', amount: 1 } } : { task: 'swallow', input: 'n' },
     )
     const { results, stateDiff } = await executor.run(tasks, { speculation: 'always' })
-    for (let k = 1; k < 60; k += 2) expect(results[k]).toMatchObject({ value: String((k + 1) / 2) })
+    for (let k = 1; k < 60; k += 2) expect(results[k]).toMatchObject({ value: (k + 1) / 2 })
     expect(stateDiff.entries).toHaveLength(1)
   }
 })

@@ -20,7 +20,7 @@ let tasks: TaskExecutor
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'blockloom-replay-'))
   executor = await createExecutor({ workers: 2, memoryLimit: 128 * MIB })
-  tasks = await createTaskExecutor({ module: MODULE, workers: 2, memoryLimit: 64 * MIB })
+  tasks = await createTaskExecutor(MODULE, { workers: 2, memoryLimit: 64 * MIB })
 })
 afterAll(async () => {
   await executor.close()
@@ -108,6 +108,47 @@ describe('replay', () => {
       expected: 'done',
       actual: 'fault',
     })
+  })
+
+  test.each(['always', 'auto'] as const)(
+    'runs merges, ranges and questions again, and records them as what they are (%s)',
+    async (speculation) => {
+      const calls = Array.from({ length: 60 }, (_, k) => {
+        if (k % 4 === 0) return { task: 'appendTo', input: { key: 'list', items: [k] } }
+        if (k % 4 === 1) return { task: 'read', input: 'list' }
+        if (k % 4 === 2) return { task: 'keysOf', input: { prefix: 'own' } }
+        return { task: 'put', input: [`own${k}`, k] }
+      })
+      const { trace, records } = await tasks.run(calls, { speculation, record: true })
+      expect((await replay(trace as Uint8Array)).difference).toBeUndefined()
+      const { executions, locations } = records as NonNullable<typeof records>
+      const textOf = (index: number) => Buffer.from(locations[index]?.key?.slice(2) ?? '', 'hex').toString()
+      const last = (place: number) => executions.filter((execution) => execution.place === place).at(-1)
+      // Place 58 reads the list, which place 57 appended to last; 59 asks for the keys of 14 places below.
+      expect(last(58)?.reads).toMatchObject([{ predicate: 'sameRecord', seen: { place: 57 } }])
+      const met = last(59)?.reads.filter(({ seen }) => seen.place >= 0) ?? []
+      expect(met.map(({ location }) => textOf(location)).sort()).toEqual(
+        Array.from({ length: 14 }, (_, k) => `own${4 * k + 3}`).sort(),
+      )
+      expect(met.every(({ predicate }) => predicate === 'exists')).toBe(true)
+    },
+  )
+
+  test('a graph: what calls declare is told by place', async () => {
+    const calls = Array.from({ length: 30 }, (_, k) => ({
+      task: 'increment',
+      input: `own${k % 3}`,
+      ...(k >= 3 ? { after: [k - 3] } : {}),
+      ...(k % 2 === 0 ? { resources: { gpu: 1 } } : {}),
+    }))
+    const { trace, records, order } = await tasks.run(calls, { order: 'graph', resources: { gpu: 1 }, record: true })
+    expect((await replay(trace as Uint8Array)).difference).toBeUndefined()
+    for (const [k, index] of order.entries()) {
+      expect(records?.places[k + 1]).toMatchObject({
+        after: index >= 3 ? [order.indexOf(index - 3) + 1] : [],
+        resources: index % 2 === 0 ? ['gpu'] : [],
+      })
+    }
   })
 
   test('gives the same for the same trace', async () => {

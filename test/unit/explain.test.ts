@@ -138,7 +138,7 @@ describe('names of locations', () => {
   })
 
   test('accounts, keys of tasks, and slots that nobody can name', () => {
-    const task = (key: string): LocationRecord => ({ kind: 'number', address: undefined, slot: undefined, key })
+    const task = (key: string): LocationRecord => ({ kind: 'bytes', address: undefined, slot: undefined, key })
     expect(
       named([account(HOLDER, 'life'), task('0x73756d'), task('0x00ff'), at(ADDRESS, `0x${'d4'.repeat(32)}`)]),
     ).toEqual([

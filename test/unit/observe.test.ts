@@ -14,15 +14,15 @@ import { createTaskExecutor } from '../../src/tasks.ts'
 import { MODULE } from '../support/sampleTrace.ts'
 
 const MIB = 2 ** 20
-const POOL = { module: MODULE, workers: 2, memoryLimit: 64 * MIB }
+const POOL = { workers: 2, memoryLimit: 64 * MIB }
 const increments = (count: number) => Array.from({ length: count }, () => ({ task: 'increment', input: 'hot' }))
 
 describe('stats', () => {
   test('add up the reports of the runs, in all and by worker', async () => {
-    const executor = await createTaskExecutor(POOL)
+    const executor = await createTaskExecutor(MODULE, POOL)
     const reports: RunReport[] = []
     for (const count of [50, 80]) reports.push((await executor.run(increments(count), { speculation: 'always' })).run)
-    await expect(executor.run([{ task: 'missing' }])).rejects.toMatchObject({ code: 'TASK_FAILED' })
+    await expect(executor.run([{ task: 'missing' }])).rejects.toMatchObject({ code: 'UNKNOWN_TASK' })
     const stats = executor.stats()
     await executor.close()
     expect(stats).toMatchObject({ runs: 2, failed: 1, places: 130 })
@@ -46,7 +46,7 @@ describe('stats', () => {
 })
 
 test('onProgress counts up to all places', async () => {
-  const executor = await createTaskExecutor(POOL)
+  const executor = await createTaskExecutor(MODULE, POOL)
   const seen: number[] = []
   await executor.run(
     Array.from({ length: 60 }, () => ({ task: 'spin', input: 1 })),
@@ -72,7 +72,7 @@ describe('telemetry', () => {
   })
 
   test('has a span and metrics for each run, and the error of one that failed', async () => {
-    const executor = await createTaskExecutor({ ...POOL, telemetry: api })
+    const executor = await createTaskExecutor(MODULE, { ...POOL, telemetry: api })
     const { run } = await executor.run(increments(50), { speculation: 'always' })
     await expect(executor.run([{ task: 'missing' }])).rejects.toThrow()
     await executor.close()
@@ -98,7 +98,7 @@ describe('telemetry', () => {
   })
 
   test('of something else than the API is refused', async () => {
-    await expect(createTaskExecutor({ ...POOL, telemetry: {} as never })).rejects.toMatchObject({
+    await expect(createTaskExecutor(MODULE, { ...POOL, telemetry: {} as never })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       fields: { option: 'telemetry' },
     })
@@ -134,10 +134,10 @@ describe('learn', () => {
   })
 
   test('takes records of another executor', async () => {
-    const teacher = await createTaskExecutor(POOL)
+    const teacher = await createTaskExecutor(MODULE, POOL)
     const { records } = await teacher.run(increments(200), { speculation: 'always', records: true })
     await teacher.close()
-    const executor = await createTaskExecutor({ ...POOL, learn: records === undefined ? [] : [records] })
+    const executor = await createTaskExecutor(MODULE, { ...POOL, learn: records === undefined ? [] : [records] })
     const { results, run } = await executor.run(increments(200), { speculation: 'always' })
     await executor.close()
     expect(results.map((result) => (result.status === 'done' ? result.value : result.error))).toEqual(
@@ -147,7 +147,7 @@ describe('learn', () => {
   })
 
   test.each([['yes'], [5], [{}]])('%o is refused', async (learn) => {
-    await expect(createTaskExecutor({ ...POOL, learn: learn as never })).rejects.toMatchObject({
+    await expect(createTaskExecutor(MODULE, { ...POOL, learn: learn as never })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       fields: { option: 'learn' },
     })

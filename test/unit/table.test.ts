@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { RECORD_WORDS, SlotRecord, Tag } from '../../src/core/location.ts'
 import { FULL, LocationTable, StateHeader } from '../../src/core/table.ts'
-import { KeyValueState } from '../../src/state/keyValueState.ts'
 import { MemoryState } from '../../src/state/memoryState.ts'
+import { createKeyValueState } from '../../src/tasks.ts'
 
 const MIB = 2 ** 20
 const addressOf = (n: number): Int32Array => Int32Array.of(n, n * 7, 3, 4, n ^ 0x5555)
@@ -139,7 +139,7 @@ describe('table: growth and FULL', () => {
   })
 
   test('a long key that does not fit is FULL, not half a key', () => {
-    const small = new KeyValueState({ maxBytes: MIB })
+    const small = createKeyValueState({ maxBytes: MIB })
     small.open(1)
     const view = new LocationTable(small.words)
     const words = new Int32Array(16_384)

@@ -1,87 +1,170 @@
 /**
- * What a task sees: byte strings and numbers by key, as one incarnation of it may know them.
+ * What a task sees: values by key, as one incarnation of it may know them.
  *
  * Reads go to the multi-version memory, writes stay here until the task returns, so a task reads what it
  * wrote. A read that meets a value not yet there throws a private signal; the store is poisoned from then on,
  * so a task that catches the signal cannot carry on with what it does not know.
+ *
+ * Cost: a key that was met before costs a look into a Map; slots and buffers are used again.
  */
-import { LRUCache } from 'lru-cache'
-import { Predicate, Seen, type TaskMemory } from '../../core/contracts.ts'
+import { KeyBuffer, unpackText, wordsOf } from '../../core/bytes.ts'
+import { Seen, type TaskMemory } from '../../core/contracts.ts'
+import { MergeRecord, OPERATION_WORDS, Record } from '../../core/layout.ts'
 import { BytesRecord, Kind, locationOf } from '../../core/location.ts'
-import { FULL, TableFull } from '../../core/table.ts'
-import { type Key, packBytes, unpackBytes } from '../../core/taskCodec.ts'
-import { fromBigInt, toBigInt } from '../../core/words.ts'
+import { FULL, type LocationTable, StateHeader, TableFull } from '../../core/table.ts'
+import type { Values } from '../../core/values.ts'
+import { Operation, type Operations } from './operations.ts'
+
+type Words = Int32Array
+
+/** Which keys of a prefix are wanted. */
+export interface RangeOptions {
+  /** Begin after this key. */
+  readonly after?: string
+  /** Stop after so many; keys that were not looked at conflict with nobody. */
+  readonly limit?: number
+}
 
 /** The window on shared state that a task is given. Synchronous; valid until the task returns. */
 export interface TaskStore {
-  /** The bytes under `key`, or undefined. The array is the caller's own. */
-  get(key: Key): Uint8Array | undefined
-  has(key: Key): boolean
-  /** Puts bytes; text is stored as UTF-8. */
-  set(key: Key, value: Uint8Array | string): void
-  delete(key: Key): void
-  /** The number under `key`, 0 where none was added. Numbers and bytes under one key are apart. */
-  number(key: Key): bigint
+  /** The value under `key`, a copy, or undefined. */
+  get<T = unknown>(key: string): T | undefined
+  /** Whether there is a value. A task that only asks this conflicts with those that create or delete it alone. */
+  has(key: string): boolean
   /**
-   * Adds to the number under `key` without reading it, so that tasks which only add never conflict. With
-   * `atLeast`, the number before must reach it: otherwise nothing is added and the answer is false.
-   * Numbers are from 0 to 2^256 - 1; a sum beyond is an error of the task.
+   * Puts a value: anything that structured cloning copies, as it is now.
+   *
+   * @throws TypeError for functions, symbols and undefined
    */
-  add(key: Key, amount: bigint | number, atLeast?: bigint | number): boolean
+  set(key: string, value: unknown): void
+  delete(key: string): void
+  /**
+   * Adds to the number or bigint under `key`, nothing counting as 0, without reading it: tasks that only add do not
+   * conflict. With `atLeast` the number before must reach it; otherwise nothing is added and the answer is false.
+   *
+   * @throws TypeError where a value of another type stands there
+   */
+  add(key: string, amount: number | bigint, atLeast?: number | bigint): boolean
+  /** Keeps the smaller of the value there and this one, without reading it. */
+  min(key: string, value: number | bigint): void
+  /** Keeps the larger of the value there and this one, without reading it. */
+  max(key: string, value: number | bigint): void
+  /** Adds items to the end of the list under `key`, without reading it. */
+  append(key: string, ...items: unknown[]): void
+  /** Applies a merge that the module declares (`defineTasks(tasks, { merges })`), without reading the value. */
+  merge(name: string, key: string, operand: unknown): void
+  /** The keys that begin with `prefix`, in the order of their UTF-8 bytes. A key that comes or goes is a conflict. */
+  keys(prefix: string, options?: RangeOptions): string[]
+  /** As `keys`, with the values. */
+  entries<T = unknown>(prefix: string, options?: RangeOptions): [key: string, value: T][]
 }
-
-const LIMIT = 1n << 256n
-const HALF = 1n << 255n
 
 /** Thrown to unwind a task; never leaves the library. */
 class Unwind extends Error {
   override readonly name = 'Blockloom.Unwind'
 }
 
+/** What an incarnation knows of a key and did to it. */
 interface Slot {
-  readonly record: number
-  /** Bytes written, null for deleted; undefined while only read or untouched. */
-  written: Uint8Array | null | undefined
-  /** Number: what was added so far, and the least start with which every check passed. */
-  added: bigint
-  bound: bigint
-  /** The number at the start, once it was observed exactly. */
-  observed: bigint | undefined
+  record: number
+  /** Where the value below was found: its length is `Unread`, -1 for none, or bytes. */
+  seenIn: Words
+  seenLength: number
+  seenAt: number
+  /** The value after, if `Written`; length -1 for deleted. */
+  written: boolean
+  length: number
+  at: number
+  /** Operations not yet applied: code, length, offset each. */
+  readonly operations: number[]
 }
 
-const text = new TextEncoder()
+const UNREAD = -2
+/** Slots up to which a scan beats a map. */
+const FEW = 12
+/** Keys that a worker remembers of a state. */
+const MOST_KEYS = 1 << 17
 
-/** Text keys as bytes: tasks name the same few keys again and again. */
-const keyBytes = new LRUCache<string, Uint8Array>({ max: 1 << 14 })
+const noWords = new Int32Array(0)
 
-const bytesOf = (key: Key): Uint8Array => {
-  if (typeof key !== 'string') return key
-  let bytes = keyBytes.get(key)
-  if (bytes === undefined) {
-    bytes = text.encode(key)
-    keyBytes.set(key, bytes)
+/** Ids of keys, of one state. Records from before the run stay; those of the run are gone after it. */
+class Keys {
+  readonly #table: LocationTable
+  #generation: number
+  readonly #old = new Map<string, number>()
+  readonly #fresh = new Map<string, number>()
+  readonly #buffer = new KeyBuffer()
+
+  constructor(table: LocationTable) {
+    this.#table = table
+    this.#generation = table.words[StateHeader.Generation]
   }
-  return bytes
+
+  beginRun(): void {
+    this.#fresh.clear()
+    const generation = this.#table.words[StateHeader.Generation]
+    if (generation !== this.#generation || this.#old.size > MOST_KEYS) this.#old.clear()
+    this.#generation = generation
+  }
+
+  record(key: string): number {
+    return this.#old.get(key) ?? this.#fresh.get(key) ?? this.#find(key)
+  }
+
+  #find(key: string): number {
+    if (typeof key !== 'string') throw new TypeError(`a key is text, not ${typeof key}`)
+    const { words, bytes } = this.#buffer.set(key)
+    const record = this.#table.bytes(words, 0, bytes)
+    if (record === FULL) throw new TableFull('the state has no room for another key')
+    if (record < this.#table.words[StateHeader.RunStart]) this.#old.set(key, record)
+    else this.#fresh.set(key, record)
+    return record
+  }
 }
 
 export class IncarnationStore implements TaskStore {
   #memory: TaskMemory
   #poisoned = false
   #ended = false
-  readonly #slots = new Map<number, Slot>()
-  #key = new Int32Array(64)
-  readonly #number = new Int32Array(8)
-  readonly #bound = new Int32Array(8)
+  #keys: Keys
+  readonly #keysOf = new WeakMap<LocationTable, Keys>()
+  readonly #values: Values
+  readonly #operations: Operations
+  readonly #merges: readonly string[]
+  readonly #slots: Slot[] = []
+  #count = 0
+  readonly #byRecord = new Map<number, Slot>()
+  readonly #pair = new Int32Array(2)
+  readonly #prefix = new KeyBuffer()
+  readonly #after = new KeyBuffer()
 
-  constructor(memory: TaskMemory) {
+  /** @param merges - names of the declared merges, in the order of their codes */
+  constructor(memory: TaskMemory, values: Values, operations: Operations, merges: readonly string[]) {
     this.#memory = memory
+    this.#values = values
+    this.#operations = operations
+    this.#merges = merges
+    this.#keys = new Keys(memory.table)
+    this.#keysOf.set(memory.table, this.#keys)
+  }
+
+  /** A run begins: what was learned of keys made in an earlier one is forgotten. */
+  beginRun(memory: TaskMemory): void {
+    let keys = this.#keysOf.get(memory.table)
+    if (keys === undefined) {
+      keys = new Keys(memory.table)
+      this.#keysOf.set(memory.table, keys)
+    }
+    this.#keys = keys
+    keys.beginRun()
   }
 
   /** Begins an incarnation. */
   begin(memory: TaskMemory): void {
     this.#memory = memory
     this.#poisoned = false
-    this.#slots.clear()
+    if (this.#count > FEW) this.#byRecord.clear()
+    this.#count = 0
   }
 
   /** Refuses everything from now on: the task has settled. */
@@ -94,135 +177,308 @@ export class IncarnationStore implements TaskStore {
     return this.#poisoned
   }
 
-  get(key: Key): Uint8Array | undefined {
+  get<T = unknown>(key: string): T | undefined {
     const slot = this.#slot(key)
-    if (slot.written !== undefined) return slot.written?.slice()
+    if (slot.operations.length > 0) this.#settle(slot, true)
+    if (slot.written) return this.#decode(this.#memory.engine, slot.at, slot.length) as T | undefined
+    this.#look(slot)
+    return this.#decode(slot.seenIn, slot.seenAt, slot.seenLength) as T | undefined
+  }
+
+  has(key: string): boolean {
+    const slot = this.#slot(key)
+    if (slot.operations.length > 0) this.#settle(slot, true)
+    if (slot.written) return slot.length >= 0
+    if (slot.seenLength !== UNREAD) return slot.seenLength >= 0
+    const there = this.#memory.exists(locationOf(slot.record, Kind.Bytes))
+    if (there === Seen.Blocked) this.#unwind()
+    return there === 1
+  }
+
+  set(key: string, value: unknown): void {
+    if (value === undefined) throw new TypeError('undefined is no value; delete the key')
+    const slot = this.#slot(key)
+    // What is overwritten might have failed, and the task with it.
+    if (slot.operations.length > 0) this.#settle(slot, true)
+    this.#put(slot, value)
+  }
+
+  delete(key: string): void {
+    const slot = this.#slot(key)
+    if (slot.operations.length > 0) this.#settle(slot, true)
+    slot.written = true
+    slot.length = -1
+  }
+
+  add(key: string, amount: number | bigint, atLeast?: number | bigint): boolean {
+    checkNumber(amount, 'add')
+    if (atLeast === undefined) {
+      this.#operate(key, Operation.Add, amount)
+      return true
+    }
+    checkNumber(atLeast, 'add')
+    if (typeof amount !== typeof atLeast) throw new TypeError('add cannot mix number and bigint')
+    const slot = this.#slot(key)
+    if (!this.#reaches(slot, atLeast)) return false
+    if (!this.#known(slot)) this.#push(slot, Operation.AtLeast, atLeast)
+    this.#push(slot, Operation.Add, amount)
+    if (this.#known(slot)) this.#settle(slot, false)
+    return true
+  }
+
+  min(key: string, value: number | bigint): void {
+    checkNumber(value, 'min')
+    this.#operate(key, Operation.Min, value)
+  }
+
+  max(key: string, value: number | bigint): void {
+    checkNumber(value, 'max')
+    this.#operate(key, Operation.Max, value)
+  }
+
+  append(key: string, ...items: unknown[]): void {
+    for (const item of items) this.#operate(key, Operation.Append, item)
+  }
+
+  merge(name: string, key: string, operand: unknown): void {
+    const index = this.#merges.indexOf(name)
+    if (index < 0) throw new TypeError(`the module declares no merge '${name}'`)
+    this.#operate(key, Operation.Declared + index, operand)
+  }
+
+  keys(prefix: string, options: RangeOptions = {}): string[] {
+    if (this.#ended) throw new Error('the task has ended; its store cannot be used any more')
+    if (this.#poisoned) this.#unwind()
+    const limit = options.limit ?? Number.POSITIVE_INFINITY
+    const found: string[] = []
+    if (!(limit > 0)) return found
+    const { bytes, words } = this.#prefix.set(prefix)
+    const after = this.#after.set(options.after ?? '')
+    const { state } = this.#memory
+    let past = -1
+    if (options.after !== undefined) {
+      if (options.after.startsWith(prefix)) past = after.bytes
+      else if (compareText(options.after, prefix) > 0) return found
+    }
+    const all = this.#memory.range(words, bytes, after.words, past, (record, present) => {
+      const own = this.#find(record)
+      const there =
+        own !== undefined && (own.written || own.operations.length > 0)
+          ? own.operations.length > 0 || own.length >= 0
+          : present
+      if (there)
+        found.push(unpackText(state, state[record + BytesRecord.KeyOffset], state[record + BytesRecord.KeyLength]))
+      return found.length < limit
+    })
+    if (!all) this.#unwind()
+    return found
+  }
+
+  entries<T = unknown>(prefix: string, options: RangeOptions = {}): [key: string, value: T][] {
+    return this.keys(prefix, options).map((key) => [key, this.get<T>(key) as T])
+  }
+
+  /** Hands writes to the multi-version memory. The task has returned. */
+  publish(): void {
+    const memory = this.#memory
+    const pair = this.#pair
+    for (let k = 0; k < this.#count; k++) {
+      const slot = this.#slots[k] as Slot
+      const location = locationOf(slot.record, Kind.Bytes)
+      if (slot.operations.length > 0) {
+        memory.merge(location, this.#layOut(slot))
+        continue
+      }
+      if (!slot.written) continue
+      pair[0] = slot.length
+      pair[1] = slot.length < 0 ? 0 : slot.at
+      memory.write(location, Kind.Bytes, pair, 0)
+    }
+  }
+
+  /** All that the task did so far, as text: two executions are equal if these are. */
+  effects(): string {
+    const { engine } = this.#memory
+    const parts: string[] = []
+    for (const slot of this.#slots.slice(0, this.#count)) {
+      const words = slot.written && slot.length >= 0 ? engine.slice(slot.at, slot.at + wordsOf(slot.length)) : noWords
+      if (slot.written) parts.push(`${slot.record}=${slot.length}:${words.join()}`)
+    }
+    return parts.sort().join(';')
+  }
+
+  // ---- slots ----
+
+  #slot(key: string): Slot {
+    if (this.#ended) throw new Error('the task has ended; its store cannot be used any more')
+    if (this.#poisoned) this.#unwind()
+    const record = this.#keys.record(key)
+    return this.#find(record) ?? this.#make(record)
+  }
+
+  #find(record: number): Slot | undefined {
+    const slots = this.#slots
+    if (this.#count > FEW) return this.#byRecord.get(record)
+    for (let k = 0; k < this.#count; k++) if ((slots[k] as Slot).record === record) return slots[k]
+    return undefined
+  }
+
+  #make(record: number): Slot {
+    let slot = this.#slots[this.#count]
+    if (slot === undefined) {
+      slot = {
+        record,
+        seenIn: noWords,
+        seenLength: UNREAD,
+        seenAt: 0,
+        written: false,
+        length: 0,
+        at: 0,
+        operations: [],
+      }
+      this.#slots.push(slot)
+    }
+    slot.record = record
+    slot.seenLength = UNREAD
+    slot.written = false
+    slot.operations.length = 0
+    this.#count++
+    if (this.#count === FEW + 1)
+      for (const one of this.#slots.slice(0, this.#count)) this.#byRecord.set(one.record, one)
+    else if (this.#count > FEW) this.#byRecord.set(record, slot)
+    return slot
+  }
+
+  /** Reads the value below, once. */
+  #look(slot: Slot): void {
+    if (slot.seenLength !== UNREAD) return
     const memory = this.#memory
     const seen = memory.read(locationOf(slot.record, Kind.Bytes), Kind.Bytes, 0)
     if (seen === Seen.Blocked) this.#unwind()
     const words = seen === Seen.Base ? memory.state : memory.engine
     const at = seen === Seen.Base ? slot.record + BytesRecord.Value : seen
-    return words[at] < 0 ? undefined : unpackBytes(words, words[at + 1], words[at])
+    slot.seenIn = words
+    slot.seenLength = words[at]
+    slot.seenAt = words[at + 1]
   }
 
-  has(key: Key): boolean {
-    return this.get(key) !== undefined
+  #decode(words: Words, at: number, length: number): unknown {
+    return length < 0 ? undefined : this.#values.decode(words, at, length)
   }
 
-  set(key: Key, value: Uint8Array | string): void {
-    this.#slot(key).written = typeof value === 'string' ? text.encode(value) : value.slice()
+  #put(slot: Slot, value: unknown): void {
+    const values = this.#values
+    values.encode(value)
+    const at = this.#memory.allocate(wordsOf(values.length))
+    values.copyTo(this.#memory.engine, at)
+    slot.written = true
+    slot.length = values.length
+    slot.at = at
   }
 
-  delete(key: Key): void {
-    this.#slot(key).written = null
-  }
+  // ---- operations ----
 
-  number(key: Key): bigint {
+  #operate(key: string, code: number, operand: unknown): void {
     const slot = this.#slot(key)
-    return this.#exact(slot) + slot.added
+    this.#push(slot, code, operand)
+    if (this.#known(slot)) this.#settle(slot, false)
   }
 
-  add(key: Key, amount: bigint | number, atLeast: bigint | number = 0): boolean {
-    const slot = this.#slot(key)
-    const change = BigInt(amount)
-    const least = BigInt(atLeast)
-    // A delta has a sign, so half the range each way; and where all below is final the truth is at hand.
-    if (this.#memory.strict || change >= HALF || change <= -HALF || slot.added + change >= HALF) this.#exact(slot)
-    // The start must be so large that the number now reaches `least` and does not fall below zero.
-    const wanted = (least > -change ? least : -change) - slot.added
-    if (wanted > 0n) {
-      const guess = slot.observed ?? this.#guess(slot)
-      if (guess === undefined || guess < wanted) {
-        if (this.#exact(slot) < wanted) {
-          if (least > this.#exact(slot) + slot.added) return false
-          throw new RangeError('a number would fall below zero')
-        }
-      }
-      if (wanted > slot.bound) slot.bound = wanted
-    }
-    if (slot.observed !== undefined && slot.observed + slot.added + change >= LIMIT) {
-      throw new RangeError('a number would pass 2^256')
-    }
-    slot.added += change
-    return true
+  /** The value is at hand anyway, so operations are applied at once, and fail in the task that makes them. */
+  #known(slot: Slot): boolean {
+    return this.#memory.strict || slot.written || slot.seenLength !== UNREAD
   }
 
-  /** Hands predicates and writes to the multi-version memory. The task has returned. */
-  publish(): void {
+  #push(slot: Slot, code: number, operand: unknown): void {
+    const values = this.#values
+    values.encode(operand)
+    const at = this.#memory.allocate(wordsOf(values.length))
+    values.copyTo(this.#memory.engine, at)
+    slot.operations.push(code, values.length, at)
+  }
+
+  /** Whether the number reaches a bound: by a guess that the commit stage checks, or exactly. */
+  #reaches(slot: Slot, least: number | bigint): boolean {
+    if (!this.#known(slot) && slot.operations.length === 0) {
+      const memory = this.#memory
+      const seen = memory.glance(locationOf(slot.record, Kind.Bytes), Kind.Bytes)
+      const words = seen === Seen.Base ? memory.state : memory.engine
+      const at = seen === Seen.Base ? slot.record + BytesRecord.Value : seen
+      const guess = this.#decode(words, words[at + 1], words[at])
+      if (isNumeric(guess) && typeof guess === typeof least && guess >= least) return true
+      if (guess === undefined && least <= 0) return true
+    }
+    if (slot.operations.length > 0) this.#settle(slot, true)
+    if (!slot.written) this.#look(slot)
+    const value = slot.written
+      ? this.#decode(this.#memory.engine, slot.at, slot.length)
+      : this.#decode(slot.seenIn, slot.seenAt, slot.seenLength)
+    if (value === undefined) return least <= 0
+    if (!isNumeric(value)) throw new TypeError(`add needs a number or a bigint, not ${typeof value}`)
+    if (typeof value !== typeof least) throw new TypeError('add cannot mix number and bigint')
+    return value >= least
+  }
+
+  /**
+   * Applies a slot's operations to the value that it knows, reading it if need be. What fails `late` would have failed
+   * when the operation was made, so the task cannot go on from here.
+   */
+  #settle(slot: Slot, late: boolean): void {
     const memory = this.#memory
-    for (const slot of this.#slots.values()) {
-      this.#publishNumber(slot)
-      if (slot.written === undefined) continue
-      const value = this.#number
-      value[0] = slot.written === null ? -1 : slot.written.length
-      value[1] = 0
-      if (slot.written !== null && slot.written.length > 0) {
-        value[1] = memory.allocate((slot.written.length + 3) >> 2)
-        packBytes(slot.written, memory.engine, value[1])
-      }
-      memory.write(locationOf(slot.record, Kind.Bytes), Kind.Bytes, value, 0)
-    }
-  }
-
-  #publishNumber(slot: Slot): void {
-    const memory = this.#memory
-    const location = locationOf(slot.record, Kind.Balance)
-    if (slot.observed !== undefined) {
-      fromBigInt(slot.observed, this.#number, 0)
-      memory.expect(location, Kind.Balance, Predicate.ValueEquals, this.#number, 0)
-      if (slot.added === 0n) return
-      fromBigInt(slot.observed + slot.added, this.#number, 0)
-      memory.write(location, Kind.Balance, this.#number, 0)
-    } else if (slot.added !== 0n) {
-      fromBigInt(BigInt.asUintN(256, slot.added), this.#number, 0)
-      fromBigInt(slot.bound, this.#bound, 0)
-      memory.add(location, this.#number, 0, this.#bound, 0)
-    } else if (slot.bound > 0n) {
-      fromBigInt(slot.bound, this.#bound, 0)
-      memory.expect(location, Kind.Balance, Predicate.AtLeast, this.#bound, 0)
-    }
-  }
-
-  /** A near value of the number at the start, good enough for a check that is validated later. */
-  #guess(slot: Slot): bigint | undefined {
-    const memory = this.#memory
-    const folded = memory.fold(
-      locationOf(slot.record, Kind.Balance),
-      this.#number,
-      0,
-      memory.strict ? Number.MAX_SAFE_INTEGER : 4,
+    if (!slot.written) this.#look(slot)
+    const { engine } = memory
+    const record = this.#layOut(slot)
+    const done = this.#operations.fold(
+      memory,
+      slot.written ? engine : slot.seenIn,
+      slot.written ? slot.length : slot.seenLength,
+      slot.written ? slot.at : slot.seenAt,
+      record + MergeRecord.Operations,
+      slot.operations.length / OPERATION_WORDS,
+      record + MergeRecord.Value,
     )
-    return folded ? toBigInt(this.#number, 0) : undefined
-  }
-
-  #exact(slot: Slot): bigint {
-    if (slot.observed !== undefined) return slot.observed
-    if (!this.#memory.fold(locationOf(slot.record, Kind.Balance), this.#number, 0, Number.MAX_SAFE_INTEGER))
-      this.#unwind()
-    slot.observed = toBigInt(this.#number, 0)
-    // An earlier check of this task passed on a value that is gone: what it has done since is not to be kept.
-    if (slot.observed < slot.bound) this.#unwind()
-    return slot.observed
-  }
-
-  #slot(key: Key): Slot {
-    if (this.#ended) throw new Error('the task has ended; its store cannot be used any more')
-    if (this.#poisoned) this.#unwind()
-    const bytes = bytesOf(key)
-    if (bytes.length > this.#key.length * 4) this.#key = new Int32Array(bytes.length)
-    packBytes(bytes, this.#key, 0)
-    const record = this.#memory.table.bytes(this.#key, 0, bytes.length)
-    if (record === FULL) throw new TableFull('the state has no room for another key')
-    let slot = this.#slots.get(record)
-    if (slot === undefined) {
-      slot = { record, written: undefined, added: 0n, bound: 0n, observed: undefined }
-      this.#slots.set(record, slot)
+    slot.operations.length = 0
+    if (!done) {
+      if (late) this.#unwind()
+      throw this.#operations.error
     }
-    return slot
+    slot.written = true
+    slot.length = engine[record + MergeRecord.Value]
+    slot.at = engine[record + MergeRecord.Value + 1]
+  }
+
+  /** A merge's record of the slot's operations, in the arena. */
+  #layOut(slot: Slot): number {
+    const { operations } = slot
+    const { engine } = this.#memory
+    const record = this.#memory.allocate(MergeRecord.Operations + operations.length)
+    engine[record] = Record.Merge
+    engine[record + MergeRecord.Folded] = Record.Value
+    engine[record + MergeRecord.Value] = 0
+    engine[record + MergeRecord.Value + 1] = 0
+    engine[record + MergeRecord.Count] = operations.length / OPERATION_WORDS
+    for (let k = 0; k < operations.length; k++) engine[record + MergeRecord.Operations + k] = operations[k]
+    return record
   }
 
   #unwind(): never {
     this.#poisoned = true
     throw new Unwind('a value is not there yet; do not catch this')
   }
+}
+
+const isNumeric = (value: unknown): value is number | bigint => typeof value === 'number' || typeof value === 'bigint'
+
+function checkNumber(value: unknown, what: string): asserts value is number | bigint {
+  if (!isNumeric(value)) throw new TypeError(`${what} takes a number or a bigint, not ${typeof value}`)
+}
+
+/** Compares as UTF-8 bytes do: by code points. */
+const compareText = (a: string, b: string): number => {
+  const [x, y] = [[...a], [...b]]
+  for (let k = 0; k < Math.min(x.length, y.length); k++) {
+    const difference = (x[k]?.codePointAt(0) ?? 0) - (y[k]?.codePointAt(0) ?? 0)
+    if (difference !== 0) return difference
+  }
+  return x.length - y.length
 }

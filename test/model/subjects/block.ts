@@ -123,7 +123,7 @@ const keys = (memories: ModelMemories, scenario: BlockScenario): [key: number, r
   const found = memories.records.map((record, key): [number, number] => [key, record])
   const { records } = memories
   for (const [k, name] of (scenario.fresh ?? []).entries()) {
-    const all = memories.recordsOf(name)
+    const all = memories.accountsOf(name)
     if (all.length > 1) found.push([-1, -1])
     if (all[0] !== undefined) found.push([records.length + k, all[0]])
   }

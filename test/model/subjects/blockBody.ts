@@ -9,18 +9,14 @@ import { BlockRun } from '../../../src/executor/blockRun.ts'
 import { join, leave } from '../../../src/scheduler/joining.ts'
 import { note, Stopped } from '../door.ts'
 import type { BlockScenario } from './block.ts'
-import { tinyAdapter } from './tinyTasks.ts'
+import { addressOf, tinyAdapter } from './tinyTasks.ts'
 
 /** Records of keys that the state has are known; others are looked up each time, and inserted by the first. */
 const recordOfKey = (scenario: BlockScenario, records: readonly number[]) => {
-  const words = new Int32Array(16)
   return (memory: TaskMemory, key: number): number => {
     if (key < records.length) return records[key]
     const name = scenario.fresh?.[key - records.length] ?? `fresh${key}`
-    const bytes = new TextEncoder().encode(name)
-    words.fill(0)
-    new Uint8Array(words.buffer).set(bytes)
-    const record = memory.table.bytes(words, 0, bytes.length)
+    const record = memory.table.account(addressOf(name), 0)
     if (record === FULL) throw new TableFull('the state has no room for another key')
     return record
   }

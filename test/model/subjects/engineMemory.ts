@@ -4,12 +4,14 @@
  * Fresh words of an arena are not cleared by the engine, so they hold what looks like an offset and is none: whoever reads
  * what he has not written is found.
  */
+import { unpackBytes } from '../../../src/core/bytes.ts'
 import { CONTROL_END, Control, Place } from '../../../src/core/layout.ts'
-import { BytesRecord, locationOf, RECORD_SHIFT, recordOf, Tag } from '../../../src/core/location.ts'
+import { AccountRecord, BytesRecord, locationOf, RECORD_SHIFT, recordOf, Tag } from '../../../src/core/location.ts'
 import { StateHeader } from '../../../src/core/table.ts'
-import { packBytes, unpackBytes } from '../../../src/core/taskCodec.ts'
-import { KeyValueState } from '../../../src/state/keyValueState.ts'
+import { fromBigInt } from '../../../src/core/words.ts'
+import { TableMemory } from '../../../src/state/tableMemory.ts'
 import type { Layout } from '../areas.ts'
+import { addressOf } from './tinyTasks.ts'
 
 const ENGINE_WORDS = 1 << 15
 const STATE_BYTES = 1 << 20
@@ -30,8 +32,16 @@ export interface MemoryOptions {
   readonly arenaWords?: number
 }
 
+/** Numbers by name: balances of accounts whose address the name is. Only they are added to without being read. */
+class NumberState extends TableMemory {
+  setNumber(name: string, value: bigint): void {
+    const record = this.insert((table) => table.account(addressOf(name), 0))
+    fromBigInt(value, this.words, record + AccountRecord.Balance)
+  }
+}
+
 export class ModelMemories {
-  readonly state = new KeyValueState({ maxBytes: STATE_BYTES })
+  readonly state = new NumberState(STATE_BYTES)
   readonly engine = new Int32Array(new SharedArrayBuffer(ENGINE_WORDS * 4))
   layout: Layout = { placeTable: 0, places: 0, records: 0 }
   records: readonly number[] = []
@@ -68,13 +78,23 @@ export class ModelMemories {
 
   /** Record of a key, inserted if need be. */
   find(name: string): number {
-    const bytes = new TextEncoder().encode(name)
-    const words = new Int32Array((bytes.length + 3) >> 2)
-    packBytes(bytes, words, 0)
-    return this.state.table.bytes(words, 0, bytes.length)
+    return this.state.table.account(addressOf(name), 0)
   }
 
-  /** Records of a name, found in the index itself: more than one breaks T1. */
+  /** Accounts of a name, found in the index itself: more than one breaks T1. */
+  accountsOf(name: string): number[] {
+    const w = this.state.words
+    const address = addressOf(name)
+    const found: number[] = []
+    const from = w[StateHeader.AccountIndex]
+    for (let at = from; at <= from + w[StateHeader.AccountMask]; at++) {
+      const r = w[at] << RECORD_SHIFT
+      if (w[at] > 0 && address.every((word, k) => w[r + AccountRecord.Address + k] === word)) found.push(r)
+    }
+    return found
+  }
+
+  /** Records of a byte key, found in the index itself: more than one breaks T1. */
   recordsOf(name: string): number[] {
     const w = this.state.words
     const found: number[] = []

@@ -47,6 +47,13 @@ class Unwind {
   }
 }
 
+/** A name of up to 20 bytes as the words of an address: keys are accounts, whose balances are the numbers. */
+export const addressOf = (name: string): Int32Array => {
+  const words = new Int32Array(5)
+  new Uint8Array(words.buffer).set(new TextEncoder().encode(name))
+  return words
+}
+
 /** What happens while tasks run, for the oracle (machine `notes`). */
 export const Note = { Executes: 1, Commits: 2, Found: 3, Enters: 4, Leaves: 5, Over: 6 } as const
 

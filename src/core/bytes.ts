@@ -1,0 +1,82 @@
+/** Byte strings in 32-bit words: four to a word, little-endian, the tail zeroed. */
+
+type Words = Int32Array
+
+export const wordsOf = (bytes: number): number => (bytes + 3) >> 2
+
+/** Above this length a view and a copy are faster than a loop. */
+const LONG = 96
+
+export const packBytes = (bytes: Uint8Array, words: Words, at: number): void => {
+  const length = bytes.length
+  if (length > LONG) {
+    if ((length & 3) !== 0) words[at + (length >> 2)] = 0
+    new Uint8Array(words.buffer, words.byteOffset + at * 4, length).set(bytes)
+    return
+  }
+  const whole = length >> 2
+  for (let k = 0; k < whole; k++) {
+    words[at + k] = bytes[4 * k] | (bytes[4 * k + 1] << 8) | (bytes[4 * k + 2] << 16) | (bytes[4 * k + 3] << 24)
+  }
+  if ((length & 3) === 0) return
+  let last = 0
+  for (let k = whole * 4; k < length; k++) last |= bytes[k] << ((k & 3) * 8)
+  words[at + whole] = last
+}
+
+/** A copy that is the caller's own. */
+export const unpackBytes = (words: Words, at: number, length: number): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  bytes.set(new Uint8Array(words.buffer, words.byteOffset + at * 4, length))
+  return bytes
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** A key's bytes in words: what locations are looked up by. One scratch for each owner. */
+export class KeyBuffer {
+  words = new Int32Array(64)
+  bytes = 0
+
+  /** Packs the UTF-8 of a key. */
+  set(key: string): this {
+    const length = key.length
+    if (length * 3 > this.words.length * 4) this.words = new Int32Array(length)
+    const { words } = this
+    let word = 0
+    for (let k = 0; k < length; k++) {
+      const unit = key.charCodeAt(k)
+      if (unit > 127) return this.#setWide(key)
+      word |= unit << ((k & 3) * 8)
+      if ((k & 3) === 3) {
+        words[k >> 2] = word
+        word = 0
+      }
+    }
+    if ((length & 3) !== 0) words[length >> 2] = word
+    this.bytes = length
+    return this
+  }
+
+  #setWide(key: string): this {
+    const bytes = encoder.encode(key)
+    packBytes(bytes, this.words, 0)
+    this.bytes = bytes.length
+    return this
+  }
+}
+
+/** The text of UTF-8 bytes in words. */
+export const unpackText = (words: Words, at: number, length: number): string => {
+  if (length <= LONG) {
+    let text = ''
+    for (let k = 0; k < length; k++) {
+      const unit = (words[at + (k >> 2)] >>> ((k & 3) * 8)) & 255
+      if (unit > 127) return decoder.decode(unpackBytes(words, at, length))
+      text += String.fromCharCode(unit)
+    }
+    return text
+  }
+  return decoder.decode(unpackBytes(words, at, length))
+}

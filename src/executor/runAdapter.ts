@@ -1,0 +1,159 @@
+/** Runs of an adapter from outside the package: inputs in bytes, results in bytes, one after another as far as can be told. */
+import { packBytes, wordsOf } from '../core/bytes.ts'
+import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
+import { type TaskFailure, TaskFlag } from '../core/tasks.ts'
+import { Values } from '../core/values.ts'
+import type { KeyValueDiff } from '../state/keyValueState.ts'
+import { KeyValueState } from '../state/keyValueState.ts'
+import { Engine, type EngineOptions, type RunReport } from './engine.ts'
+import { runOnState } from './runOnState.ts'
+import { createKeyValueState, type RunTasksOptions } from './runTasks.ts'
+import { changedWords, resultAt } from './taskResults.ts'
+import { createValueCodec } from './valueCodec.ts'
+
+export interface AdapterExecutorOptions extends EngineOptions {
+  /** Address of a module that exports `createAdapter`. */
+  readonly adapter: URL | string
+  /** Given to `createAdapter` in each worker; structured-clonable. */
+  readonly options?: unknown
+}
+
+export interface RunAdapterOptions
+  extends Pick<RunTasksOptions, 'state' | 'speculation' | 'sequential' | 'signal' | 'onProgress' | 'failures'> {
+  /** Given to `beginBlock` in each worker. */
+  readonly environment?: Uint8Array
+}
+
+/** What became of an input. `invalid` and `failed` left nothing behind. */
+export type AdapterResult =
+  | { readonly status: 'done'; readonly value: Uint8Array; readonly incarnation: number }
+  | { readonly status: 'invalid' | 'failed'; readonly reason: string; readonly incarnation: number }
+
+export interface RunAdapterResult {
+  readonly results: readonly AdapterResult[]
+  readonly stateDiff: KeyValueDiff
+  readonly run: RunReport
+}
+
+/** Keeps threads, with the adapter built, between runs. Make one with `createAdapterExecutor`. */
+export class AdapterExecutor {
+  readonly #engine: Engine
+  readonly #values = new Values(createValueCodec())
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  get workers(): number {
+    return this.#engine.workers
+  }
+
+  /**
+   * Runs inputs as if one after another.
+   *
+   * @throws {InvalidInputError} INVALID_OPTION for inputs that are no bytes; MODULE_NOT_LOADED
+   * @throws {ParallelExecutionError} TASK_FAILED with `failures: 'stop'`
+   */
+  async run(inputs: readonly Uint8Array[], options: RunAdapterOptions = {}): Promise<RunAdapterResult> {
+    inputs.forEach((input, taskIndex) => {
+      if (input instanceof Uint8Array) return
+      throw new InvalidInputError('INVALID_OPTION', `input ${taskIndex} is not bytes`, { option: 'inputs', taskIndex })
+    })
+    const state = options.state ?? createKeyValueState()
+    if (!(state instanceof KeyValueState)) {
+      throw new InvalidInputError('INVALID_OPTION', 'state is made by createKeyValueState', { option: 'state' })
+    }
+    const work = () => this.#run(inputs, options, state)
+    const mine = this.#last.then(work, work)
+    this.#last = mine.catch(() => undefined)
+    return mine
+  }
+
+  async close(): Promise<void> {
+    await this.#engine.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #run(
+    inputs: readonly Uint8Array[],
+    options: RunAdapterOptions,
+    state: KeyValueState,
+  ): Promise<RunAdapterResult> {
+    const [words, offsets] = pack(inputs)
+    const { onProgress } = options
+    const plan = {
+      state,
+      places: inputs.length,
+      inputs: words,
+      offsets,
+      environment: pack([options.environment ?? new Uint8Array(0)])[0],
+      adapterFlags: options.failures === 'stop' ? TaskFlag.Stop : 0,
+      denseLocation: () => 0,
+    }
+    const settings = {
+      speculation: options.speculation ?? ('auto' as const),
+      sequential: options.sequential ?? false,
+      signal: options.signal,
+      onProgress: onProgress && ((committed: number) => onProgress({ committed, places: inputs.length })),
+    }
+    try {
+      return await runOnState(this.#engine, state, inputs.length, async () => {
+        const run = await this.#engine.run(plan, settings)
+        const results = inputs.map((_, k) => this.#resultAt(k + 1))
+        return { results, stateDiff: state.difference(changedWords(this.#engine, state.words, run.fallbacks > 0)), run }
+      })
+    } catch (error) {
+      if (!(error instanceof ParallelExecutionError) || error.code !== 'TASK_FAILED') throw error
+      const { taskIndex } = error.fields
+      const { message, name } = JSON.parse(String(error.fields['reason'])) as TaskFailure
+      const details = error.committedPrefix === undefined ? {} : { committedPrefix: error.committedPrefix }
+      throw new ParallelExecutionError(
+        'TASK_FAILED',
+        `input ${taskIndex} failed: ${message}`,
+        { taskIndex, name },
+        details,
+      )
+    }
+  }
+
+  #resultAt(place: number): AdapterResult {
+    const result = resultAt(this.#engine, this.#values, place, '')
+    const { incarnation } = result
+    if (result.status === 'done') return { status: 'done', value: result.value as Uint8Array, incarnation }
+    const { name, message } = JSON.parse(new TextDecoder().decode(result.error as never)) as TaskFailure
+    return { status: name === 'Invalid' ? 'invalid' : 'failed', reason: message, incarnation }
+  }
+}
+
+/** Byte strings as words, each after its length. */
+function pack(list: readonly Uint8Array[]): [words: Int32Array, offsets: Int32Array] {
+  const offsets = new Int32Array(list.length + 1)
+  list.forEach((bytes, k) => {
+    offsets[k + 1] = (offsets[k] as number) + 1 + wordsOf(bytes.length)
+  })
+  const words = new Int32Array(offsets[list.length] as number)
+  list.forEach((bytes, k) => {
+    words[offsets[k] as number] = bytes.length
+    packBytes(bytes, words, (offsets[k] as number) + 1)
+  })
+  return [words, offsets]
+}
+
+/**
+ * Makes an executor for an adapter that a module outside the package exports (`createAdapter`).
+ *
+ * @throws {InvalidInputError} INVALID_OPTION
+ */
+export const createAdapterExecutor = async (options: AdapterExecutorOptions): Promise<AdapterExecutor> => {
+  const address = options?.adapter instanceof URL ? options.adapter.href : options?.adapter
+  if (typeof address !== 'string' || address === '') {
+    throw new InvalidInputError('INVALID_OPTION', 'adapter is the URL of a module that exports createAdapter', {
+      option: 'adapter',
+    })
+  }
+  return new AdapterExecutor(new Engine(options, { kind: 'module', module: address, options: options.options }))
+}
