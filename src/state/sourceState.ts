@@ -58,6 +58,8 @@ export class SourceState extends MemoryState {
   #fresh: (() => void)[] = []
   /** Grows with each run: an answer that comes too late is for nobody. */
   #run = 0
+  /** Grows as answers are forgotten: one to a question from before is not kept. */
+  #generation = 0
 
   constructor(source: AsyncStateSource, options: SourceStateOptions = {}) {
     super({ maxBytes: options.maxBytes ?? DEFAULT_BYTES })
@@ -91,6 +93,7 @@ export class SourceState extends MemoryState {
     this.#accounts.clear()
     this.#slots.clear()
     this.#fresh = []
+    this.#generation++
   }
 
   /**
@@ -252,6 +255,7 @@ export class SourceState extends MemoryState {
     const known = this.#accounts.get(name)
     if (known !== undefined) return known
     const question = { address: name }
+    const generation = this.#generation
     const account = await this.#ask(question, () => this.#source.getAccount(address))
     const wrong = account === undefined ? undefined : accountProblem(account)
     if (wrong !== undefined) throw failure(`answered with ${wrong}`, question, wrong)
@@ -266,7 +270,7 @@ export class SourceState extends MemoryState {
       if (reason !== undefined) throw failure(`answered with ${reason}`, question, reason)
     }
     const found = { account, code }
-    if (this.#accounts.has(name)) return found
+    if (generation !== this.#generation || this.#accounts.has(name)) return found
     this.#accounts.set(name, found)
     this.#fresh.push(() => this.#installAccount(address, found))
     return found
@@ -277,13 +281,14 @@ export class SourceState extends MemoryState {
     const name = question.address + question.key
     const known = this.#slots.get(name)
     if (known !== undefined) return known
+    const generation = this.#generation
     const bytes = await this.#ask(question, () => this.#source.getStorage(address, key))
     if (!(bytes instanceof Uint8Array) || bytes.length > 32) {
       const reason = 'what is no value of up to 32 bytes'
       throw failure(`answered with ${reason}`, question, reason)
     }
     const value = bytes.length === 0 ? 0n : BigInt(hexOf(bytes))
-    if (this.#slots.has(name)) return value
+    if (generation !== this.#generation || this.#slots.has(name)) return value
     this.#slots.set(name, value)
     this.#fresh.push(() => this.#installSlot(address, key, value))
     return value

@@ -7,7 +7,7 @@ import { runBlock as plainRunBlock, type VM } from '@ethereumjs/vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createExecutor, runBlock } from '../../src/ethereumjs.ts'
 import type { Executor } from '../../src/index.ts'
-import { address, toHex } from '../support/evm.ts'
+import { address, ETHER, toHex } from '../support/evm.ts'
 import { comparable } from '../support/runBlockResult.ts'
 import { COUNTING, MIXED, smallBlock, smallVm } from '../support/smallVm.ts'
 
@@ -168,6 +168,32 @@ describe('bad input', () => {
     await expectRefused(vm, run, { code: 'STATE_SOURCE_FAILED', ...error }, () => {
       manager[method] = original
     })
+  })
+
+  test('an answer that comes after its block has failed is not in the state of the next one', async () => {
+    const { vm, block } = await fresh()
+    const [flaky, other, alone] = [vm, await smallVm(), await smallVm()]
+    const payee = address(0x900)
+    /** Waits before each account is told; the payee's takes longer, or fails. */
+    const slow = ({ stateManager }: VM, ofPayee: () => Promise<unknown>, ms: number) => {
+      const get = stateManager.getAccount.bind(stateManager)
+      stateManager.getAccount = async (name) => {
+        await (name.toString() === payee ? ofPayee() : new Promise((resolve) => setTimeout(resolve, ms)))
+        return get(name)
+      }
+    }
+    for (const { stateManager } of [other, alone]) {
+      for (const from of block.transactions.map((tx) => tx.getSenderAddress())) {
+        await stateManager.putAccount(from, new Account(0n, 5n * ETHER))
+      }
+    }
+    const expected = await plainRunBlock(alone, { ...GENERATE, block: smallBlock(alone, MIXED) })
+    slow(flaky, () => Promise.reject(boom), 60)
+    slow(other, () => new Promise((resolve) => setTimeout(resolve, 120)), 0)
+    const failing = runBlock(flaky, { ...GENERATE, block, executor })
+    await expect(failing).rejects.toMatchObject({ code: 'STATE_SOURCE_FAILED' })
+    const result = await runBlock(other, { ...GENERATE, block: smallBlock(other, MIXED), executor })
+    expect(comparable(result)).toEqual(comparable(expected))
   })
 
   test('a state manager that fails while it is written', async () => {

@@ -98,17 +98,23 @@ export class ManagerReader {
     return number !== 0n
   }
 
-  /** Does `work` for every item, some at a time; the first that fails ends it. */
+  /**
+   * Does `work` for every item, some at a time. After the first that fails no other is begun, and those that are under
+   * way are waited for: their answers belong to this block's state, which goes to another one next.
+   */
   async #each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
     let next = 0
+    let failed: { readonly error: unknown } | undefined
     const turn = async (): Promise<void> => {
-      while (next < items.length) await work(items[next++] as T)
+      try {
+        while (next < items.length) await work(items[next++] as T)
+      } catch (error) {
+        failed ??= { error }
+        next = items.length
+      }
     }
-    try {
-      await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, turn))
-    } finally {
-      next = items.length
-    }
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, turn))
+    if (failed !== undefined) throw failed.error
   }
 
   async #ask<T>(what: string, question: () => Promise<T>): Promise<T> {
