@@ -9,15 +9,15 @@
  * Not here: roots and walks over all accounts, which take the whole state.
  */
 import * as atomics from '../core/atomics.ts'
-import { answer, REQUESTS, takeRequest } from '../core/cold.ts'
+import { answer, coolDown, isKnown, REQUESTS, takeRequest } from '../core/cold.ts'
 import type { StateDiff } from '../core/diff.ts'
 import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
-import { hexOf } from '../core/hex.ts'
+import { hexOf, readHex, wordHex } from '../core/hex.ts'
 import { AccountRecord, Life, RECORD_SHIFT, SlotRecord, Tag } from '../core/location.ts'
 import type { AsyncStateSource, SourceAccount } from '../core/source.ts'
 import { StateHeader } from '../core/table.ts'
-import { fromBigInt } from '../core/words.ts'
-import { MemoryState } from './memoryState.ts'
+import { fromBigInt, toBigInt } from '../core/words.ts'
+import { type AccountInfo, type AccountInput, type BytesLike, MemoryState, type Quantity } from './memoryState.ts'
 
 export interface SourceStateOptions {
   /** Milliseconds that the source may take for one answer; 10,000 by default. */
@@ -54,8 +54,8 @@ export class SourceState extends MemoryState {
   readonly #accounts = new Map<string, AccountAnswer>()
   readonly #slots = new Map<string, bigint>()
   #codes = 0
-  /** Answers that no record outside of a run holds yet. */
-  #fresh: (() => void)[] = []
+  /** Answers that no record outside of a run holds yet, by the names that the maps above have for them. */
+  readonly #fresh = new Map<string, () => void>()
   /** Grows with each run: an answer that comes too late is for nobody. */
   #run = 0
   /** Grows as answers are forgotten: one to a question from before is not kept. */
@@ -92,22 +92,51 @@ export class SourceState extends MemoryState {
     this.#layOutCold()
     this.#accounts.clear()
     this.#slots.clear()
-    this.#fresh = []
+    this.#fresh.clear()
     this.#generation++
   }
 
   /**
-   * Advances the source, and forgets what it answered before.
+   * Advances the source, and forgets what it answered before, also where it fails: how far it came is not known. No run
+   * can open meanwhile.
    *
-   * @throws {InvalidInputError} INVALID_OPTION where the source cannot be advanced
+   * @throws {InvalidInputError} INVALID_OPTION where the source cannot be advanced; STATE_BUSY while a run reads the state
    */
   override async apply(diff: StateDiff): Promise<void> {
     this.assertIdle('apply')
     if (this.#source.apply === undefined) {
       throw new InvalidInputError('INVALID_OPTION', 'the state source has no `apply`', { option: 'source' })
     }
-    await this.#source.apply(diff)
-    this.clear()
+    this.hold()
+    try {
+      await this.#source.apply(diff)
+    } finally {
+      this.release()
+      this.clear()
+    }
+  }
+
+  /** Puts an account as into a state in memory; the source is not asked for it until the state is forgotten. */
+  override putAccount(address: BytesLike, account: AccountInput): void {
+    super.putAccount(address, account)
+    const bytes = readHex(address, 20, 'address')
+    const { balance, nonce, codeHash } = this.getAccount(bytes) as AccountInfo
+    const put =
+      codeHash === undefined ? { balance, nonce } : { balance, nonce, codeHash: readHex(codeHash, 32, 'codeHash') }
+    const name = hexOf(bytes)
+    this.#accounts.set(name, { account: put, code: codeHash === undefined ? undefined : this.getCode(codeHash) })
+    this.#fresh.delete(name)
+    answer(this.words, this.findAccount(new Int32Array(bytes.slice().buffer)))
+  }
+
+  /** Puts a slot as into a state in memory; the source is not asked for it until the state is forgotten. */
+  override putStorage(address: BytesLike, key: Quantity, value: Quantity): number {
+    const slot = super.putStorage(address, key, value)
+    const name = hexOf(readHex(address, 20, 'address')) + wordHex(this.words, slot + SlotRecord.Key)
+    this.#slots.set(name, toBigInt(this.words, slot + SlotRecord.Value))
+    this.#fresh.delete(name)
+    answer(this.words, slot)
+    return slot
   }
 
   // ---- runs ----
@@ -120,30 +149,38 @@ export class SourceState extends MemoryState {
   }
 
   override close(inserted: readonly number[]): void {
-    this.#coolDown()
+    this.#coolDown(false)
     super.close(inserted)
     this.#install()
   }
 
   override scrub(): void {
-    this.#coolDown()
+    this.#coolDown(true)
     super.scrub()
     this.#install()
   }
 
   /** What came in the run lies in memory that the run gives back; the answers are kept here for the next one. */
-  #coolDown(): void {
-    const w = this.words
-    const known = w[StateHeader.Known]
-    w.fill(0, known + (w[StateHeader.RunStart] >> RECORD_SHIFT), known + (w.length >> RECORD_SHIFT))
-    w.fill(0, w[StateHeader.Requests], w[StateHeader.Requests] + REQUESTS)
-    this.dropCodes(w[StateHeader.RunStart], this.#codes)
+  #coolDown(failed: boolean): void {
+    coolDown(this.words, failed)
+    this.dropCodes(this.words[StateHeader.RunStart], this.#codes)
     this.#run++
   }
 
-  /** Gives every answer a record that stays, so that no run asks for it again. */
+  /**
+   * Gives every answer a record that stays, so that no run asks for it again. Where there is no room, or a run of
+   * another executor reads the state, the rest waits for the next time: what is not here is answered from the maps.
+   */
   #install(): void {
-    for (const install of this.#fresh.splice(0)) install()
+    for (const [name, install] of this.#fresh) {
+      try {
+        install()
+      } catch (error) {
+        if (error instanceof ParallelExecutionError) return
+        throw error
+      }
+      this.#fresh.delete(name)
+    }
   }
 
   /**
@@ -160,7 +197,7 @@ export class SourceState extends MemoryState {
 
   /** Writes the base value of the account at `record`, which is read without being asked for (the fee recipient). */
   async fetchAccount(record: number): Promise<void> {
-    await this.#answer(record, this.#run)
+    if (!isKnown(this.words, record)) await this.#answer(record, this.#run)
   }
 
   serve(fail: (error: unknown) => void, wake: () => void): () => void {
@@ -246,10 +283,6 @@ export class SourceState extends MemoryState {
     answer(this.words, record)
   }
 
-  #installSlot(address: Uint8Array, key: Uint8Array, value: bigint): void {
-    answer(this.words, this.putStorage(address, hexOf(key), value))
-  }
-
   async #accountOf(address: Uint8Array): Promise<AccountAnswer> {
     const name = hexOf(address)
     const known = this.#accounts.get(name)
@@ -272,7 +305,7 @@ export class SourceState extends MemoryState {
     const found = { account, code }
     if (generation !== this.#generation || this.#accounts.has(name)) return found
     this.#accounts.set(name, found)
-    this.#fresh.push(() => this.#installAccount(address, found))
+    this.#fresh.set(name, () => this.#installAccount(address, found))
     return found
   }
 
@@ -290,7 +323,7 @@ export class SourceState extends MemoryState {
     const value = bytes.length === 0 ? 0n : BigInt(hexOf(bytes))
     if (generation !== this.#generation || this.#slots.has(name)) return value
     this.#slots.set(name, value)
-    this.#fresh.push(() => this.#installSlot(address, key, value))
+    this.#fresh.set(name, () => void this.putStorage(address, question.key, value))
     return value
   }
 

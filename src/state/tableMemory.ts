@@ -43,7 +43,8 @@ export class TableMemory implements SharedState {
   readonly memory: WebAssembly.Memory
   readonly words: Words
   readonly table: LocationTable
-  #busy = false
+  /** What keeps everybody else away, and what to wait for; undefined where nothing does. */
+  #busy: string | undefined
   #counts: readonly [accounts: number, slots: number] = [0, 0]
 
   constructor(maxBytes = DEFAULT_BYTES) {
@@ -97,7 +98,7 @@ export class TableMemory implements SharedState {
     w[StateHeader.RunStart] = w[StateHeader.Next]
     this.table.begin()
     this.#counts = [w[StateHeader.AccountCount], w[StateHeader.SlotCount]]
-    this.#busy = true
+    this.#busy = 'while a run uses it; await the run first'
   }
 
   close(inserted: readonly number[]): void {
@@ -134,7 +135,7 @@ export class TableMemory implements SharedState {
     w[StateHeader.SlotCount] = this.#counts[1]
     // The chunk of records that main's own table took in the run is given back too: records of later runs would lie in it.
     this.table.begin()
-    this.#busy = false
+    this.release()
   }
 
   grow(): void {
@@ -146,11 +147,18 @@ export class TableMemory implements SharedState {
 
   /** @throws {InvalidInputError} STATE_BUSY while a run reads the state */
   protected assertIdle(what: string): void {
-    if (this.#busy) {
-      throw new InvalidInputError('STATE_BUSY', `cannot ${what} a state while a run uses it; await the run first`, {
-        what,
-      })
+    if (this.#busy !== undefined) {
+      throw new InvalidInputError('STATE_BUSY', `cannot ${what} a state ${this.#busy}`, { what })
     }
+  }
+
+  /** Keeps runs and changes away until `release`, as a run does. */
+  protected hold(): void {
+    this.#busy = 'while it is being advanced; await `apply` first'
+  }
+
+  protected release(): void {
+    this.#busy = undefined
   }
 
   // ---- records ----
