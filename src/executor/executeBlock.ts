@@ -344,7 +344,6 @@ export class Executor {
       onProgress,
     }
     const { places } = prepared.plan
-    if (state.isPartial) await state.prefetch(touchedBy(prepared))
     const { header } = prepared.block
     const run = {
       kind: 'block' as const,
@@ -354,13 +353,14 @@ export class Executor {
       recorded,
       callers: () => callersOfBlock(prepared),
     }
-    return this.#observers.run(run, (recording, ended) =>
-      runOnState(this.#engine, state, places, async () => {
+    return this.#observers.run(run, async (recording, ended) => {
+      if (state.isPartial) await this.#engine.unlessStopped(() => state.prefetch(touchedBy(prepared)), options.signal)
+      return runOnState(this.#engine, state, places, async () => {
         const report = await this.#engine.run({ ...prepared.plan, state }, { ...settings, recording })
         ended(report)
         return use(report)
-      }),
-    )
+      })
+    })
   }
 }
 
