@@ -55,7 +55,11 @@ export class AsyncBlockRun extends RunParts {
         this.forget()
         continue
       }
-      for (let place = this.thawed(); place >= 0; place = this.thawed()) await this.#execute(place)
+      for (let place = this.thawed(); place >= 0; place = this.thawed()) {
+        // What came before was no work on this place.
+        this.recording?.start()
+        await this.#execute(place)
+      }
       const first = scheduler.claim(chunk, 0)
       if (first >= 0) {
         chunk = await this.#executeClaim(first, Math.min(first + chunk, scheduler.last + 1))
@@ -159,6 +163,7 @@ export class AsyncBlockRun extends RunParts {
       this.countExecution(place)
       const outcome = await this.#adapter.execute(memory, this.input(place), this.inputWords(place))
       if (memory.cold.length > 0) {
+        this.recording?.waitedAlone()
         // Nobody else works, so there is nothing else to do meanwhile.
         for (const record of memory.cold) {
           while (!isKnown(memory.state, record)) {
@@ -166,6 +171,7 @@ export class AsyncBlockRun extends RunParts {
             await awaitAnswerAsync(memory.state, record)
           }
         }
+        this.recording?.start()
         place--
         continue
       }
