@@ -53,7 +53,6 @@ export class SourceState extends MemoryState {
   readonly #timeout: number
   readonly #accounts = new Map<string, AccountAnswer>()
   readonly #slots = new Map<string, bigint>()
-  #codes = 0
   /** Answers that no record outside of a run holds yet, by the names that the maps above have for them. */
   readonly #fresh = new Map<string, () => void>()
   /** Grows with each run: an answer that comes too late is for nobody. */
@@ -144,7 +143,6 @@ export class SourceState extends MemoryState {
   override open(records: number): void {
     super.open(records)
     this.words[StateHeader.Asked] = 0
-    this.#codes = this.words[StateHeader.CodeCount]
     this.#run++
   }
 
@@ -163,7 +161,7 @@ export class SourceState extends MemoryState {
   /** What came in the run lies in memory that the run gives back; the answers are kept here for the next one. */
   #coolDown(failed: boolean): void {
     coolDown(this.words, failed)
-    this.dropCodes(this.words[StateHeader.RunStart], this.#codes)
+    this.dropRunCodes()
     this.#run++
   }
 

@@ -45,6 +45,7 @@ export class TableMemory implements SharedState {
   readonly table: LocationTable
   /** What keeps everybody else away, and what to wait for; undefined where nothing does. */
   #busy: string | undefined
+  #runCodes: number[] = []
   #counts: readonly [accounts: number, slots: number] = [0, 0]
 
   constructor(maxBytes = DEFAULT_BYTES) {
@@ -284,14 +285,21 @@ export class TableMemory implements SharedState {
     // A worker that finds it before it was told of it compares hashes, and no other than this one is equal.
     this.#indexCode(at)
     w[StateHeader.CodeCount]++
+    this.#runCodes.push(at)
   }
 
-  /** Takes codes at `from` and above out of the index: they were the run's. Older ones were found before they came. */
-  protected dropCodes(from: number, count: number): void {
+  /** Takes the codes of `insertCodeInRun` out of the index, before their memory is given back. */
+  protected dropRunCodes(): void {
     const w = this.words
-    const index = w[StateHeader.CodeIndex]
-    for (let at = index; at <= index + w[StateHeader.CodeMask]; at++) if (w[at] >= from) w[at] = 0
-    w[StateHeader.CodeCount] = count
+    const mask = w[StateHeader.CodeMask]
+    for (const at of this.#runCodes) {
+      // Zeros on its path may be codes that went before it.
+      let probe = w[at] & mask
+      while (w[w[StateHeader.CodeIndex] + probe] !== at) probe = (probe + 1) & mask
+      w[w[StateHeader.CodeIndex] + probe] = 0
+    }
+    w[StateHeader.CodeCount] -= this.#runCodes.length
+    this.#runCodes = []
   }
 
   // ---- internals ----

@@ -1,8 +1,10 @@
 /** Questions for base values, as words. */
 import { expect, test } from 'vitest'
+import { findCode } from '../../src/core/codes.ts'
 import { answer, ask, coolDown, isKnown, REQUESTS, takeRequest } from '../../src/core/cold.ts'
 import { RECORD_SHIFT, RECORD_WORDS } from '../../src/core/location.ts'
 import { StateHeader } from '../../src/core/table.ts'
+import { TableMemory } from '../../src/state/tableMemory.ts'
 
 const RECORDS = REQUESTS + 4
 
@@ -37,4 +39,34 @@ test('what was asked and not answered can be asked anew, and older answers stay'
   words[StateHeader.Asked] = 0
   for (const record of [older, old, fresh]) ask(words, record)
   expect([0, 1].map((index) => takeRequest(words, index))).toEqual([old, fresh])
+})
+
+test('codes that came in a run go with it, also where they share a path with others', () => {
+  /** Hashes that begin alike are looked for in the same places. */
+  const hashOf = (name: number): Uint8Array => new Uint8Array(32).fill(name, 4)
+  class Codes extends TableMemory {
+    put(name: number): void {
+      this.insertCode(hashOf(name), new Uint8Array(5))
+    }
+
+    putInRun(name: number): void {
+      this.insertCodeInRun(hashOf(name), new Uint8Array(5))
+    }
+
+    end(): void {
+      this.dropRunCodes()
+      this.close([])
+    }
+  }
+  const state = new Codes(1 << 20)
+  const has = (name: number): boolean => findCode(state.words, new Int32Array(hashOf(name).buffer), 0) !== 0
+  state.put(1)
+  for (let run = 0; run < 2; run++) {
+    state.open(16)
+    for (const name of [1, 2, 3]) state.putInRun(name)
+    expect([1, 2, 3].map(has)).toEqual([true, true, true])
+    state.end()
+    expect([1, 2, 3].map(has)).toEqual([true, false, false])
+    expect(state.words[StateHeader.CodeCount]).toBe(1)
+  }
 })
