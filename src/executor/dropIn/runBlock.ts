@@ -11,12 +11,12 @@ import { type Block, createBlock } from '@ethereumjs/block'
 import type { StateManagerInterface } from '@ethereumjs/common'
 import { type RunBlockOpts, type RunBlockResult, runBlock as runSequentially, type VM } from '@ethereumjs/vm'
 import { type DecodedBlock, decodeBlock } from '../../adapters/evm/block.ts'
-import { type ResolvedChain, resolveChain } from '../../adapters/evm/chain.ts'
+import { resolveChain } from '../../adapters/evm/chain.ts'
 import type { CommonLike } from '../../adapters/evm/forks.ts'
 import { encodeReceipt, type TransactionReceipt } from '../../adapters/evm/receipt.ts'
 import type { Hex } from '../../core/diff.ts'
 import { InvalidInputError } from '../../core/errors.ts'
-import { hexOf, readHex } from '../../core/hex.ts'
+import { hexOf } from '../../core/hex.ts'
 import { DemandState, type Missed } from '../../state/demandState.ts'
 import type { BlockResult, ExecuteBlockOptions, Senders } from '../blockTypes.ts'
 import type { RunReport } from '../engine.ts'
@@ -232,15 +232,6 @@ const validate = async (vm: VM, block: Block, options: RunBlockOpts): Promise<vo
 const chainOf = ({ common }: VM): CommonLike =>
   Object.create(common, { getHardforkBy: { value: () => common.hardfork() } }) as CommonLike
 
-const rulesOf = (vm: VM, chain: CommonLike, { header }: DecodedBlock): ResolvedChain => {
-  const { depositContractAddress } = vm.common['_chainParams'] as { depositContractAddress?: string }
-  const depositContract = readHex(depositContractAddress ?? MAINNET_DEPOSITS, 20, 'depositContractAddress')
-  return { ...resolveChain(chain, header), depositContract }
-}
-
-/** Where @ethereumjs/vm looks for deposits where a chain names no contract for them. */
-const MAINNET_DEPOSITS = '0x00000000219ab540356cbb839cbe05303d7705fa'
-
 /**
  * A block that claims nothing: what its header says of its lists is compared before (`validate`), if it is to be, and
  * what it says of the outcome afterwards, or generated.
@@ -270,7 +261,7 @@ const execute = async (
 ): Promise<{ prepared: PreparedBlock; result: BlockResult; passes: number }> => {
   const decoded = withoutClaims(decodeBlock(block))
   const common = chainOf(vm)
-  const chain = rulesOf(vm, common, decoded)
+  const chain = resolveChain(common, decoded.header)
   const wanted: ExecuteBlockOptions = {
     state,
     chain: common,
