@@ -1,6 +1,7 @@
 /** Modules that extend the EVM in the tests: the factory's options say what they do. */
 /**
- * @param {{ readonly throws?: boolean, readonly gas?: string, readonly params?: boolean, readonly hook?: string }} options
+ * @param {{ readonly throws?: boolean, readonly gas?: string, readonly params?: boolean, readonly hook?: string,
+ *   readonly sizes?: object }} options
  */
 const factory = (options) => ({
   customPrecompiles: [
@@ -22,6 +23,7 @@ const factory = (options) => ({
       logicFunction: (runState) => runState.stack.push(2n * runState.stack.pop()),
     },
   ],
+  ...options.sizes,
   ...(options.params === true ? { params: { 1: { addGas: 1003 } } } : {}),
   ...(options.hook === undefined
     ? {}
