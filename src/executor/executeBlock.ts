@@ -344,7 +344,7 @@ export class Executor {
       onProgress,
     }
     const { places } = prepared.plan
-    if (state.isPartial) await state.prefetch(touchedBy(prepared))
+    if (state.isPartial) await state.prefetch(touchedBy(prepared), listedSlots(prepared))
     const { header } = prepared.block
     const run = {
       kind: 'block' as const,
@@ -424,6 +424,13 @@ const touchedBy = function* ({ block, senders }: PreparedBlock): Generator<Uint8
   for (const { to, accessList } of block.transactions) {
     if (to !== undefined) yield to
     for (const { address } of accessList) yield address
+  }
+}
+
+/** Slots that the block's transactions have in their access lists. */
+const listedSlots = function* ({ block }: PreparedBlock): Generator<readonly [Uint8Array, Uint8Array]> {
+  for (const { accessList } of block.transactions) {
+    for (const { address, storageKeys } of accessList) for (const key of storageKeys) yield [address, key]
   }
 }
 
