@@ -354,7 +354,11 @@ export class Executor {
       callers: () => callersOfBlock(prepared),
     }
     return this.#observers.run(run, async (recording, ended) => {
-      if (state.isPartial) await this.#engine.unlessStopped(() => state.prefetch(touchedBy(prepared)), options.signal)
+      if (state.isPartial)
+        await this.#engine.unlessStopped(
+          () => state.prefetch(touchedBy(prepared), listedSlots(prepared)),
+          options.signal,
+        )
       return runOnState(this.#engine, state, places, async () => {
         const report = await this.#engine.run({ ...prepared.plan, state }, { ...settings, recording })
         ended(report)
@@ -424,6 +428,13 @@ const touchedBy = function* ({ block, senders }: PreparedBlock): Generator<Uint8
   for (const { to, accessList } of block.transactions) {
     if (to !== undefined) yield to
     for (const { address } of accessList) yield address
+  }
+}
+
+/** Slots that the block's transactions have in their access lists. */
+const listedSlots = function* ({ block }: PreparedBlock): Generator<readonly [Uint8Array, Uint8Array]> {
+  for (const { accessList } of block.transactions) {
+    for (const { address, storageKeys } of accessList) for (const key of storageKeys) yield [address, key]
   }
 }
 

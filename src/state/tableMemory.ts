@@ -84,9 +84,14 @@ export class TableMemory implements SharedState {
   clear(): void {
     this.assertIdle('clear')
     const w = this.words
-    w.fill(0, 0, Math.min(w[StateHeader.Next], w.length))
+    this.erase(Math.min(w[StateHeader.Next], w.length))
     this.#layOut()
     this.table.begin()
+  }
+
+  /** Writes zeros to all words before `end` that may be others. */
+  protected erase(end: number): void {
+    this.words.fill(0, 0, end)
   }
 
   // ---- runs ----

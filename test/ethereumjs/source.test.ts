@@ -185,5 +185,7 @@ test('an answer to a question from before the state was cleared is not kept', as
 test('a source without its functions, and a timeout that is none', () => {
   expect(() => createSourceState({} as never)).toThrow(/getAccount/)
   const { source } = sourceOf(stateOf(file))
-  expect(() => createSourceState(source, { timeout: 0 })).toThrow(/timeout/)
+  for (const timeout of [-1, 0.5, Number.NaN, 2 ** 31]) {
+    expect(() => createSourceState(source, { timeout })).toThrow(/timeout/)
+  }
 })

@@ -2,10 +2,11 @@
  * What `runBlock` of blockloom/ethereumjs does with bad input: typed errors with their cause, a pool that goes on, and a
  * state manager that is as it was.
  */
+import { EVM, NobleBLS, NobleBN254, paramsEVM } from '@ethereumjs/evm'
 import { Account, createAddressFromString } from '@ethereumjs/util'
-import { runBlock as plainRunBlock, type VM } from '@ethereumjs/vm'
+import { paramsVM, runBlock as plainRunBlock, type VM, type VMOpts } from '@ethereumjs/vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createExecutor, runBlock } from '../../src/ethereumjs.ts'
+import { createExecutor, runBlock, type SequentialReason } from '../../src/ethereumjs.ts'
 import type { Executor } from '../../src/index.ts'
 import { address, ETHER, toHex } from '../support/evm.ts'
 import { comparable } from '../support/runBlockResult.ts'
@@ -93,6 +94,44 @@ describe('runBlock', () => {
       () => runBlock(ours.vm, { ...GENERATE, ...options, block: ours.block, executor, onlyParallel: true }),
       { code: 'INVALID_OPTION', fields: { reason } },
     )
+  })
+
+  const dearSlots = { 2929: { ...paramsEVM[2929], coldsloadGas: 9999 } }
+  test.each<[string, SequentialReason, VMOpts]>([
+    ['parameters of the VM', 'CUSTOM_RULES', { params: { ...paramsVM, ...dearSlots } }],
+    ['parameters of the EVM', 'CUSTOM_RULES', { evmOpts: { params: { ...paramsEVM, ...dearSlots } } }],
+    ['contracts of any size', 'CUSTOM_EVM', { evmOpts: { allowUnlimitedContractSize: true } }],
+    ['init code of any size', 'CUSTOM_EVM', { evmOpts: { allowUnlimitedInitCodeSize: true } }],
+    ['its own BLS12-381', 'CUSTOM_EVM', { evmOpts: { bls: new NobleBLS() } }],
+  ])('a VM with %s is not taken for a standard one: %s', async (_, reason, options) => {
+    const [ours, theirs] = [await smallVm('shanghai', options), await smallVm('shanghai', options)]
+    const expected = await plainRunBlock(theirs, { ...GENERATE, block: smallBlock(theirs, MIXED) })
+    const result = await runBlock(ours, { ...GENERATE, block: smallBlock(ours, MIXED), executor })
+    expect(result.run).toEqual({ path: 'sequential', reason })
+    expect(comparable(result)).toEqual(comparable(expected))
+  })
+
+  test('a VM with an EVM that extends the standard one is not taken for a standard one', async () => {
+    class OwnEvm extends EVM {}
+    const { common, stateManager } = await smallVm()
+    const evm = new OwnEvm({ common, stateManager, bn254: new NobleBN254() })
+    const vm = await smallVm('shanghai', { evm })
+    const { run } = await runBlock(vm, { ...GENERATE, block: smallBlock(vm, []), executor })
+    expect(run).toEqual({ path: 'sequential', reason: 'CUSTOM_EVM' })
+  })
+
+  test('parameters of the VM count where the pool runs @ethereumjs/evm', async () => {
+    const params = { ...paramsVM, ...dearSlots }
+    const [ours, theirs] = [await smallVm('shanghai', { params }), await smallVm('shanghai', { params })]
+    const expected = await plainRunBlock(theirs, { ...GENERATE, block: smallBlock(theirs, MIXED) })
+    const pool = await createExecutor({ adapter: 'ethereumjs', workers: 1, memoryLimit: 64 * 2 ** 20 })
+    try {
+      const block = smallBlock(ours, MIXED)
+      const result = await runBlock(ours, { ...GENERATE, block, executor: pool, onlyParallel: true })
+      expect(comparable(result)).toEqual(comparable(expected))
+    } finally {
+      await pool.close()
+    }
   })
 
   test('a listener of the EVM has every step, by the sequential path', async () => {
