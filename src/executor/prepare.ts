@@ -32,6 +32,8 @@ export interface Decoded {
   readonly chain: ResolvedChain
   /** Bytes of the block's RLP, where it came so. */
   readonly size?: number
+  /** True where contracts of the protocol that have no code make no block invalid: as @ethereumjs/vm has it. */
+  readonly isTolerant?: boolean
 }
 
 /** A block decoded, its senders known, encoded for the kernel: what remains is to run it. */
@@ -46,6 +48,8 @@ export interface PreparedBlock {
   readonly ends: BlockEnds
   /** Roots of its lists that its header has wrong: told when it has run. */
   readonly mismatches: readonly BlockMismatch[]
+  /** As in `Decoded`. */
+  readonly isTolerant: boolean
 }
 
 /** Options of the wrong kind would be told by whatever stumbles over them first, inside a worker perhaps. */
@@ -86,7 +90,7 @@ export const decode = (
 export const prepareBlock = async (
   engine: Engine,
   kernel: Kernel,
-  { block, chain, size }: Decoded,
+  { block, chain, size, isTolerant = false }: Decoded,
   options: ExecuteBlockOptions,
   adapter: AdapterName = 'revm',
 ): Promise<PreparedBlock> => {
@@ -126,7 +130,7 @@ export const prepareBlock = async (
     adapterFlags: isFrom(chain, 'spuriousDragon') ? EvmFlag.SpuriousDragon : 0,
     denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
   }
-  return { block, chain, isWhole: options.only === undefined, senders, plan, ends, mismatches }
+  return { block, chain, isWhole: options.only === undefined, senders, plan, ends, mismatches, isTolerant }
 }
 
 type Work = Pick<Plan, 'inputs' | 'offsets' | 'environment' | 'values'>
