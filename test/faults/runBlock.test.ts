@@ -241,6 +241,15 @@ describe('bad input', () => {
     await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   })
 
+  test.each([
+    ['workers', { workers: 1 }],
+    ['adapter', { adapter: 'revm' as const }],
+  ])('%s beside an executor: INVALID_OPTION', async (option, given) => {
+    const { vm, block } = await fresh()
+    const run = runBlock(vm, { ...GENERATE, block, executor, ...given })
+    await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { option } })
+  })
+
   test.each<[string, 'getAccount' | 'getCode' | 'getStorage', (...args: never[]) => Promise<unknown>, object]>([
     ['rejects', 'getAccount', () => Promise.reject(boom), { cause: boom }],
     ['rejects a slot', 'getStorage', () => Promise.reject(boom), { cause: boom }],

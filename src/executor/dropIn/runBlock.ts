@@ -139,6 +139,10 @@ const checkOptions = (vm: VM, options: ParallelRunBlockOptions): void => {
     refuse('vm', 'is not a VM of @ethereumjs/vm')
   }
   if (typeof options?.block?.serialize !== 'function') refuse('block', 'is not a Block of @ethereumjs/block')
+  for (const option of ['adapter', 'workers'] as const) {
+    if (options.executor !== undefined && options[option] !== undefined)
+      refuse(option, 'is what `executor` has already')
+  }
   const { stateTimeout = STATE_TIMEOUT } = options
   if (typeof stateTimeout !== 'number' || !(stateTimeout >= 0 && stateTimeout <= MOST_TIMEOUT))
     refuse('stateTimeout', 'is not a number of milliseconds')
