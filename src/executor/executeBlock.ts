@@ -440,13 +440,13 @@ const listedSlots = function* ({ block }: PreparedBlock): Generator<readonly [Ui
 
 /** The requests of a whole block from Prague on: deposits among the logs, and what the epilogue's calls returned. */
 const requestsAfter = (
-  { block, chain, ends }: PreparedBlock,
+  { block, chain, ends, isTolerant }: PreparedBlock,
   receipts: readonly TransactionReceipt[],
   words: Int32Array,
   epilogue: number,
 ): Uint8Array[] | undefined => {
   if (chain.spec < SPEC_PRAGUE || ends.epilogue.length === 0) return undefined
-  const data = requestDataOf(ends.epilogue, words, epilogue)
+  const data = requestDataOf(ends.epilogue, words, epilogue, isTolerant)
   if (chain.depositContract !== undefined) {
     const logs = receipts.flatMap((receipt) => receipt.logs)
     data[RequestType.deposit] = depositRequests(logs, chain.depositContract, block.header.number)

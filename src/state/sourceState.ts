@@ -86,12 +86,12 @@ export class SourceState extends MemoryState {
   }
 
   /**
-   * Forgets every answer, and asks another source from now on.
+   * Asks another source from now on; `clear` before it forgets what the last one answered.
    *
    * @throws {InvalidInputError} STATE_BUSY while a run reads the state
    */
   attach(source: AsyncStateSource, timeout: number): void {
-    this.clear()
+    this.assertIdle('attach a source to')
     this.#source = checkedSource(source)
     this.#timeout = checkedTimeout(timeout)
   }

@@ -2,7 +2,9 @@
  * What `runBlock` of blockloom/ethereumjs does with bad input: typed errors with their cause, a pool that goes on, and a
  * state manager that is as it was.
  */
+import { Common, Mainnet } from '@ethereumjs/common'
 import { EVM, NobleBLS, NobleBN254, paramsEVM } from '@ethereumjs/evm'
+import { MerkleStateManager } from '@ethereumjs/statemanager'
 import { Account, createAddressFromString } from '@ethereumjs/util'
 import { paramsVM, runBlock as plainRunBlock, type VM, type VMOpts } from '@ethereumjs/vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -35,6 +37,8 @@ async function fresh() {
   const vm = await smallVm()
   return { vm, block: smallBlock(vm, MIXED) }
 }
+
+const boom = new Error('the disk is gone')
 
 describe('runBlock', () => {
   test('is what @ethereumjs/vm does, in both modes, and validates by default', async () => {
@@ -146,6 +150,54 @@ describe('runBlock', () => {
     expect(steps).toBeGreaterThan(0)
   })
 
+  test('a listener that throws takes nothing back, also where a state root to begin from was given', async () => {
+    const { vm, block } = await fresh()
+    const root = await vm.stateManager.getStateRoot()
+    await vm.stateManager.putAccount(createAddressFromString(address(0x77)), new Account(0n, 1n))
+    const theirs = await fresh()
+    const { stateRoot } = await plainRunBlock(theirs.vm, { ...GENERATE, block: theirs.block })
+    vm.events.on('afterBlock', () => {
+      throw boom
+    })
+    await expect(runBlock(vm, { ...GENERATE, root, block, executor })).rejects.toBe(boom)
+    expect(await rootOf(vm)).toBe(toHex(stateRoot))
+  })
+
+  test.each(['prague', 'osaka'] as const)(
+    '%s without the contracts of its requests: none, as in @ethereumjs/vm',
+    async (fork) => {
+      const [ours, theirs] = [await smallVm(fork), await smallVm(fork)]
+      const expected = await plainRunBlock(theirs, { ...GENERATE, block: smallBlock(theirs, MIXED) })
+      const block = smallBlock(ours, MIXED)
+      const result = await runBlock(ours, { ...GENERATE, block, executor, onlyParallel: true })
+      expect(comparable(result)).toEqual(comparable(expected))
+    },
+  )
+
+  test('setHardfork into a fork without rules here leaves the block to @ethereumjs/vm', async () => {
+    const moving = async () => {
+      const hardforks = Mainnet.hardforks
+        .filter(({ name }) => name !== 'amsterdam')
+        .map((fork) => (fork.timestamp === undefined ? { ...fork, block: fork.block && 0 } : { ...fork, timestamp: 0 }))
+      const chain = {
+        ...Mainnet,
+        chainId: 7,
+        hardforks: [...hardforks, { name: 'amsterdam', block: null, timestamp: 50 }],
+      }
+      const common = new Common({ chain: chain as never, hardfork: 'osaka' })
+      const stateManager = new MerkleStateManager({ common })
+      const vm = await smallVm('osaka', { common, stateManager, setHardfork: true })
+      const later = common.copy()
+      later.setHardfork('amsterdam')
+      return { vm, block: smallBlock({ common: later } as VM, []) }
+    }
+    const [ours, theirs] = [await moving(), await moving()]
+    const expected = await plainRunBlock(theirs.vm, { ...GENERATE, block: theirs.block })
+    const result = await runBlock(ours.vm, { ...GENERATE, block: ours.block, executor })
+    expect(result.run).toEqual({ path: 'sequential', reason: 'CUSTOM_RULES' })
+    expect(comparable(result)).toEqual(comparable(expected))
+  })
+
   test('a state root to begin from is left again where the block is refused', async () => {
     const { vm, block } = await fresh()
     const before = await vm.stateManager.getStateRoot()
@@ -189,7 +241,15 @@ describe('bad input', () => {
     await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   })
 
-  const boom = new Error('the disk is gone')
+  test.each([
+    ['workers', { workers: 1 }],
+    ['adapter', { adapter: 'revm' as const }],
+  ])('%s beside an executor: INVALID_OPTION', async (option, given) => {
+    const { vm, block } = await fresh()
+    const run = runBlock(vm, { ...GENERATE, block, executor, ...given })
+    await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { option } })
+  })
+
   test.each<[string, 'getAccount' | 'getCode' | 'getStorage', (...args: never[]) => Promise<unknown>, object]>([
     ['rejects', 'getAccount', () => Promise.reject(boom), { cause: boom }],
     ['rejects a slot', 'getStorage', () => Promise.reject(boom), { cause: boom }],

@@ -8,7 +8,7 @@
  * Not here: what a parallel run cannot give (sequential.ts), the shape of results (runResult.ts).
  */
 import { type Block, createBlock } from '@ethereumjs/block'
-import type { StateManagerInterface } from '@ethereumjs/common'
+import type { Common, StateManagerInterface } from '@ethereumjs/common'
 import { type RunBlockOpts, type RunBlockResult, runBlock as runSequentially, type VM } from '@ethereumjs/vm'
 import { stateManagerSource } from '../../adapters/ethereumjs/source.ts'
 import { writeDiff } from '../../adapters/ethereumjs/writeBack.ts'
@@ -81,7 +81,8 @@ const states = new WeakMap<Executor, SourceState[]>()
  */
 export const runBlock = async (vm: VM, options: ParallelRunBlockOptions): Promise<ParallelRunBlockResult> => {
   checkOptions(vm, options)
-  const reason = reasonToRunSequentially(vm, options, options.executor?.adapter === 'ethereumjs')
+  const common = commonOf(vm, options)
+  const reason = reasonToRunSequentially(vm, common, options, options.executor?.adapter === 'ethereumjs')
   if (reason !== undefined) return runOneByOne(vm, options, reason)
   const executor = options.executor ?? (await createExecutor(executorOptions(options)))
   const free = states.get(executor) ?? []
@@ -94,6 +95,18 @@ export const runBlock = async (vm: VM, options: ParallelRunBlockOptions): Promis
     free.push(state)
     if (options.executor === undefined) await executor.close()
   }
+}
+
+/** Whether the VM is set to the block's fork before it runs. */
+const setsFork = (vm: VM, options: RunBlockOpts): boolean => (options.setHardfork ?? vm['_setHardfork']) === true
+
+/** The rules that the block will run by; the VM itself is set to another fork only when the block is begun. */
+const commonOf = (vm: VM, options: RunBlockOpts): Common => {
+  const { number: blockNumber, timestamp } = options.block.header
+  if (!setsFork(vm, options)) return vm.common
+  const moved = vm.common.copy()
+  moved.setHardforkBy({ blockNumber, timestamp })
+  return moved
 }
 
 /** A state that asks the VM's manager, made of one that was used before where there is one. */
@@ -126,8 +139,13 @@ const checkOptions = (vm: VM, options: ParallelRunBlockOptions): void => {
     refuse('vm', 'is not a VM of @ethereumjs/vm')
   }
   if (typeof options?.block?.serialize !== 'function') refuse('block', 'is not a Block of @ethereumjs/block')
+  for (const option of ['adapter', 'workers'] as const) {
+    if (options.executor !== undefined && options[option] !== undefined)
+      refuse(option, 'is what `executor` has already')
+  }
   const { stateTimeout = STATE_TIMEOUT } = options
-  if (!(stateTimeout >= 0 && stateTimeout <= MOST_TIMEOUT)) refuse('stateTimeout', 'is not a number of milliseconds')
+  if (typeof stateTimeout !== 'number' || !(stateTimeout >= 0 && stateTimeout <= MOST_TIMEOUT))
+    refuse('stateTimeout', 'is not a number of milliseconds')
 }
 
 const runOneByOne = async (
@@ -154,22 +172,24 @@ const runInParallel = async (
   const { stateManager: manager } = vm
   const { block } = options
   await vm._emit('beforeBlock', block)
-  if ((options.setHardfork ?? vm['_setHardfork']) === true) {
+  if (setsFork(vm, options)) {
     vm.common.setHardforkBy({ blockNumber: block.header.number, timestamp: block.header.timestamp })
   }
   checkHardfork(vm, block, options)
   const leave = await enterRoot(vm, options)
+  let done: Done
   try {
     await validate(vm, block, options)
-    const done = await underCheckpoint(manager, () => executeAndWrite(vm, options, executor, state))
-    await tell(vm, done.block, done.answer)
-    return done.answer
+    done = await underCheckpoint(manager, () => executeAndWrite(vm, options, executor, state))
   } catch (error) {
     await leave()
     throw error
   } finally {
     manager.originalStorageCache.clear()
   }
+  // The block is written: what a listener throws takes nothing of it back.
+  await tell(vm, done.block, done.answer)
+  return done.answer
 }
 
 /**
@@ -264,6 +284,7 @@ const withoutClaims = ({ header, ...body }: DecodedBlock): DecodedBlock => {
     receiptsRoot: _receipts,
     stateRoot: _state,
     requestsHash: _requests,
+    blockAccessListHash: _accesses,
     transactionsRoot: _transactions,
     withdrawalsRoot: _withdrawals,
     ommersHash: _ommers,
@@ -295,7 +316,7 @@ const execute = async (
     ...(signal === undefined ? {} : { signal }),
   }
   // Its size is a rule that `validate` has looked at.
-  const prepared = await executor.prepareDecoded({ block: decoded, chain, size: 0 }, wanted)
+  const prepared = await executor.prepareDecoded({ block: decoded, chain, size: 0, isTolerant: true }, wanted)
   for (let passes = 1; ; passes++) {
     try {
       return { prepared, result: await executor.runPrepared(prepared, wanted), passes }

@@ -71,14 +71,15 @@ const hasOwnParams = (common: Common): boolean =>
 /**
  * The first reason why the block cannot run in parallel; undefined where it can.
  *
+ * @param common - the VM's, at the block's fork
  * @param extended - the pool runs @ethereumjs/evm with a module of the caller's, which brings what the VM's EVM has
  */
 export const reasonToRunSequentially = (
   vm: VM,
+  common: Common,
   options: RunBlockOpts,
   extended: boolean,
 ): SequentialReason | undefined => {
-  const { common } = vm
   const evm = vm.evm as EvmLike
   if (options.skipBalance === true || options.skipNonce === true) return 'SKIPPED_CHECKS'
   if (options.reportPreimages === true) return 'PREIMAGES'
