@@ -6,11 +6,14 @@
  * again. A state that has everything has no such words, and a run on it asks for their place once.
  *
  * Shares: `StateHeader.Asked` and the words at `StateHeader.Known` and `StateHeader.Requests`.
- * The ring never overflows: a place asks for `MOST_ASKED` records and is not executed again before they are answered, and
- * a window of places is under way (`Control.Window`), which together is far less than the ring holds.
+ * The ring hardly ever fills up: a place asks for `MOST_ASKED` records and is not executed again before they are answered,
+ * and a window of places is under way (`Control.Window`). With many workers that is not a bound, so a slot that main has
+ * not emptied yet is never overwritten: its run halts for want of room.
  */
+
+import { ArenaFull } from './arena.ts'
 import * as atomics from './atomics.ts'
-import { RECORD_SHIFT } from './location.ts'
+import { RECORD_SHIFT, RECORD_WORDS } from './location.ts'
 import { StateHeader } from './table.ts'
 
 type Words = Int32Array
@@ -32,11 +35,12 @@ const wordOf = (state: Words, record: number): number => state[StateHeader.Known
 export const isKnown = (state: Words, record: number): boolean =>
   atomics.load(state, wordOf(state, record)) === Known.Answered
 
-/** Asks main for a record, once. Any worker. */
+/** Asks main for a record, once. Any worker. Throws ArenaFull where main has fallen behind by a whole ring. */
 export const ask = (state: Words, record: number): void => {
   if (atomics.compareExchange(state, wordOf(state, record), Known.Unknown, Known.Asked) !== Known.Unknown) return
   const next = atomics.add(state, StateHeader.Asked, 1)
-  atomics.store(state, state[StateHeader.Requests] + (next & (REQUESTS - 1)), record)
+  const slot = state[StateHeader.Requests] + (next & (REQUESTS - 1))
+  if (atomics.compareExchange(state, slot, 0, record) !== 0) throw new ArenaFull('too many base values are asked for')
   atomics.notify(state, StateHeader.Asked)
 }
 
@@ -63,3 +67,21 @@ export const awaitAnswer = (state: Words, record: number): void => {
 /** As `awaitAnswer`, with the event loop free. */
 export const awaitAnswerAsync = (state: Words, record: number): Promise<void> =>
   atomics.waitAsync(state, wordOf(state, record), Known.Asked, 5)
+
+/**
+ * Forgets what the run that ends has asked, and what it was answered for records that go with it. Main, while the
+ * workers are back.
+ *
+ * @param failed - workers may have died between two words
+ */
+export const coolDown = (state: Words, failed: boolean): void => {
+  const known = state[StateHeader.Known]
+  const asked = state[StateHeader.Asked]
+  const stay = state[StateHeader.RunStart] >> RECORD_SHIFT
+  const end = Math.min(state[StateHeader.Next], state.length)
+  state.fill(Known.Unknown, known + stay, known + ((end + RECORD_WORDS - 1) >> RECORD_SHIFT))
+  state.fill(0, state[StateHeader.Requests], state[StateHeader.Requests] + Math.min(asked, REQUESTS))
+  if (asked === 0 && !failed) return
+  // What nobody has answered the next run asks anew.
+  for (let k = known; k < known + stay; k++) if (state[k] === Known.Asked) state[k] = Known.Unknown
+}

@@ -7,6 +7,8 @@ export interface SourceAccount {
   readonly nonce: bigint
   /** Keccak-256 of the code, 32 bytes; absent, or that of nothing, for an account without code. */
   readonly codeHash?: Uint8Array
+  /** Whether an account without code has storage all the same: no contract is created over it (EIP-7610). */
+  readonly hasStorage?: boolean
 }
 
 /** Where values come from. Each function is called once for a key until the state is forgotten. */

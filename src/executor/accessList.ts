@@ -38,15 +38,15 @@ export const blockGasOf = ({ words, placeTable }: Engine, txIndex: number): Tran
  */
 export const collectAccessList = (
   { words, placeTable }: Engine,
-  { block, ends, plan }: PreparedBlock,
+  { ends, plan, feeRecipient }: PreparedBlock,
   placeDiffs: readonly PlaceDiff[],
 ): BlockAccessList => {
-  const coinbase = hexOf(block.header.coinbase)
+  const payee = hexOf(feeRecipient)
   const loadedBy = (place: number): LoadedAccount[] => {
     const at = words[placeTable + place * Place.Size + Place.Result]
     if (place > 0 && place <= plan.places) {
       // Whoever earns a fee is looked at, though the fee be nothing.
-      return [...decodeLoaded(words, accessesAfterResult(words, at)), { address: coinbase, slots: [] }]
+      return [...decodeLoaded(words, accessesAfterResult(words, at)), { address: payee, slots: [] }]
     }
     const operations = place === 0 ? ends.prologue : ends.epilogue
     const loaded = decodeLoaded(words, accessesAfterEnd(words, at))

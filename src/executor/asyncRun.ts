@@ -86,7 +86,11 @@ export class AsyncBlockRun extends RunParts {
         this.forget()
         continue
       }
-      for (let place = this.thawed(); place >= 0; place = this.thawed()) await this.#execute(place)
+      for (let place = this.thawed(); place >= 0; place = this.thawed()) {
+        // What came before was no work on this place.
+        this.recording?.start()
+        await this.#execute(place)
+      }
       const first = scheduler.claim(chunk, 0)
       if (first >= 0) {
         chunk = await this.#executeClaim(first, Math.min(first + chunk, scheduler.last + 1))
@@ -187,6 +191,7 @@ export class AsyncBlockRun extends RunParts {
       this.countExecution(place)
       const outcome = await this.#adapter.execute(memory, this.input(place), this.inputWords(place))
       if (memory.cold.length > 0) {
+        this.recording?.waitedAlone()
         // Nobody else works, so there is nothing else to do meanwhile.
         for (const record of memory.cold) {
           while (!isKnown(memory.state, record)) {
@@ -194,6 +199,7 @@ export class AsyncBlockRun extends RunParts {
             await awaitAnswerAsync(memory.state, record)
           }
         }
+        this.recording?.start()
         place--
         continue
       }

@@ -77,7 +77,11 @@ export class BlockRun extends RunParts {
         this.forget()
         continue
       }
-      for (let place = this.thawed(); place >= 0; place = this.thawed()) this.#execute(place)
+      for (let place = this.thawed(); place >= 0; place = this.thawed()) {
+        // What came before was no work on this place.
+        this.recording?.start()
+        this.#execute(place)
+      }
       if (scheduler.reserves && scheduler.caughtUp) {
         chunk = this.#lead(chunk)
         continue
@@ -223,6 +227,7 @@ export class BlockRun extends RunParts {
       this.countExecution(place)
       const outcome = this.#adapter.execute(memory, this.input(place), this.inputWords(place))
       if (memory.cold.length > 0) {
+        this.recording?.waitedAlone()
         // Nobody else works, so there is nothing else to do meanwhile.
         for (const record of memory.cold) {
           while (!isKnown(memory.state, record)) {
@@ -230,6 +235,7 @@ export class BlockRun extends RunParts {
             awaitAnswer(memory.state, record)
           }
         }
+        this.recording?.start()
         place--
         continue
       }

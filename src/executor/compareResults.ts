@@ -91,6 +91,7 @@ const blockFields = (result: BlockResult): Field[] => [
   ['receiptsRoot', result.receiptsRoot],
   ['requests', result.requests?.map(hexOf).join(' ')],
   ['requestsHash', result.requestsHash],
+  ['blockAccessListHash', result.blockAccessListHash],
   ['fork', result.fork],
 ]
 

@@ -145,6 +145,8 @@ export class Engine {
   readonly #pool: WorkerPool
   readonly #stallTimeout: number
   #closed = false
+  /** Called when the engine is closed, where somebody waits for what no worker does. */
+  readonly #onClose = new Set<() => void>()
 
   constructor(options: EngineOptions, spec: AdapterSpec) {
     const { worker } = options
@@ -178,25 +180,22 @@ export class Engine {
     await this.#pool.prepare(plan.state, serving, plan.values)
     this.#layOut(plan, settings)
     let failure: { readonly error: unknown } | undefined
-    const watch = this.#follow(plan, settings, (error) => {
+    const fail = (error: unknown): void => {
       failure ??= { error }
       this.#pool.stop()
-    })
-    settings.recording?.begin(sequential, serving)
-    const dense = this.words[Control.DenseLocation]
-    const stopServing = plan.state.serve?.(
-      (error) => {
-        failure ??= { error }
-        this.#pool.stop()
-      },
-      () => atomics.notify(this.words, Control.CommitIndex),
-    )
-    let began = performance.now()
+    }
+    let watch: ReturnType<typeof setInterval> | undefined
+    let stopServing: (() => void) | undefined
+    let began = 0
     let ms: number | undefined
     let halt: number = Halt.None
     try {
+      settings.recording?.begin(sequential, serving)
+      watch = this.#follow(plan, settings, fail)
+      stopServing = plan.state.serve?.(fail, () => atomics.notify(this.words, Control.CommitIndex))
+      const dense = this.words[Control.DenseLocation]
       // The fee recipient is paid without being read.
-      if (dense !== 0) await plan.state.fetchAccount?.(recordOf(dense))
+      if (dense !== 0) await this.unlessStopped(async () => plan.state.fetchAccount?.(recordOf(dense)), settings.signal)
       began = performance.now()
       halt = await this.#pool.run({
         kind: sequential ? RunKind.Sequential : RunKind.Speculative,
@@ -215,6 +214,37 @@ export class Engine {
     if (halt !== Halt.None) this.#raise(halt, settings.signal)
     settings.onProgress?.(plan.places)
     return this.#report(ms, serving, plan)
+  }
+
+  /**
+   * What main asks for before workers run, unless the signal or `close` comes first: what is asked then goes on alone.
+   *
+   * @throws {AbortedError} ABORTED
+   * @throws {ParallelExecutionError} CLOSED
+   */
+  async unlessStopped<T>(ask: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    this.#assertOpen()
+    const details = { committedPrefix: 0 }
+    if (signal?.aborted) throw this.#stopped(signal, details)
+    let stop: () => void = () => undefined
+    const stopped = new Promise<never>((_, reject) => {
+      stop = () => reject(this.#stopped(signal, details))
+    })
+    signal?.addEventListener('abort', stop)
+    this.#onClose.add(stop)
+    try {
+      return await Promise.race([ask(), stopped])
+    } finally {
+      signal?.removeEventListener('abort', stop)
+      this.#onClose.delete(stop)
+    }
+  }
+
+  /** Why a run that was told to stop did. */
+  #stopped(signal: AbortSignal | undefined, details: { readonly committedPrefix: number }): ParallelExecutionError {
+    return this.#closed
+      ? new ParallelExecutionError('CLOSED', 'the executor was closed during the run', {}, details)
+      : new AbortedError('ABORTED', 'the run was aborted by its signal', {}, { ...details, cause: signal?.reason })
   }
 
   /** Runs a batch of independent items, each `words` long at its offset; they are answered in place. */
@@ -279,6 +309,7 @@ export class Engine {
 
   async close(): Promise<void> {
     this.#closed = true
+    for (const stop of this.#onClose) stop()
     await this.#pool.close()
   }
 
@@ -422,11 +453,7 @@ export class Engine {
     const { words } = this
     const committedPrefix = Math.min(Math.max(0, atomics.load(words, Control.CommitIndex) - 1), words[Control.Places])
     const details = { committedPrefix }
-    if (halt === Halt.Signal && this.#closed) {
-      throw new ParallelExecutionError('CLOSED', 'the executor was closed during the run', {}, details)
-    }
-    if (halt === Halt.Signal)
-      throw new AbortedError('ABORTED', 'the run was aborted by its signal', {}, { ...details, cause: signal?.reason })
+    if (halt === Halt.Signal) throw this.#stopped(signal, details)
     if (halt === Halt.StateFull) throw new StateFull()
     if (halt === Halt.Capacity) {
       const limit = words.length * 4

@@ -344,7 +344,6 @@ export class Executor {
       onProgress,
     }
     const { places } = prepared.plan
-    if (state.isPartial) await state.prefetch(touchedBy(prepared))
     const { header } = prepared.block
     const run = {
       kind: 'block' as const,
@@ -354,13 +353,18 @@ export class Executor {
       recorded,
       callers: () => callersOfBlock(prepared),
     }
-    return this.#observers.run(run, (recording, ended) =>
-      runOnState(this.#engine, state, places, async () => {
+    return this.#observers.run(run, async (recording, ended) => {
+      if (state.isPartial)
+        await this.#engine.unlessStopped(
+          () => state.prefetch(touchedBy(prepared), listedSlots(prepared)),
+          options.signal,
+        )
+      return runOnState(this.#engine, state, places, async () => {
         const report = await this.#engine.run({ ...prepared.plan, state }, { ...settings, recording })
         ended(report)
         return use(report)
-      }),
-    )
+      })
+    })
   }
 }
 
@@ -427,15 +431,22 @@ const touchedBy = function* ({ block, senders }: PreparedBlock): Generator<Uint8
   }
 }
 
+/** Slots that the block's transactions have in their access lists. */
+const listedSlots = function* ({ block }: PreparedBlock): Generator<readonly [Uint8Array, Uint8Array]> {
+  for (const { accessList } of block.transactions) {
+    for (const { address, storageKeys } of accessList) for (const key of storageKeys) yield [address, key]
+  }
+}
+
 /** The requests of a whole block from Prague on: deposits among the logs, and what the epilogue's calls returned. */
 const requestsAfter = (
-  { block, chain, ends }: PreparedBlock,
+  { block, chain, ends, isTolerant }: PreparedBlock,
   receipts: readonly TransactionReceipt[],
   words: Int32Array,
   epilogue: number,
 ): Uint8Array[] | undefined => {
   if (chain.spec < SPEC_PRAGUE || ends.epilogue.length === 0) return undefined
-  const data = requestDataOf(ends.epilogue, words, epilogue)
+  const data = requestDataOf(ends.epilogue, words, epilogue, isTolerant)
   if (chain.depositContract !== undefined) {
     const logs = receipts.flatMap((receipt) => receipt.logs)
     data[RequestType.deposit] = depositRequests(logs, chain.depositContract, block.header.number)

@@ -5,6 +5,7 @@
  * Owns the order of these steps. Does not own the rules (adapters/evm, verify.ts) or the run (executeBlock.ts).
  */
 import { contextOf, encodeInputs } from '../adapters/ethereumjs/context.ts'
+import type { AmsterdamDialect } from '../adapters/evm/amsterdam.ts'
 import { type DecodedBlock, decodeBlock } from '../adapters/evm/block.ts'
 import { type ChainInput, type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
 import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../adapters/evm/encode.ts'
@@ -32,6 +33,8 @@ export interface Decoded {
   readonly chain: ResolvedChain
   /** Bytes of the block's RLP, where it came so. */
   readonly size?: number
+  /** True where contracts of the protocol that have no code make no block invalid: as @ethereumjs/vm has it. */
+  readonly isTolerant?: boolean
 }
 
 /** A block decoded, its senders known, encoded for the kernel: what remains is to run it. */
@@ -46,6 +49,10 @@ export interface PreparedBlock {
   readonly ends: BlockEnds
   /** Roots of its lists that its header has wrong: told when it has run. */
   readonly mismatches: readonly BlockMismatch[]
+  /** As in `Decoded`. */
+  readonly isTolerant: boolean
+  /** Who earns the priority fee, 20 bytes. */
+  readonly feeRecipient: Uint8Array
 }
 
 /** Options of the wrong kind would be told by whatever stumbles over them first, inside a worker perhaps. */
@@ -86,7 +93,7 @@ export const decode = (
 export const prepareBlock = async (
   engine: Engine,
   kernel: Kernel,
-  { block, chain, size }: Decoded,
+  { block, chain, size, isTolerant = false }: Decoded,
   options: ExecuteBlockOptions,
   adapter: AdapterName = 'revm',
 ): Promise<PreparedBlock> => {
@@ -108,6 +115,7 @@ export const prepareBlock = async (
       field: 'excessBlobGas',
     })
   }
+  if (options.fees !== undefined) checkFeeRules(chain)
   const fees = resolveFees(options.fees, block)
   const ends = endsFor(block, chain, options)
   const senders = await sendersOf(engine, block.transactions, isFrom(chain, 'homestead'), options)
@@ -126,7 +134,17 @@ export const prepareBlock = async (
     adapterFlags: isFrom(chain, 'spuriousDragon') ? EvmFlag.SpuriousDragon : 0,
     denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
   }
-  return { block, chain, isWhole: options.only === undefined, senders, plan, ends, mismatches }
+  return {
+    block,
+    chain,
+    isWhole: options.only === undefined,
+    senders,
+    plan,
+    ends,
+    mismatches,
+    isTolerant,
+    feeRecipient: fees.priorityFeeRecipient,
+  }
 }
 
 type Work = Pick<Plan, 'inputs' | 'offsets' | 'environment' | 'values'>
@@ -201,6 +219,21 @@ const checkedRewards = (rewards: readonly Reward[]): readonly Reward[] => {
     }
     return { address: readHex(reward.address, 20, `rewards[${k}].address`), amount }
   })
+}
+
+/** Dialects whose log of a burn tells of the coinbase's fee, wherever it went. */
+const BURN_LOGS: readonly unknown[] = ['bal-devnet-2', 'bal-devnet-4'] satisfies AmsterdamDialect[]
+
+const checkFeeRules = ({ amsterdam }: ResolvedChain): void => {
+  if (!BURN_LOGS.includes(amsterdam)) return
+  throw new InvalidInputError(
+    'INVALID_OPTION',
+    `fees have no rules in ${amsterdam}: a self-destruct logs what it burns`,
+    {
+      option: 'fees',
+      dialect: amsterdam,
+    },
+  )
 }
 
 /** Fields that the fork's rules need. */

@@ -4,7 +4,7 @@
  *
  * Concurrency: main thread. Cost while the run goes on: a copy of what was logged, every `DRAIN` milliseconds.
  */
-import type { ParallelExecutionError } from '../core/errors.ts'
+import { InvalidInputError, type ParallelExecutionError } from '../core/errors.ts'
 import { Control, MAX_WORKERS, Recording } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { clockOffset } from '../platform/clock.ts'
@@ -101,6 +101,7 @@ export class RecordedRun {
     words[Control.Recording] = this.#what
     // Every write keeps an entry of its own, so that it can be told whose a record is.
     words[Control.KeepVersions] = 1
+    const inputs = (this.#what & Recording.Answers) === 0 ? undefined : this.#inputs()
     this.#names = new LocationNames(this.#state.words)
     this.#readers = Array.from({ length: Math.min(workers, MAX_WORKERS) }, (_, k) => new LogReader(words, k))
     const info = {
@@ -116,7 +117,7 @@ export class RecordedRun {
     }
     this.#write(ChunkKind.Begin, encodeJson(info))
     this.#write(ChunkKind.Places, this.#plan.names())
-    if ((this.#what & Recording.Answers) !== 0) this.#write(ChunkKind.Inputs, this.#plan.inputs())
+    if (inputs !== undefined) this.#write(ChunkKind.Inputs, inputs)
     this.#clock = performance.now() + clockOffset()
     const clock = new Int32Array(new Float64Array([this.#clock]).buffer)
     words[Control.RecordingClock] = clock[0]
@@ -145,6 +146,16 @@ export class RecordedRun {
     const trace = this.#sink.bytes()
     const [records] = decodeTrace(trace).runs
     return { ...(records === undefined ? {} : { records }), trace }
+  }
+
+  /** @throws {InvalidInputError} INVALID_OPTION where tasks have inputs that a file cannot hold */
+  #inputs(): Uint8Array {
+    try {
+      return this.#plan.inputs()
+    } catch (cause) {
+      const message = `an input cannot be recorded: ${cause instanceof Error ? cause.message : String(cause)}`
+      throw new InvalidInputError('INVALID_OPTION', message, { option: 'input' }, { cause })
+    }
   }
 
   #drain(): void {

@@ -18,7 +18,7 @@ import { deserialize } from '../platform/files.ts'
 import { reserveShared } from '../platform/memory.ts'
 import { readBytes } from '../platform/threads.ts'
 import { decodeRuns, locationRecord, recordOf } from '../records/decode.ts'
-import { Answer, answerSize, Mode } from '../records/events.ts'
+import { Answer, answerSize, Mode, WAITED } from '../records/events.ts'
 import { notATrace, wordsOf } from '../records/format.ts'
 import { isRecord, parseJson, type RawExecution, type RunDecoder, splitJson } from '../records/runDecoder.ts'
 import type { LocationRecord, RunRecord } from '../records/runRecord.ts'
@@ -61,7 +61,7 @@ export interface ReplayDifference {
 export interface ReplayResult {
   /** The run as it was recorded. */
   readonly run: RunRecord
-  /** Incarnations that were run again; all of the run's where there is no difference. */
+  /** Incarnations that were run again; all of the run's where there is no difference. What `waited` counts for nothing. */
   readonly incarnations: number
   /** The first difference; undefined where every incarnation did what it had done. */
   readonly difference: ReplayDifference | undefined
@@ -165,7 +165,7 @@ class Replay implements ReplaySource {
   /** As they ended, but each after those whose values it saw. Only lower places are seen, so there are no cycles. */
   #order(): RawExecution[] {
     const ordered = new Set<RawExecution>()
-    const byEnd = [...this.#run.executions].sort((a, b) => a.end - b.end)
+    const byEnd = this.#run.executions.filter(({ outcome }) => outcome !== WAITED).sort((a, b) => a.end - b.end)
     for (const execution of byEnd) {
       const path = [execution]
       for (let last = path.at(-1); last !== undefined; last = path.at(-1)) {

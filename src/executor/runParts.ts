@@ -149,7 +149,7 @@ export abstract class RunParts {
     if (this.memory.cold.length > 0) {
       // Left Ready: nobody else claims it, and this worker looks after it when the values are here.
       this.#held.push({ place, records: [...this.memory.cold], again: false })
-      this.recording?.executed(RecordedMode.Speculative, Outcome.Blocked)
+      this.recording?.waited(RecordedMode.Speculative)
       return
     }
     if (outcome === Outcome.Done) this.memory.publish()
@@ -180,7 +180,7 @@ export abstract class RunParts {
 
   /** Leaves a place that the committer executed until the base values that it missed are here. */
   #chill(place: number): false {
-    this.recording?.executed(RecordedMode.Committing, Outcome.Blocked)
+    this.recording?.waited(RecordedMode.Committing)
     this.#held.push({ place, records: [...this.memory.cold], again: true })
     this.scheduler.chill(place)
     return false

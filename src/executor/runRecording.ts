@@ -8,6 +8,7 @@ import { Control, Recording } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { AnswerLog } from '../records/answers.ts'
+import { Mode } from '../records/events.ts'
 import { Recorder } from '../records/recorder.ts'
 import { AnsweringMemory, NotingMemory } from './recordedMemory.ts'
 import { SequentialMemory } from './sequential.ts'
@@ -49,6 +50,19 @@ export class RunRecording {
   /** An incarnation ended in `memory`. */
   executed(mode: number, outcome: Outcome): void {
     if (this.#noting !== undefined) this.#recorder.executed(mode, outcome)
+    // A later abort is not to be told by what this one was blocked on.
+    else this.memory.conflict = 0
+  }
+
+  /** An execution in `memory` missed base values: it is made again. */
+  waited(mode: number): void {
+    if (this.#noting !== undefined) this.#recorder.waited(this.memory, mode)
+    else this.memory.conflict = 0
+  }
+
+  /** As `waited`, in `sequential`. */
+  waitedAlone(): void {
+    if (this.#noting !== undefined) this.#recorder.waited(this.#noting, Mode.Sequential)
   }
 
   /** An incarnation ended in `sequential`. */

@@ -8,7 +8,7 @@ import { unpackBytes } from '../core/bytes.ts'
 import { Outcome, Predicate, Seen } from '../core/contracts.ts'
 import { hexOf, wordHex } from '../core/hex.ts'
 import { Kind } from '../core/location.ts'
-import { Mode } from './events.ts'
+import { Mode, WAITED } from './events.ts'
 import { ChunkKind, notATrace, type TraceBreak, TraceReader } from './format.ts'
 import { isRecord, type NamedLocation, type RawExecution, type RawRead, RunDecoder } from './runDecoder.ts'
 import type {
@@ -194,6 +194,7 @@ const OUTCOMES = {
   [Outcome.Blocked]: 'blocked',
   [Outcome.Restart]: 'blocked',
   [Outcome.Fault]: 'fault',
+  [WAITED]: 'waited',
 } as const
 
 const named = <T>(names: Readonly<Record<number, T>> | readonly T[], index: number): T => {
@@ -239,6 +240,7 @@ class FinalWriters {
 const lastExecutions = (executions: readonly RawExecution[]): Map<number, RawExecution> => {
   const last = new Map<number, RawExecution>()
   for (const execution of executions) {
+    if (execution.outcome === WAITED) continue
     const before = last.get(execution.place)
     if (before === undefined || before.incarnation <= execution.incarnation) last.set(execution.place, execution)
   }
@@ -273,7 +275,7 @@ export const recordOf = (run: RunDecoder): RunRecord => {
   const writers = new FinalWriters(last)
   const aborts = new Map(run.aborts.map((abort) => [`${abort.place}:${abort.incarnation}`, abort]))
   const executions = run.executions.map((raw): ExecutionRecord => {
-    const abort = aborts.get(`${raw.place}:${raw.incarnation}`)
+    const abort = raw.outcome === WAITED ? undefined : aborts.get(`${raw.place}:${raw.incarnation}`)
     // A deferred place is told by what it was blocked on, if by anything.
     const location = abort === undefined || abort.location < 0 ? raw.conflict : abort.location
     const reads = raw.reads.flatMap((read): ReadRecord[] => {

@@ -61,7 +61,7 @@ export function graphOf(record: RunRecord): RunGraph {
   const cost = Float64Array.from(places, (place) => ownWork(final.get(place) as ExecutionRecord))
   const deferring = new Set<number>()
   for (const { place, mode, outcome } of record.executions) {
-    if (mode === 'speculative' && outcome !== 'done') deferring.add(place)
+    if (mode === 'speculative' && outcome !== 'done' && outcome !== 'waited') deferring.add(place)
   }
   return {
     places,

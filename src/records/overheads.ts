@@ -110,6 +110,8 @@ function gapsOf(timelines: readonly (readonly ExecutionRecord[])[], commits: rea
       const gap = Math.max(0, after.start - before.end)
       const committing = at > first ? commits[at - 1].at - before.end : 0
       if (at - first >= COMMITS_IN_A_ROW) each.push(committing / (at - first))
+      // What follows is idleness, or the work of others.
+      if (before.outcome === 'waited') continue
       if (before.mode === 'sequential' && after.mode === 'sequential') sequential.push(gap)
       if (before.mode === 'speculative' && after.mode === 'speculative') speculative.push(gap - committing)
     }

@@ -13,7 +13,7 @@ import { Control, Entry, Place, Record, WorkerBlock } from '../core/layout.ts'
 import { MIX_START, mixWords } from '../core/mix.ts'
 import type { AnswerLog } from './answers.ts'
 import { digestOfWrite } from './digest.ts'
-import { Abort, Chunk, Commit, Event, Execution, LOG_CHUNK, Mode, TICKS, Wait } from './events.ts'
+import { Abort, Chunk, Commit, Event, Execution, LOG_CHUNK, Mode, TICKS, WAITED, Wait } from './events.ts'
 
 type Words = Int32Array
 
@@ -34,6 +34,7 @@ export interface RecordedMemory {
 export interface NotedMemory {
   readonly place: number
   readonly incarnation: number
+  readonly exact: boolean
   readonly reads: Words
   readonly readWords: number
   readonly writes: Words
@@ -164,6 +165,16 @@ export class Recorder {
     engine[at + Execution.Digest] = h
   }
 
+  /** An execution in either memory missed base values. */
+  waited({ place, incarnation, exact }: Pick<NotedMemory, 'place' | 'incarnation' | 'exact'>, mode: number): void {
+    const engine = this.#engine
+    const at = this.#execution(place, incarnation, mode, WAITED, exact, 0, 0)
+    engine[at + Execution.Reads] = 0
+    engine[at + Execution.ReadWords] = 0
+    engine[at + Execution.Conflict] = 0
+    this.#memory.conflict = 0
+  }
+
   /** Writes what every execution's event has; returns its offset. */
   #execution(
     place: number,
@@ -186,7 +197,7 @@ export class Recorder {
     engine[at + Execution.End] = end
     engine[at + Execution.ArenaEnd] = this.#memory.arena.next
     engine[at + Execution.Answers] = answers
-    engine[at + Execution.AnswerWords] = this.#answers === undefined ? 0 : this.#answers.count
+    engine[at + Execution.AnswerWords] = answers === 0 || this.#answers === undefined ? 0 : this.#answers.count
     engine[at + Execution.Digest] = 0
     engine[at + Execution.WriteCount] = writes
     this.#last = end

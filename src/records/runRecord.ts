@@ -43,7 +43,8 @@ export interface ExecutionRecord {
   readonly end: number
   /** `committing`: run, or run again, by the commit stage, everything below being final; `sequential`: by the oracle. */
   readonly mode: 'speculative' | 'committing' | 'sequential'
-  readonly outcome: 'done' | 'invalid' | 'blocked' | 'fault'
+  /** `waited`: it met a value that the state's source had still to answer, and the same incarnation was executed again. */
+  readonly outcome: 'done' | 'invalid' | 'blocked' | 'waited' | 'fault'
   readonly reads: readonly ReadRecord[]
   readonly writes: readonly WriteRecord[]
   readonly waits: readonly WaitRecord[]

@@ -245,8 +245,11 @@ export class MemoryState extends TableMemory {
     this.#keeper?.commit()
   }
 
-  /** Where values come later: asks for accounts before a run. */
-  async prefetch(_addresses: Iterable<Uint8Array>): Promise<void> {}
+  /** Where values come later: asks for accounts, and slots of accounts, before a run. */
+  async prefetch(
+    _addresses: Iterable<Uint8Array>,
+    _slots?: Iterable<readonly [address: Uint8Array, key: Uint8Array]>,
+  ): Promise<void> {}
 
   /** Keccak-256 as the state was given it. */
   protected hash(bytes: Uint8Array): Uint8Array {

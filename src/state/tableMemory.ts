@@ -45,7 +45,9 @@ export class TableMemory implements SharedState {
   readonly memory: WebAssembly.Memory
   readonly words: Words
   readonly table: LocationTable
-  #busy = false
+  /** What keeps everybody else away, and what to wait for; undefined where nothing does. */
+  #busy: string | undefined
+  #runCodes: number[] = []
   #counts: readonly [accounts: number, slots: number] = [0, 0]
 
   constructor(maxBytes = DEFAULT_BYTES) {
@@ -85,10 +87,15 @@ export class TableMemory implements SharedState {
     this.assertIdle('clear')
     const w = this.words
     const generation = w[StateHeader.Generation] + 1
-    w.fill(0, 0, Math.min(w[StateHeader.Next], w.length))
+    this.erase(Math.min(w[StateHeader.Next], w.length))
     w[StateHeader.Generation] = generation
     this.#layOut()
     this.table.begin()
+  }
+
+  /** Writes zeros to all words before `end` that may be others. */
+  protected erase(end: number): void {
+    this.words.fill(0, 0, end)
   }
 
   // ---- runs ----
@@ -101,7 +108,7 @@ export class TableMemory implements SharedState {
     w[StateHeader.RunStart] = w[StateHeader.Next]
     this.table.begin()
     this.#counts = [w[StateHeader.AccountCount], w[StateHeader.SlotCount]]
-    this.#busy = true
+    this.#busy = 'while a run uses it; await the run first'
   }
 
   close(inserted: readonly number[]): void {
@@ -139,7 +146,7 @@ export class TableMemory implements SharedState {
     w[StateHeader.SlotCount] = this.#counts[1]
     // The chunk of records that main's own table took in the run is given back too: records of later runs would lie in it.
     this.table.begin()
-    this.#busy = false
+    this.release()
   }
 
   grow(): void {
@@ -151,11 +158,18 @@ export class TableMemory implements SharedState {
 
   /** @throws {InvalidInputError} STATE_BUSY while a run reads the state */
   protected assertIdle(what: string): void {
-    if (this.#busy) {
-      throw new InvalidInputError('STATE_BUSY', `cannot ${what} a state while a run uses it; await the run first`, {
-        what,
-      })
+    if (this.#busy !== undefined) {
+      throw new InvalidInputError('STATE_BUSY', `cannot ${what} a state ${this.#busy}`, { what })
     }
+  }
+
+  /** Keeps runs and changes away until `release`, as a run does. */
+  protected hold(): void {
+    this.#busy = 'while it is being advanced; await `apply` first'
+  }
+
+  protected release(): void {
+    this.#busy = undefined
   }
 
   // ---- records ----
@@ -282,14 +296,21 @@ export class TableMemory implements SharedState {
     // A worker that finds it before it was told of it compares hashes, and no other than this one is equal.
     this.#indexCode(at)
     w[StateHeader.CodeCount]++
+    this.#runCodes.push(at)
   }
 
-  /** Takes codes at `from` and above out of the index: they were the run's. Older ones were found before they came. */
-  protected dropCodes(from: number, count: number): void {
+  /** Takes the codes of `insertCodeInRun` out of the index, before their memory is given back. */
+  protected dropRunCodes(): void {
     const w = this.words
-    const index = w[StateHeader.CodeIndex]
-    for (let at = index; at <= index + w[StateHeader.CodeMask]; at++) if (w[at] >= from) w[at] = 0
-    w[StateHeader.CodeCount] = count
+    const mask = w[StateHeader.CodeMask]
+    for (const at of this.#runCodes) {
+      // Zeros on its path may be codes that went before it.
+      let probe = w[at] & mask
+      while (w[w[StateHeader.CodeIndex] + probe] !== at) probe = (probe + 1) & mask
+      w[w[StateHeader.CodeIndex] + probe] = 0
+    }
+    w[StateHeader.CodeCount] -= this.#runCodes.length
+    this.#runCodes = []
   }
 
   // ---- internals ----

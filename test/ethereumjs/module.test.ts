@@ -45,6 +45,15 @@ describe('what a module adds', () => {
     expect((await gas(dear)) - (await gas(cheap))).toBe(1000n)
   })
 
+  test('code and init code may be of any size', async () => {
+    // 28,672 bytes of zeros as code, by init code of 50,000 bytes.
+    const data = `0x6170006000f3${'00'.repeat(50_000)}` as const
+    const creation = { ...blockOf(0), transactions: [{ from: ALICE, data, gas: 9_000_000 }] }
+    const sizes = { allowUnlimitedContractSize: true, allowUnlimitedInitCodeSize: true }
+    const executor = await create({ module, options: { sizes } })
+    expect((await run(executor, creation)).results[0]).toMatchObject({ status: 'success' })
+  })
+
   test('without it the opcode halts and the address is an account', async () => {
     const result = await run(await create(), blockOf(1))
     expect(result.results[0]).toMatchObject({ status: 'halt', haltReason: 'opcodeNotFound' })

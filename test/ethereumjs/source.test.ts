@@ -160,8 +160,32 @@ describe.each(['revm', 'ethereumjs'] as const)('a state that answers later, adap
   })
 })
 
+test('an answer to a question from before the state was cleared is not kept', async () => {
+  const { source } = sourceOf(stateOf(file))
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 10))
+  let balance = 1n
+  const state = createSourceState({
+    ...source,
+    getAccount: async () => {
+      const answer = { balance, nonce: 0n }
+      await pause()
+      return answer
+    },
+  })
+  const who = fromHex(address(7))
+  const before = state.prefetch([who])
+  await Promise.resolve()
+  state.clear()
+  await before
+  balance = 2n
+  await state.prefetch([who])
+  expect(state.getAccount(who)?.balance).toBe(2n)
+})
+
 test('a source without its functions, and a timeout that is none', () => {
   expect(() => createSourceState({} as never)).toThrow(/getAccount/)
   const { source } = sourceOf(stateOf(file))
-  expect(() => createSourceState(source, { timeout: 0 })).toThrow(/timeout/)
+  for (const timeout of [-1, 0.5, Number.NaN, 2 ** 31]) {
+    expect(() => createSourceState(source, { timeout })).toThrow(/timeout/)
+  }
 })

@@ -2,12 +2,15 @@
  * What `runBlock` of blockloom/ethereumjs does with bad input: typed errors with their cause, a pool that goes on, and a
  * state manager that is as it was.
  */
+import { Common, Mainnet } from '@ethereumjs/common'
+import { EVM, NobleBLS, NobleBN254, paramsEVM } from '@ethereumjs/evm'
+import { MerkleStateManager } from '@ethereumjs/statemanager'
 import { Account, createAddressFromString } from '@ethereumjs/util'
-import { runBlock as plainRunBlock, type VM } from '@ethereumjs/vm'
+import { paramsVM, runBlock as plainRunBlock, type VM, type VMOpts } from '@ethereumjs/vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createExecutor, runBlock } from '../../src/ethereumjs.ts'
+import { createExecutor, runBlock, type SequentialReason } from '../../src/ethereumjs.ts'
 import type { Executor } from '../../src/index.ts'
-import { address, toHex } from '../support/evm.ts'
+import { address, ETHER, toHex } from '../support/evm.ts'
 import { comparable } from '../support/runBlockResult.ts'
 import { COUNTING, MIXED, smallBlock, smallVm } from '../support/smallVm.ts'
 
@@ -34,6 +37,8 @@ async function fresh() {
   const vm = await smallVm()
   return { vm, block: smallBlock(vm, MIXED) }
 }
+
+const boom = new Error('the disk is gone')
 
 describe('runBlock', () => {
   test('is what @ethereumjs/vm does, in both modes, and validates by default', async () => {
@@ -95,6 +100,44 @@ describe('runBlock', () => {
     )
   })
 
+  const dearSlots = { 2929: { ...paramsEVM[2929], coldsloadGas: 9999 } }
+  test.each<[string, SequentialReason, VMOpts]>([
+    ['parameters of the VM', 'CUSTOM_RULES', { params: { ...paramsVM, ...dearSlots } }],
+    ['parameters of the EVM', 'CUSTOM_RULES', { evmOpts: { params: { ...paramsEVM, ...dearSlots } } }],
+    ['contracts of any size', 'CUSTOM_EVM', { evmOpts: { allowUnlimitedContractSize: true } }],
+    ['init code of any size', 'CUSTOM_EVM', { evmOpts: { allowUnlimitedInitCodeSize: true } }],
+    ['its own BLS12-381', 'CUSTOM_EVM', { evmOpts: { bls: new NobleBLS() } }],
+  ])('a VM with %s is not taken for a standard one: %s', async (_, reason, options) => {
+    const [ours, theirs] = [await smallVm('shanghai', options), await smallVm('shanghai', options)]
+    const expected = await plainRunBlock(theirs, { ...GENERATE, block: smallBlock(theirs, MIXED) })
+    const result = await runBlock(ours, { ...GENERATE, block: smallBlock(ours, MIXED), executor })
+    expect(result.run).toEqual({ path: 'sequential', reason })
+    expect(comparable(result)).toEqual(comparable(expected))
+  })
+
+  test('a VM with an EVM that extends the standard one is not taken for a standard one', async () => {
+    class OwnEvm extends EVM {}
+    const { common, stateManager } = await smallVm()
+    const evm = new OwnEvm({ common, stateManager, bn254: new NobleBN254() })
+    const vm = await smallVm('shanghai', { evm })
+    const { run } = await runBlock(vm, { ...GENERATE, block: smallBlock(vm, []), executor })
+    expect(run).toEqual({ path: 'sequential', reason: 'CUSTOM_EVM' })
+  })
+
+  test('parameters of the VM count where the pool runs @ethereumjs/evm', async () => {
+    const params = { ...paramsVM, ...dearSlots }
+    const [ours, theirs] = [await smallVm('shanghai', { params }), await smallVm('shanghai', { params })]
+    const expected = await plainRunBlock(theirs, { ...GENERATE, block: smallBlock(theirs, MIXED) })
+    const pool = await createExecutor({ adapter: 'ethereumjs', workers: 1, memoryLimit: 64 * 2 ** 20 })
+    try {
+      const block = smallBlock(ours, MIXED)
+      const result = await runBlock(ours, { ...GENERATE, block, executor: pool, onlyParallel: true })
+      expect(comparable(result)).toEqual(comparable(expected))
+    } finally {
+      await pool.close()
+    }
+  })
+
   test('a listener of the EVM has every step, by the sequential path', async () => {
     const { vm, block } = await fresh()
     let steps = 0
@@ -105,6 +148,54 @@ describe('runBlock', () => {
     const { run } = await runBlock(vm, { ...GENERATE, block, executor })
     expect(run).toEqual({ path: 'sequential', reason: 'EVM_LISTENERS' })
     expect(steps).toBeGreaterThan(0)
+  })
+
+  test('a listener that throws takes nothing back, also where a state root to begin from was given', async () => {
+    const { vm, block } = await fresh()
+    const root = await vm.stateManager.getStateRoot()
+    await vm.stateManager.putAccount(createAddressFromString(address(0x77)), new Account(0n, 1n))
+    const theirs = await fresh()
+    const { stateRoot } = await plainRunBlock(theirs.vm, { ...GENERATE, block: theirs.block })
+    vm.events.on('afterBlock', () => {
+      throw boom
+    })
+    await expect(runBlock(vm, { ...GENERATE, root, block, executor })).rejects.toBe(boom)
+    expect(await rootOf(vm)).toBe(toHex(stateRoot))
+  })
+
+  test.each(['prague', 'osaka'] as const)(
+    '%s without the contracts of its requests: none, as in @ethereumjs/vm',
+    async (fork) => {
+      const [ours, theirs] = [await smallVm(fork), await smallVm(fork)]
+      const expected = await plainRunBlock(theirs, { ...GENERATE, block: smallBlock(theirs, MIXED) })
+      const block = smallBlock(ours, MIXED)
+      const result = await runBlock(ours, { ...GENERATE, block, executor, onlyParallel: true })
+      expect(comparable(result)).toEqual(comparable(expected))
+    },
+  )
+
+  test('setHardfork into a fork without rules here leaves the block to @ethereumjs/vm', async () => {
+    const moving = async () => {
+      const hardforks = Mainnet.hardforks
+        .filter(({ name }) => name !== 'amsterdam')
+        .map((fork) => (fork.timestamp === undefined ? { ...fork, block: fork.block && 0 } : { ...fork, timestamp: 0 }))
+      const chain = {
+        ...Mainnet,
+        chainId: 7,
+        hardforks: [...hardforks, { name: 'amsterdam', block: null, timestamp: 50 }],
+      }
+      const common = new Common({ chain: chain as never, hardfork: 'osaka' })
+      const stateManager = new MerkleStateManager({ common })
+      const vm = await smallVm('osaka', { common, stateManager, setHardfork: true })
+      const later = common.copy()
+      later.setHardfork('amsterdam')
+      return { vm, block: smallBlock({ common: later } as VM, []) }
+    }
+    const [ours, theirs] = [await moving(), await moving()]
+    const expected = await plainRunBlock(theirs.vm, { ...GENERATE, block: theirs.block })
+    const result = await runBlock(ours.vm, { ...GENERATE, block: ours.block, executor })
+    expect(result.run).toEqual({ path: 'sequential', reason: 'CUSTOM_RULES' })
+    expect(comparable(result)).toEqual(comparable(expected))
   })
 
   test('a state root to begin from is left again where the block is refused', async () => {
@@ -150,7 +241,15 @@ describe('bad input', () => {
     await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION' })
   })
 
-  const boom = new Error('the disk is gone')
+  test.each([
+    ['workers', { workers: 1 }],
+    ['adapter', { adapter: 'revm' as const }],
+  ])('%s beside an executor: INVALID_OPTION', async (option, given) => {
+    const { vm, block } = await fresh()
+    const run = runBlock(vm, { ...GENERATE, block, executor, ...given })
+    await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { option } })
+  })
+
   test.each<[string, 'getAccount' | 'getCode' | 'getStorage', (...args: never[]) => Promise<unknown>, object]>([
     ['rejects', 'getAccount', () => Promise.reject(boom), { cause: boom }],
     ['rejects a slot', 'getStorage', () => Promise.reject(boom), { cause: boom }],
@@ -168,6 +267,32 @@ describe('bad input', () => {
     await expectRefused(vm, run, { code: 'STATE_SOURCE_FAILED', ...error }, () => {
       manager[method] = original
     })
+  })
+
+  test('an answer that comes after its block has failed is not in the state of the next one', async () => {
+    const { vm, block } = await fresh()
+    const [flaky, other, alone] = [vm, await smallVm(), await smallVm()]
+    const payee = address(0x900)
+    /** Waits before each account is told; the payee's takes longer, or fails. */
+    const slow = ({ stateManager }: VM, ofPayee: () => Promise<unknown>, ms: number) => {
+      const get = stateManager.getAccount.bind(stateManager)
+      stateManager.getAccount = async (name) => {
+        await (name.toString() === payee ? ofPayee() : new Promise((resolve) => setTimeout(resolve, ms)))
+        return get(name)
+      }
+    }
+    for (const { stateManager } of [other, alone]) {
+      for (const from of block.transactions.map((tx) => tx.getSenderAddress())) {
+        await stateManager.putAccount(from, new Account(0n, 5n * ETHER))
+      }
+    }
+    const expected = await plainRunBlock(alone, { ...GENERATE, block: smallBlock(alone, MIXED) })
+    slow(flaky, () => Promise.reject(boom), 60)
+    slow(other, () => new Promise((resolve) => setTimeout(resolve, 120)), 0)
+    const failing = runBlock(flaky, { ...GENERATE, block, executor })
+    await expect(failing).rejects.toMatchObject({ code: 'STATE_SOURCE_FAILED' })
+    const result = await runBlock(other, { ...GENERATE, block: smallBlock(other, MIXED), executor })
+    expect(comparable(result)).toEqual(comparable(expected))
   })
 
   test('a state manager that fails while it is written', async () => {

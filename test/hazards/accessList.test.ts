@@ -11,11 +11,13 @@ import {
   chainAtFork,
   createExecutor,
   type Executor,
+  type FeeOptions,
   type Hex,
 } from '../../src/index.ts'
 import {
   address,
   asm,
+  BASE_FEE,
   COUNTER,
   createdBy,
   ETHER,
@@ -65,9 +67,10 @@ function amsterdam({ accounts = {}, transactions, dialect = 'bal-devnet-4', head
 }
 
 /** Runs sequentially, then in parallel with every number of workers; all must be the same, the list among them. */
-async function everywhere(block: Block, repeat = 10): Promise<BlockResult> {
+async function everywhere({ fees, ...block }: Block & { fees?: FeeOptions }, repeat = 10): Promise<BlockResult> {
   const { file, chain } = amsterdam(block)
-  const options = { state: stateOf(file), chain, senders: 'trust' } as const
+  const paid = fees === undefined ? {} : { fees }
+  const options = { state: stateOf(file), chain, senders: 'trust', ...paid } as const
   const sequential = await (executors.get(1) as Executor).executeBlock(file.block, { ...options, sequential: true })
   for (const workers of WORKERS) {
     for (let k = 0; k < repeat; k++) {
@@ -84,6 +87,32 @@ async function everywhere(block: Block, repeat = 10): Promise<BlockResult> {
 const entryOf = (result: BlockResult, name: Hex) => result.blockLevelAccessList?.find((entry) => entry.address === name)
 const payments = (count: number): TestTransaction[] =>
   Array.from({ length: count }, () => ({ from: ALICE, to: BOB, value: 1n, gas: 21_000 }))
+
+describe('fees of rollups', () => {
+  const dialect = 'glamsterdam-devnet-8'
+
+  test('who earns the priority fee is listed, be it nothing, and the coinbase that does not is not', async () => {
+    const fees = { priorityFeeRecipient: address(0xf2) }
+    const free = {
+      transactions: payments(2).map((tx) => ({ ...tx, gas: 100_000, gasPrice: BASE_FEE })),
+      dialect,
+    } as const
+    const result = await everywhere({ ...free, fees }, 1)
+    expect(entryOf(result, COINBASE)).toBeUndefined()
+    expect(entryOf(result, address(0xf2))).toMatchObject({ balanceChanges: [] })
+    expect(entryOf(await everywhere(free, 1), COINBASE)).toMatchObject({ balanceChanges: [] })
+  })
+
+  test.each(['bal-devnet-2', 'bal-devnet-4'] as const)(
+    '%s logs the burn of fees, so that they have no other way',
+    async (name) => {
+      const { file, chain } = amsterdam({ transactions: payments(1), dialect: name })
+      const options = { state: stateOf(file), chain, senders: 'trust', fees: { baseFeeRecipient: BOB } } as const
+      const run = (executors.get(1) as Executor).executeBlock(file.block, options)
+      await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { option: 'fees', dialect: name } })
+    },
+  )
+})
 
 describe('what is listed', () => {
   test('reads of an incarnation that was thrown away are not (the pointer that it followed has moved)', async () => {

@@ -304,6 +304,8 @@ describe('the data fee', () => {
     ['an amount that is no bigint', { dataFee: { recipient: DATA_VAULT, of: () => 1 } }],
     ['a negative amount', { dataFee: { recipient: DATA_VAULT, of: () => -1n } }],
     ['more wei than there is', { dataFee: { recipient: DATA_VAULT, of: () => 1n << 128n } }],
+    ['a name that is misspelt', { baseFeeReceiver: BASE_VAULT }],
+    ['a misspelt name of the data fee', { dataFee: { recipient: DATA_VAULT, of: dataFeeOf, unit: 'gwei' } }],
   ])('%s is INVALID_OPTION', async (_, fees) => {
     const ending = await endingOf(executor, blockOf(payments(4)), { fees: fees as never })
     expect(ending).toMatchObject({ code: 'INVALID_OPTION' })

@@ -4,7 +4,7 @@ import { createCustomCommon, type Hardfork, Mainnet } from '@ethereumjs/common'
 import { MerkleStateManager } from '@ethereumjs/statemanager'
 import { createTx } from '@ethereumjs/tx'
 import { Account, createAddressFromPrivateKey, createAddressFromString, hexToBytes } from '@ethereumjs/util'
-import { createVM, type VM } from '@ethereumjs/vm'
+import { createVM, type VM, type VMOpts } from '@ethereumjs/vm'
 import type { Hex } from '../../src/index.ts'
 import { address, COUNTER, ETHER, keccak256 } from './evm.ts'
 
@@ -12,7 +12,7 @@ const KEYS = Array.from({ length: 4 }, (_, k) => new Uint8Array(32).fill(k + 1))
 export const COUNTING: Hex = address(0x101)
 
 /** A VM whose state has four senders and a contract that counts and logs. */
-export async function smallVm(hardfork: Hardfork = 'shanghai'): Promise<VM> {
+export async function smallVm(hardfork: Hardfork = 'shanghai', options: VMOpts = {}): Promise<VM> {
   const common = createCustomCommon({ chainId: 7 }, Mainnet, { hardfork })
   const stateManager = new MerkleStateManager({ common })
   const hash = keccak256(Uint8Array.of(9))
@@ -22,7 +22,7 @@ export async function smallVm(hardfork: Hardfork = 'shanghai'): Promise<VM> {
     validateHeader: async () => {},
     shallowCopy: () => blockchain,
   }
-  const vm = await createVM({ common, stateManager, blockchain: blockchain as never })
+  const vm = await createVM({ common, stateManager, blockchain: blockchain as never, ...options })
   for (const key of KEYS) await stateManager.putAccount(createAddressFromPrivateKey(key), new Account(0n, ETHER))
   const counting = createAddressFromString(COUNTING)
   await stateManager.putAccount(counting, new Account(1n, 0n))

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { makeWorkload } from '../../src/cli/workloads.ts'
 import { chainAtFork, createExecutor, createMemoryState, decodeTrace, type Executor } from '../../src/index.ts'
 import { createTaskExecutor, type TaskExecutor } from '../../src/tasks.ts'
@@ -149,6 +149,22 @@ describe('replay', () => {
         resources: index % 2 === 0 ? ['gpu'] : [],
       })
     }
+  })
+
+  test('an input that cannot be recorded: INVALID_OPTION, nothing goes on, and the next run is as ever', async () => {
+    const begun = vi.spyOn(globalThis, 'setInterval')
+    const ended = vi.spyOn(globalThis, 'clearInterval')
+    const shared = [{ task: 'increment', input: new SharedArrayBuffer(8) }]
+    await expect(tasks.run(shared, { record: true, onProgress: () => undefined })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      fields: { option: 'input' },
+    })
+    const timers = begun.mock.results.map(({ value }) => value as NodeJS.Timeout)
+    const cleared = new Set(ended.mock.calls.map(([timer]) => timer))
+    expect(timers.filter((timer) => !cleared.has(timer))).toEqual([])
+    begun.mockRestore()
+    ended.mockRestore()
+    expect((await replay(await traceOf(5))).difference).toBeUndefined()
   })
 
   test('gives the same for the same trace', async () => {

@@ -126,14 +126,26 @@ describe('resolveChain: names', () => {
   })
 })
 
+/** Where @ethereumjs/vm looks for deposits on a chain that names no contract for them. */
+const MAINNET_DEPOSITS = resolveChain('mainnet', at(1)).depositContract
+
 describe('resolveChain: Common objects', () => {
+  test("a Common has the deposit contract that its chain names, or mainnet's", () => {
+    const contractOf = (chain: typeof Mainnet) => resolveChain(new Common({ chain }), at(1)).depositContract
+    const own = `0x${'42'.repeat(20)}`
+    expect(contractOf({ ...Mainnet, depositContractAddress: own as never })).toEqual(new Uint8Array(20).fill(0x42))
+    const { depositContractAddress: _, ...without } = Mainnet
+    expect(contractOf(without as typeof Mainnet)).toEqual(MAINNET_DEPOSITS)
+    expect(MAINNET_DEPOSITS).toHaveLength(20)
+  })
+
   test.each(NAMES)('%s gives the same answer by name and as a Common, around every fork', (name) => {
     const common = new Common({ chain: THEIRS[name] })
     // A block fills a Common with all parameters; one that has seen none must answer the same.
     const filled = new Common({ chain: THEIRS[name] })
     createBlock({}, { common: filled })
     for (const point of boundaries(name)) {
-      const { depositContract: _, ...expected } = resolveChain(name, point)
+      const expected = { depositContract: MAINNET_DEPOSITS, ...resolveChain(name, point) }
       expect(resolveChain(common, point)).toEqual(expected)
       expect(resolveChain(filled, point)).toEqual(expected)
     }
@@ -183,6 +195,7 @@ describe('resolveChain: Common objects', () => {
       fork: 'cancun',
       spec: 11,
       blob: { target: 1, max: 2, baseFeeUpdateFraction: 999 },
+      depositContract: MAINNET_DEPOSITS,
       bombDelay: 11_400_000n,
     })
   })

@@ -89,6 +89,12 @@ describe('words of an end', () => {
     expect(requestsOf(data)).toEqual([Uint8Array.of(1, 1, 2, 3, 4, 5)])
   })
 
+  test('a contract without code may have no requests where that is asked for; a call that fails may not', () => {
+    const data = requestDataOf(calls, Int32Array.of(3, 0, 3, 0, 1, 4, 7), 0, true)
+    expect(requestsOf(data)).toEqual([Uint8Array.of(2, 7, 0, 0, 0)])
+    expect(() => requestDataOf(calls, Int32Array.of(3, 0, 1, 0, 0, 0), 0, true)).toThrow(/reverted/)
+  })
+
   test.each([0, 2, 3])('status %i of a call that must succeed refuses the block', (status) => {
     const answer = Int32Array.of(3, 0, 1, 0, status, 0)
     expect(() => requestDataOf(calls, answer, 0)).toThrow(

@@ -378,4 +378,18 @@ describe('checkBody', () => {
     const large = { ...block, transactions: [{ ...block.transactions[0], data }] } as DecodedBlock
     expect(fieldsOf(checkBody(large, 'mainnet', { orderedRoot }))).toContain('size')
   })
+
+  test('EIP-7934: a block whose header is not complete has no size of its own to check', () => {
+    const header = { number: '0x5', timestamp: '0x3c', gasLimit: '0x1c9c380', miner: `0x${'a1'.repeat(20)}` }
+    const block = decodeBlock({
+      ...header,
+      difficulty: '0x0',
+      mixHash: `0x${'11'.repeat(32)}`,
+      transactions: [],
+      withdrawals: [],
+    })
+    expect(fieldsOf(checkBody(block, chainAtFork('osaka'), { orderedRoot }))).not.toContain('size')
+    const size = MOST_OSAKA_BLOCK_BYTES + 1
+    expect(fieldsOf(checkBody(block, chainAtFork('osaka'), { orderedRoot, size }))).toContain('size')
+  })
 })

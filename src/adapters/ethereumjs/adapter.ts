@@ -103,7 +103,7 @@ export const createAdapter = async (spec: ModuleSpec): Promise<AsyncAdapter> => 
         let tx = decoded.get(memory.place)
         if (tx === undefined) {
           state.begin({ memory, sender })
-          tx = transactionOf(packages, machine.common, raw, sender)
+          tx = transactionOf(packages, machine, raw, sender)
           decoded.set(memory.place, tx)
         }
         state.begin({ memory, sender, nonce: tx.nonce })

@@ -7,7 +7,7 @@
  * Facts of @ethereumjs/vm 10.1.3 that this relies on are tests by name in test/ethereumjs/traps.test.ts.
  */
 import type { Block } from '@ethereumjs/block'
-import type { Common } from '@ethereumjs/common'
+import type { Common, ParamsDict } from '@ethereumjs/common'
 import type { EVM, EVMMockBlockchainInterface, Message, PrecompileFunc, PrecompileInput } from '@ethereumjs/evm'
 import type { TypedTransaction } from '@ethereumjs/tx'
 import type { Account, Address } from '@ethereumjs/util'
@@ -97,12 +97,18 @@ export class Machines {
       bn254: this.#module.bn254 ?? new evm.NobleBN254(),
       ...(this.#module.bls === undefined ? {} : { bls: this.#module.bls }),
       ...(this.#module.allowUnlimitedContractSize === true ? { allowUnlimitedContractSize: true } : {}),
+      ...(this.#module.allowUnlimitedInitCodeSize === true ? { allowUnlimitedInitCodeSize: true } : {}),
+    }
+    // EVM and VM each put their defaults over what the chain's Common and the module say.
+    const restoreParams = (): void => {
+      for (const params of [context.common?.params as ParamsDict | undefined, this.#module.params]) {
+        if (params !== undefined) common.updateParams(params)
+      }
     }
     const machine = new (this.#evmClass())(options as never)
-    // What the EVM itself takes from its defaults must not undo the module's.
-    if (this.#module.params !== undefined) common.updateParams(this.#module.params)
+    restoreParams()
     const made = await vm.createVM({ common, stateManager: this.#state, blockchain, evm: machine } as never)
-    if (this.#module.params !== undefined) common.updateParams(this.#module.params)
+    restoreParams()
     this.#listen(machine, made)
     return { common, evm: machine, vm: made }
   }
@@ -290,11 +296,11 @@ export const blockOf = ({ block, util }: Packages, common: Common, context: Bloc
 /** A transaction from its bytes, told its sender: recovering one takes longer than running a payment. */
 export const transactionOf = (
   { tx, util }: Packages,
-  common: Common,
+  { common, evm: { allowUnlimitedInitCodeSize } }: Machine,
   raw: Uint8Array,
   sender: Uint8Array,
 ): TypedTransaction => {
-  const made = tx.createTxFromRLP(raw, { common, freeze: false }) as TypedTransaction
+  const made = tx.createTxFromRLP(raw, { common, freeze: false, allowUnlimitedInitCodeSize }) as TypedTransaction
   const address = new util.Address(sender)
   made.getSenderAddress = () => address
   return made

@@ -46,6 +46,7 @@ export interface EvmModule {
   readonly bls?: EVMBLSInterface
   readonly bn254?: EVMBN254Interface
   readonly allowUnlimitedContractSize?: boolean
+  readonly allowUnlimitedInitCodeSize?: boolean
 }
 
 /** The default export of a module: called once a worker. */

@@ -19,7 +19,7 @@ export interface Packages {
 }
 
 /** The error for a package that cannot be imported. */
-export const missingPackage = (packages: string, cause: unknown): InvalidInputError =>
+const missingPackage = (packages: string, cause: unknown): InvalidInputError =>
   new InvalidInputError(
     'MODULE_NOT_LOADED',
     `the adapter 'ethereumjs' needs ${packages}; install: npm install ${packages} (${cause instanceof Error ? cause.message : String(cause)})`,

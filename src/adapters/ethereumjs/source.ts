@@ -3,75 +3,38 @@
  * asked for what a block meets. Nothing is written to it before `apply`.
  */
 import type { StateManagerInterface } from '@ethereumjs/common'
-import type * as Util from '@ethereumjs/util'
-import type { AccountDiff, StateDiff } from '../../core/diff.ts'
-import { readHex } from '../../core/hex.ts'
-import type { AsyncStateSource, SourceAccount } from '../../core/source.ts'
-import { missingPackage } from './packages.ts'
+import { Address } from '@ethereumjs/util'
+import { hexOf } from '../../core/hex.ts'
+import type { AsyncStateSource } from '../../core/source.ts'
+import { writeDiff } from './writeBack.ts'
 
-const importUtil = async (): Promise<typeof Util> => {
-  try {
-    return await import('@ethereumjs/util')
-  } catch (cause) {
-    throw missingPackage('@ethereumjs/util@10', cause)
-  }
-}
+/** Root of the trie of nothing. */
+const EMPTY_ROOT = '0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421'
 
 /**
  * Makes a source of a state manager, for `createSourceState`.
  *
  * @param manager - read only while blocks run; its caller must not change it meanwhile
  */
-export const stateManagerSource = (manager: StateManagerInterface): AsyncStateSource => {
-  const util = importUtil()
-  // Whoever asks first is told.
-  util.catch(() => undefined)
-  const addressOf = async (bytes: Uint8Array): Promise<Util.Address> => new (await util).Address(bytes)
-  return {
-    async getAccount(bytes) {
-      const account = await manager.getAccount(await addressOf(bytes))
-      if (account === undefined) return undefined
-      const { balance, nonce, codeHash } = account
-      return { balance, nonce, codeHash } satisfies SourceAccount
-    },
-    async getStorage(bytes, key) {
-      return manager.getStorage(await addressOf(bytes), key)
-    },
-    async getCode(bytes) {
-      return manager.getCode(await addressOf(bytes))
-    },
-    async apply(diff) {
-      const { Account, Address, unpadBytes } = await util
-      await manager.checkpoint()
-      try {
-        for (const change of diff.accounts) {
-          const address = new Address(readHex(change.address, 20, 'address'))
-          if (change.deleted) await manager.deleteAccount(address)
-          else await applyAccount(manager, address, change, diff, { Account, unpadBytes })
-        }
-      } catch (error) {
-        await manager.revert()
-        throw error
-      }
-      await manager.commit()
-    },
-  }
-}
-
-const applyAccount = async (
-  manager: StateManagerInterface,
-  address: Util.Address,
-  change: AccountDiff,
-  { codes }: StateDiff,
-  { Account, unpadBytes }: Pick<typeof Util, 'Account' | 'unpadBytes'>,
-): Promise<void> => {
-  const account = (await manager.getAccount(address)) ?? new Account()
-  if (change.balance !== undefined) account.balance = change.balance
-  if (change.nonce !== undefined) account.nonce = change.nonce
-  await manager.putAccount(address, account)
-  if (change.storageCleared) await manager.clearStorage(address)
-  if (change.codeHash !== undefined) await manager.putCode(address, codes.get(change.codeHash) ?? new Uint8Array(0))
-  for (const [key, value] of change.storage) {
-    await manager.putStorage(address, readHex(key, 32, 'key'), unpadBytes(readHex(value, 32, 'value')))
-  }
-}
+export const stateManagerSource = (manager: StateManagerInterface): AsyncStateSource => ({
+  async getAccount(address) {
+    const account = await manager.getAccount(new Address(address))
+    if (account === undefined || account === null) return undefined
+    const { balance, nonce, codeHash, storageRoot } = account
+    // Managers that keep no tries have no roots.
+    const hasStorage = storageRoot instanceof Uint8Array && hexOf(storageRoot) !== EMPTY_ROOT
+    return { balance, nonce, codeHash, hasStorage }
+  },
+  getStorage: (address, key) => manager.getStorage(new Address(address), key),
+  getCode: (address) => manager.getCode(new Address(address)),
+  async apply(diff) {
+    await manager.checkpoint()
+    try {
+      await writeDiff(manager, diff, (hash) => diff.codes.get(hash) ?? new Uint8Array(0))
+    } catch (error) {
+      await manager.revert()
+      throw error
+    }
+    await manager.commit()
+  },
+})

@@ -300,6 +300,15 @@ function checkedBlobParams(params: BlobParams, option: string): BlobParams {
   return { target, max, baseFeeUpdateFraction }
 }
 
+/** Where @ethereumjs/vm looks for deposits on a chain that names no contract for them. */
+const MAINNET_DEPOSITS = '0x00000000219ab540356cbb839cbe05303d7705fa'
+
+/** @ethereumjs/common 10.1.3 has no method that tells it; @ethereumjs/vm reads the same field. */
+function commonDeposits(common: object): string {
+  const { _chainParams } = common as { readonly _chainParams?: { readonly depositContractAddress?: string } }
+  return _chainParams?.depositContractAddress ?? MAINNET_DEPOSITS
+}
+
 function resolveCommon(common: CommonLike, header: ForkPoint): BlockRules {
   const fork = forkOf(commonForkAt(common, header))
   const eips = common.eips()
@@ -317,6 +326,7 @@ function resolveCommon(common: CommonLike, header: ForkPoint): BlockRules {
     fork,
     ...(isSince(fork, 'amsterdam') ? { amsterdam: DEFAULT_DIALECT } : {}),
     ...(isSince(fork, 'cancun') ? { blob: commonBlobParams(common, fork) } : {}),
+    depositContract: addressOf(commonDeposits(common)),
     bombDelay: bombDelayAt(fork, new Set()),
     ...(dao === undefined ? {} : { dao: { block: dao, support: true } }),
   }

@@ -147,11 +147,17 @@ function wordsOf(operation: EndOperation): number {
  * The data of the requests (EIP-7685) that the calls of an end returned, for `requestsOf` of requests.ts.
  *
  * @param answer - words of the answer at `at`, as described above
+ * @param tolerant - a contract without code has no requests, and the block may be valid: as @ethereumjs/vm has it
  * @returns by type; nothing at a type for which nothing was called
  * @throws {InvalidInputError} SYSTEM_CALL_FAILED where a call failed, or found no code, whose return data the block
  *   needs (EIP-7002, EIP-7251)
  */
-export function requestDataOf(operations: readonly EndOperation[], answer: Int32Array, at: number): Uint8Array[] {
+export function requestDataOf(
+  operations: readonly EndOperation[],
+  answer: Int32Array,
+  at: number,
+  tolerant = false,
+): Uint8Array[] {
   const data: Uint8Array[] = []
   let next = at
   for (const operation of operations) {
@@ -159,7 +165,8 @@ export function requestDataOf(operations: readonly EndOperation[], answer: Int32
     const length = answer[next + 1]
     const words = (length + 3) >> 2
     if (operation.kind === 'call' && operation.system.requestType !== undefined) {
-      if (status !== EndStatus.Success) refuse(operation.system, status)
+      const isFine = status === EndStatus.Success || (tolerant && status === EndStatus.NoCode)
+      if (!isFine) refuse(operation.system, status)
       data[operation.system.requestType] = new Uint8Array(answer.slice(next + 2, next + 2 + words).buffer, 0, length)
     }
     next += 2 + words

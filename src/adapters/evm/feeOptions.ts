@@ -64,7 +64,9 @@ const refuse = (problem: string): never => {
 export function resolveFees(fees: FeeOptions | undefined, { header, transactions }: DecodedBlock): ResolvedFees {
   if (fees === undefined) return { priorityFeeRecipient: header.coinbase }
   if (typeof fees !== 'object' || fees === null) refuse('fees is not an object')
+  refuseOthers(fees, ['baseFeeRecipient', 'priorityFeeRecipient', 'dataFee'], 'fees')
   const { baseFeeRecipient, priorityFeeRecipient, dataFee } = fees
+  refuseOthers(dataFee ?? {}, ['recipient', 'of'], 'fees.dataFee')
   const address = (value: Uint8Array | string, name: string): Uint8Array => readHex(value, 20, `fees.${name}`)
   return {
     priorityFeeRecipient:
@@ -79,6 +81,12 @@ export function resolveFees(fees: FeeOptions | undefined, { header, transactions
           },
         }),
   }
+}
+
+/** A name that is misspelt would burn a fee without a word. */
+function refuseOthers(given: object, known: readonly string[], where: string): void {
+  for (const name of Object.keys(given))
+    if (!known.includes(name)) refuse(`${where}.${name} is not one of ${known.join(', ')}`)
 }
 
 function amountsOf(of: DataFee['of'], transactions: DecodedBlock['transactions']): bigint[] {

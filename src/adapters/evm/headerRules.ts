@@ -108,7 +108,7 @@ export function checkHeader(
 export interface BodyCheckOptions extends HeaderCheckOptions {
   /** Root of the trie of transactions or withdrawals: `orderedRoot` of blockloom/wasm. */
   readonly orderedRoot: OrderedRoot
-  /** Bytes of the block's RLP, where they are known; the block is encoded to count them otherwise, from Osaka on. */
+  /** Bytes of the block's RLP, where they are known; a complete block is encoded to count them otherwise, from Osaka on. */
   readonly size?: number
 }
 
@@ -141,7 +141,7 @@ export function checkBody(block: DecodedBlock, chain: ChainInput, options: BodyC
     const blobs = transactions.reduce((sum, tx) => sum + tx.blobVersionedHashes.length, 0)
     found.compare('blobGasUsed', BigInt(blobs) * GAS_PER_BLOB, header.blobGasUsed)
   }
-  if (isSince(fork, 'osaka')) checkSize(block, options.size, found)
+  if (isSince(fork, 'osaka')) checkSize(block, fork, options.size, found)
   return found.inOrder()
 }
 
@@ -237,8 +237,15 @@ function checkSeal(header: BlockHeader, parent: BlockHeader, rules: BlockRules, 
   found.compare('ommersHash', EMPTY_OMMERS_HASH, header.ommersHash)
 }
 
-function checkSize(block: DecodedBlock, given: number | undefined, found: Findings): void {
-  const size = given ?? (block.uncles === undefined ? undefined : encodeBlock(block).length)
+/** Whether the block can be encoded: JSON may leave out what is not needed to run it. */
+function isComplete({ header, uncles }: DecodedBlock, fork: ForkName): boolean {
+  const absent = new Findings()
+  checkPresence(header, fork, absent)
+  return uncles !== undefined && absent.inOrder().length === 0
+}
+
+function checkSize(block: DecodedBlock, fork: ForkName, given: number | undefined, found: Findings): void {
+  const size = given ?? (isComplete(block, fork) ? encodeBlock(block).length : undefined)
   if (size !== undefined && size > MOST_OSAKA_BLOCK_BYTES) {
     found.add('size', `at most ${MOST_OSAKA_BLOCK_BYTES}`, BigInt(size), 'bytes of the whole block (EIP-7934)')
   }

@@ -1,32 +1,31 @@
 /**
  * `runBlock` of @ethereumjs/vm, on every core: its options, its result, its events, on the VM's own state manager.
  *
- * A block runs on a state in memory that is filled from the manager as the run asks (demandState.ts), so the manager is
- * read by the calling thread alone and each value once. What the block did is written back under a checkpoint, and only
+ * A block runs on a state that asks the manager for what the run meets (sourceState.ts), so the manager is read by the
+ * calling thread alone and each value once. What the block did is written back under a checkpoint, and only
  * a block that was found good in everything is committed: whatever fails, the manager is as it was.
  *
  * Not here: what a parallel run cannot give (sequential.ts), the shape of results (runResult.ts).
  */
 import { type Block, createBlock } from '@ethereumjs/block'
-import type { StateManagerInterface } from '@ethereumjs/common'
+import type { Common, StateManagerInterface } from '@ethereumjs/common'
 import { type RunBlockOpts, type RunBlockResult, runBlock as runSequentially, type VM } from '@ethereumjs/vm'
+import { stateManagerSource } from '../../adapters/ethereumjs/source.ts'
+import { writeDiff } from '../../adapters/ethereumjs/writeBack.ts'
 import { type DecodedBlock, decodeBlock } from '../../adapters/evm/block.ts'
-import { type ResolvedChain, resolveChain } from '../../adapters/evm/chain.ts'
+import { resolveChain } from '../../adapters/evm/chain.ts'
 import type { CommonLike } from '../../adapters/evm/forks.ts'
 import { encodeReceipt, type TransactionReceipt } from '../../adapters/evm/receipt.ts'
 import type { Hex } from '../../core/diff.ts'
 import { InvalidInputError } from '../../core/errors.ts'
-import { hexOf, readHex } from '../../core/hex.ts'
-import { DemandState, type Missed } from '../../state/demandState.ts'
+import { SourceState } from '../../state/sourceState.ts'
 import type { BlockResult, ExecuteBlockOptions, Senders } from '../blockTypes.ts'
 import type { RunReport } from '../engine.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../executeBlock.ts'
 import { isFrom, type PreparedBlock } from '../prepare.ts'
 import { verifyOutcome } from '../verify.ts'
-import { ManagerReader } from './managerReader.ts'
 import { type RootsOfResult, runBlockResultOf } from './runResult.ts'
 import { reasonToRunSequentially, type SequentialReason } from './sequential.ts'
-import { writeDiff } from './writeBack.ts'
 
 /** Options of @ethereumjs/vm's `RunBlockOpts`, and ours. */
 export interface ParallelRunBlockOptions
@@ -59,9 +58,13 @@ export interface ParallelRunBlockResult extends RunBlockResult {
 }
 
 const STATE_TIMEOUT = 30_000
+const MOST_TIMEOUT = 2 ** 31 - 1
+
+/** Address space of a state: a block may call for more codes than one is likely to. */
+const STATE_BYTES = 2 ** 30
 
 /** States to run on, cleared from block to block: a new one would commit its pages anew. */
-const states = new WeakMap<Executor, DemandState[]>()
+const states = new WeakMap<Executor, SourceState[]>()
 
 /**
  * Runs a block on every core with the result of @ethereumjs/vm's own `runBlock`, state manager and events included.
@@ -78,12 +81,13 @@ const states = new WeakMap<Executor, DemandState[]>()
  */
 export const runBlock = async (vm: VM, options: ParallelRunBlockOptions): Promise<ParallelRunBlockResult> => {
   checkOptions(vm, options)
-  const reason = reasonToRunSequentially(vm, options, options.executor?.adapter === 'ethereumjs')
+  const common = commonOf(vm, options)
+  const reason = reasonToRunSequentially(vm, common, options, options.executor?.adapter === 'ethereumjs')
   if (reason !== undefined) return runOneByOne(vm, options, reason)
   const executor = options.executor ?? (await createExecutor(executorOptions(options)))
   const free = states.get(executor) ?? []
   states.set(executor, free)
-  const state = free.pop() ?? new DemandState({ keccak256: (bytes) => executor.keccak256(bytes) })
+  const state = stateFor(vm, options, executor, free.pop())
   try {
     return await runInParallel(vm, options, executor, state)
   } finally {
@@ -91,6 +95,35 @@ export const runBlock = async (vm: VM, options: ParallelRunBlockOptions): Promis
     free.push(state)
     if (options.executor === undefined) await executor.close()
   }
+}
+
+/** Whether the VM is set to the block's fork before it runs. */
+const setsFork = (vm: VM, options: RunBlockOpts): boolean => (options.setHardfork ?? vm['_setHardfork']) === true
+
+/** The rules that the block will run by; the VM itself is set to another fork only when the block is begun. */
+const commonOf = (vm: VM, options: RunBlockOpts): Common => {
+  const { number: blockNumber, timestamp } = options.block.header
+  if (!setsFork(vm, options)) return vm.common
+  const moved = vm.common.copy()
+  moved.setHardforkBy({ blockNumber, timestamp })
+  return moved
+}
+
+/** A state that asks the VM's manager, made of one that was used before where there is one. */
+const stateFor = (
+  { stateManager }: VM,
+  { stateTimeout = STATE_TIMEOUT }: ParallelRunBlockOptions,
+  executor: Executor,
+  used: SourceState | undefined,
+): SourceState => {
+  const source = stateManagerSource(stateManager)
+  const timeout = Math.ceil(stateTimeout)
+  if (used === undefined) {
+    const keccak256 = (bytes: Uint8Array): Uint8Array => executor.keccak256(bytes)
+    return new SourceState(source, { timeout, keccak256, maxBytes: STATE_BYTES })
+  }
+  used.attach(source, timeout)
+  return used
 }
 
 const executorOptions = ({ adapter, workers }: ParallelRunBlockOptions): ExecutorOptions => ({
@@ -106,8 +139,13 @@ const checkOptions = (vm: VM, options: ParallelRunBlockOptions): void => {
     refuse('vm', 'is not a VM of @ethereumjs/vm')
   }
   if (typeof options?.block?.serialize !== 'function') refuse('block', 'is not a Block of @ethereumjs/block')
+  for (const option of ['adapter', 'workers'] as const) {
+    if (options.executor !== undefined && options[option] !== undefined)
+      refuse(option, 'is what `executor` has already')
+  }
   const { stateTimeout = STATE_TIMEOUT } = options
-  if (!Number.isFinite(stateTimeout) || stateTimeout < 0) refuse('stateTimeout', 'is not a number of milliseconds')
+  if (typeof stateTimeout !== 'number' || !(stateTimeout >= 0 && stateTimeout <= MOST_TIMEOUT))
+    refuse('stateTimeout', 'is not a number of milliseconds')
 }
 
 const runOneByOne = async (
@@ -129,27 +167,29 @@ const runInParallel = async (
   vm: VM,
   options: ParallelRunBlockOptions,
   executor: Executor,
-  state: DemandState,
+  state: SourceState,
 ): Promise<ParallelRunBlockResult> => {
   const { stateManager: manager } = vm
   const { block } = options
   await vm._emit('beforeBlock', block)
-  if ((options.setHardfork ?? vm['_setHardfork']) === true) {
+  if (setsFork(vm, options)) {
     vm.common.setHardforkBy({ blockNumber: block.header.number, timestamp: block.header.timestamp })
   }
   checkHardfork(vm, block, options)
   const leave = await enterRoot(vm, options)
+  let done: Done
   try {
     await validate(vm, block, options)
-    const done = await underCheckpoint(manager, () => executeAndWrite(vm, options, executor, state))
-    await tell(vm, done.block, done.answer)
-    return done.answer
+    done = await underCheckpoint(manager, () => executeAndWrite(vm, options, executor, state))
   } catch (error) {
     await leave()
     throw error
   } finally {
     manager.originalStorageCache.clear()
   }
+  // The block is written: what a listener throws takes nothing of it back.
+  await tell(vm, done.block, done.answer)
+  return done.answer
 }
 
 /**
@@ -179,10 +219,11 @@ const executeAndWrite = async (
   vm: VM,
   options: ParallelRunBlockOptions,
   executor: Executor,
-  state: DemandState,
+  state: SourceState,
 ): Promise<Done> => {
   const { block } = options
-  const { prepared, result, passes } = await execute(vm, options, executor, state)
+  // Nothing is asked of the manager while it is written, or taken back.
+  const { prepared, result, passes } = await execute(vm, options, executor, state).finally(() => state.settled())
   const roots = await write(vm, executor, state, prepared, result)
   const run = { path: 'parallel', report: result.run, passes } as const
   const answer = { ...runBlockResultOf(block, result, roots), run }
@@ -232,15 +273,6 @@ const validate = async (vm: VM, block: Block, options: RunBlockOpts): Promise<vo
 const chainOf = ({ common }: VM): CommonLike =>
   Object.create(common, { getHardforkBy: { value: () => common.hardfork() } }) as CommonLike
 
-const rulesOf = (vm: VM, chain: CommonLike, { header }: DecodedBlock): ResolvedChain => {
-  const { depositContractAddress } = vm.common['_chainParams'] as { depositContractAddress?: string }
-  const depositContract = readHex(depositContractAddress ?? MAINNET_DEPOSITS, 20, 'depositContractAddress')
-  return { ...resolveChain(chain, header), depositContract }
-}
-
-/** Where @ethereumjs/vm looks for deposits where a chain names no contract for them. */
-const MAINNET_DEPOSITS = '0x00000000219ab540356cbb839cbe05303d7705fa'
-
 /**
  * A block that claims nothing: what its header says of its lists is compared before (`validate`), if it is to be, and
  * what it says of the outcome afterwards, or generated.
@@ -252,6 +284,7 @@ const withoutClaims = ({ header, ...body }: DecodedBlock): DecodedBlock => {
     receiptsRoot: _receipts,
     stateRoot: _state,
     requestsHash: _requests,
+    blockAccessListHash: _accesses,
     transactionsRoot: _transactions,
     withdrawalsRoot: _withdrawals,
     ommersHash: _ommers,
@@ -261,16 +294,16 @@ const withoutClaims = ({ header, ...body }: DecodedBlock): DecodedBlock => {
   return { ...body, header: rest }
 }
 
-/** Executes until a run meets nothing that the state lacks. */
+/** Executes, again for each time that a run lacks hashes of blocks: all else it is given while it runs. */
 const execute = async (
   vm: VM,
-  { fees, speculation, sequential, signal, stateTimeout = STATE_TIMEOUT, block }: ParallelRunBlockOptions,
+  { fees, speculation, sequential, signal, block }: ParallelRunBlockOptions,
   executor: Executor,
-  state: DemandState,
+  state: SourceState,
 ): Promise<{ prepared: PreparedBlock; result: BlockResult; passes: number }> => {
   const decoded = withoutClaims(decodeBlock(block))
   const common = chainOf(vm)
-  const chain = rulesOf(vm, common, decoded)
+  const chain = resolveChain(common, decoded.header)
   const wanted: ExecuteBlockOptions = {
     state,
     chain: common,
@@ -283,14 +316,15 @@ const execute = async (
     ...(signal === undefined ? {} : { signal }),
   }
   // Its size is a rule that `validate` has looked at.
-  const prepared = await executor.prepareDecoded({ block: decoded, chain, size: 0 }, wanted)
-  const reader = new ManagerReader(vm.stateManager, state, stateTimeout)
-  await reader.fill(foreseen(prepared))
+  const prepared = await executor.prepareDecoded({ block: decoded, chain, size: 0, isTolerant: true }, wanted)
   for (let passes = 1; ; passes++) {
-    const ending = await attempt(() => executor.runPrepared(prepared, wanted))
-    const news = await reader.fill(state.takeMissed())
-    if ('result' in ending && !news) return { prepared, result: ending.result, passes }
-    if ('error' in ending && !(await mayGoOn(vm, state, ending.error)) && !news) throw ending.error
+    try {
+      return { prepared, result: await executor.runPrepared(prepared, wanted), passes }
+    } catch (error) {
+      if (!(error instanceof InvalidInputError) || error.code !== 'MISSING_BLOCK_HASH') throw error
+      const number = BigInt(error.fields['blockNumber'] as string)
+      await putBlockHashes(vm, state, block.header.number, number, 2 ** (passes - 1))
+    }
   }
 }
 
@@ -300,46 +334,37 @@ const sendersOf = ({ transactions }: Block): Senders =>
     ? 'recover'
     : transactions.map((tx) => tx.getSenderAddress().bytes)
 
-const attempt = async <T>(work: () => Promise<T>): Promise<{ readonly result: T } | { readonly error: unknown }> => {
-  try {
-    return { result: await work() }
-  } catch (error) {
-    return { error }
-  }
-}
+/** Blocks before one whose hashes it can ask for. */
+const HASHES = 256n
 
-/** Whether another pass may end otherwise, though no account or slot was new: a block hash is asked for by name. */
-const mayGoOn = async (vm: VM, state: DemandState, error: unknown): Promise<boolean> => {
-  // A signal, a lost worker, a full memory: no answer of the manager changes these.
-  if (!(error instanceof InvalidInputError)) throw error
-  if (error.code !== 'MISSING_BLOCK_HASH') return false
-  const number = BigInt(error.fields['blockNumber'] as string)
-  const found = await vm.blockchain.getBlock(Number(number))
-  state.putBlockHash(number, found.hash())
-  return true
-}
-
-/** What a block's transactions touch before any code runs. */
-const foreseen = ({ block, senders }: PreparedBlock): Missed => {
-  const accounts = new Set<Hex>([hexOf(block.header.coinbase)])
-  const slots = new Map<Hex, Set<Hex>>()
-  for (const sender of senders) accounts.add(hexOf(sender))
-  for (const { to, accessList } of block.transactions) {
-    if (to !== undefined) accounts.add(hexOf(to))
-    for (const { address, storageKeys } of accessList) {
-      const name = hexOf(address)
-      accounts.add(name)
-      if (storageKeys.length > 0) slots.set(name, new Set([...(slots.get(name) ?? []), ...storageKeys.map(hexOf)]))
-    }
+/**
+ * Puts the hash of a block, and of up to `count` blocks around it where they can be had: a contract that asks for one
+ * asks for others, and `count` doubles with each run that lacks one, so that there are few.
+ */
+const putBlockHashes = async (
+  { blockchain }: VM,
+  state: SourceState,
+  current: bigint,
+  wanted: bigint,
+  count: number,
+): Promise<void> => {
+  state.putBlockHash(wanted, (await blockchain.getBlock(Number(wanted))).hash())
+  const first = current > HASHES ? current - HASHES : 0n
+  const others: bigint[] = []
+  for (let distance = 1n; distance < HASHES && others.length < count - 1; distance++) {
+    others.push(...[wanted - distance, wanted + distance].filter((number) => number >= first && number < current))
   }
-  return { accounts, slots }
+  const put = async (number: bigint): Promise<void> =>
+    state.putBlockHash(number, (await blockchain.getBlock(Number(number))).hash())
+  // Those that nobody has asked for need not be there.
+  await Promise.allSettled(others.map(put))
 }
 
 /** Writes what the block did into the manager, and reads the roots that come of it. */
 const write = async (
   { stateManager: manager }: VM,
   executor: Executor,
-  state: DemandState,
+  state: SourceState,
   { chain }: PreparedBlock,
   { stateDiff, placeDiffs, receipts, receiptsRoot }: BlockResult,
 ): Promise<RootsOfResult> => {

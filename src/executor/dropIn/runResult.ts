@@ -7,9 +7,17 @@
 import type { Block } from '@ethereumjs/block'
 import { EVMError } from '@ethereumjs/evm'
 import { isBlob4844Tx, type TypedTransaction } from '@ethereumjs/tx'
-import { Address, bigIntToBytes, createCLRequest, generateAddress } from '@ethereumjs/util'
+import {
+  Address,
+  bigIntToBytes,
+  CLRequest,
+  type CLRequestType,
+  createCLRequest,
+  generateAddress,
+} from '@ethereumjs/util'
 import { Bloom, type RunBlockResult, type RunTxResult, type TxReceipt } from '@ethereumjs/vm'
 import type { TransactionReceipt } from '../../adapters/evm/receipt.ts'
+import { RequestType } from '../../adapters/evm/requests.ts'
 import type { HaltReason, TransactionResult } from '../../adapters/revm/result.ts'
 import type { BlockResult } from '../blockTypes.ts'
 
@@ -57,9 +65,16 @@ export const runBlockResultOf = (block: Block, result: BlockResult, roots: Roots
     preimages: new Map(),
     ...(result.requests === undefined || result.requestsHash === undefined
       ? {}
-      : { requestsHash: result.requestsHash, requests: result.requests.map(createCLRequest) }),
+      : { requestsHash: result.requestsHash, requests: requestsOf(result.requests) }),
   }
 }
+
+/** One of each type: @ethereumjs/vm lists those without data too, which count for nothing in the hash. */
+const requestsOf = (requests: readonly Uint8Array[]): CLRequest<CLRequestType>[] =>
+  Object.values(RequestType).map((type) => {
+    const found = requests.find(([first]) => first === type)
+    return found === undefined ? new CLRequest(type, new Uint8Array(0)) : createCLRequest(found)
+  })
 
 const runTxResultOf = (
   block: Block,

@@ -1,8 +1,12 @@
 /**
  * What a block asks for that a parallel run cannot give: such a block is left to @ethereumjs/vm's own runBlock.
  */
-import { ConsensusType } from '@ethereumjs/common'
+import { paramsBlock } from '@ethereumjs/block'
+import { type Common, ConsensusType, type ParamsDict } from '@ethereumjs/common'
+import { paramsEVM } from '@ethereumjs/evm'
+import { paramsTx } from '@ethereumjs/tx'
 import type { RunBlockOpts, VM } from '@ethereumjs/vm'
+import { paramsVM } from '@ethereumjs/vm'
 
 /** Why a block ran sequentially, in a word that programs may compare. */
 export type SequentialReason =
@@ -12,9 +16,9 @@ export type SequentialReason =
   | 'PREIMAGES'
   /** Somebody listens to the EVM's steps, which have no order in a parallel run. */
   | 'EVM_LISTENERS'
-  /** The VM has custom opcodes, precompiles or an EVM of its own, and the adapter has not. */
+  /** The VM has custom opcodes, precompiles, sizes or an EVM of its own, and the adapter has not. */
   | 'CUSTOM_EVM'
-  /** EIPs besides those of the fork, other parameters, or a fork without a rule set. */
+  /** EIPs besides those of the fork, parameters that the adapter does not take, or a fork without a rule set. */
   | 'CUSTOM_RULES'
   /** Fees that go to who sealed the block (clique). */
   | 'PROOF_OF_AUTHORITY'
@@ -31,26 +35,57 @@ interface EvmLike {
   readonly events?: { listenerCount(event: string): number }
   readonly _customOpcodes?: readonly unknown[]
   readonly _customPrecompiles?: readonly unknown[]
-  readonly _optsCached?: unknown
+  readonly allowUnlimitedContractSize?: boolean
+  readonly allowUnlimitedInitCodeSize?: boolean
+  readonly _optsCached?: { readonly bls?: unknown }
 }
+
+/** Whether the EVM is other than what @ethereumjs/evm makes by default. */
+const isCustom = (evm: EvmLike): boolean =>
+  (evm._customOpcodes?.length ?? 0) + (evm._customPrecompiles?.length ?? 0) > 0 ||
+  evm.allowUnlimitedContractSize === true ||
+  evm.allowUnlimitedInitCodeSize === true ||
+  evm._optsCached === undefined ||
+  evm._optsCached.bls !== undefined ||
+  isExtended(evm)
+
+/** Whether its class is made of another. By shape: there may be more than one copy of @ethereumjs/evm. */
+const isExtended = (evm: EvmLike): boolean =>
+  Object.getPrototypeOf(Object.getPrototypeOf(evm) ?? Object.prototype) !== Object.prototype
+
+const STANDARD_PARAMS: readonly ParamsDict[] = [paramsBlock, paramsTx, paramsEVM, paramsVM]
+
+/** Parameters that are taken over from a Common (`resolveChain`). */
+const BLOB_PARAMS = ['target', 'max', 'blobGasPriceUpdateFraction', 'targetBlobGasPerBlock', 'maxBlobGasPerBlock']
+
+/** Whether a parameter is another than the packages fill in: the kernel has theirs. */
+const hasOwnParams = (common: Common): boolean =>
+  Object.entries(common['_params'] as ParamsDict).some(([eip, params]) =>
+    Object.entries(params).some(
+      ([name, value]) =>
+        !BLOB_PARAMS.includes(name) &&
+        !STANDARD_PARAMS.some((standard) => String(standard[eip]?.[name]) === String(value)),
+    ),
+  )
 
 /**
  * The first reason why the block cannot run in parallel; undefined where it can.
  *
+ * @param common - the VM's, at the block's fork
  * @param extended - the pool runs @ethereumjs/evm with a module of the caller's, which brings what the VM's EVM has
  */
 export const reasonToRunSequentially = (
   vm: VM,
+  common: Common,
   options: RunBlockOpts,
   extended: boolean,
 ): SequentialReason | undefined => {
-  const { common } = vm
   const evm = vm.evm as EvmLike
   if (options.skipBalance === true || options.skipNonce === true) return 'SKIPPED_CHECKS'
   if (options.reportPreimages === true) return 'PREIMAGES'
   if (EVM_EVENTS.some((event) => (evm.events?.listenerCount(event) ?? 0) > 0)) return 'EVM_LISTENERS'
-  const custom = (evm._customOpcodes?.length ?? 0) + (evm._customPrecompiles?.length ?? 0)
-  if (!extended && (custom > 0 || evm._optsCached === undefined)) return 'CUSTOM_EVM'
+  if (!extended && isCustom(evm)) return 'CUSTOM_EVM'
+  if (!extended && hasOwnParams(common)) return 'CUSTOM_RULES'
   if (UNKNOWN_EIPS.some((eip) => common.isActivatedEIP(eip)) || common.eips().length > 0) return 'CUSTOM_RULES'
   if (common.consensusType() === ConsensusType.ProofOfAuthority) return 'PROOF_OF_AUTHORITY'
   const { profilerOpts } = vm['_opts']
