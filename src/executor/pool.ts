@@ -12,6 +12,7 @@ import * as atomics from '../core/atomics.ts'
 import { fromWire, InvalidInputError, ParallelExecutionError, type WireError, WorkerLostError } from '../core/errors.ts'
 import { Control, Halt, JOIN_CLOSED, RunKind, WorkerBlock } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
+import { StateHeader } from '../core/table.ts'
 import { spawnWorker, type WorkerHandle, type WorkerSource } from '../platform/threads.ts'
 import { closeJoin, isInside } from '../scheduler/joining.ts'
 import type { AdapterSpec, WorkerApi } from './workerMain.ts'
@@ -42,7 +43,7 @@ export interface RunOptions {
   readonly workers: number
   readonly state: SharedState
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds without a commit after which the run is given up. */
+  /** Milliseconds without a commit, or a question to a state that answers later, after which the run is given up. */
   readonly stallTimeout: number
   readonly inputs?: readonly unknown[]
 }
@@ -147,7 +148,7 @@ export class WorkerPool {
     const stop = (reason: number) => () => this.#halt(reason)
     const onAbort = stop(Halt.Signal)
     options.signal?.addEventListener('abort', onAbort, { once: true })
-    const watch = this.#watch(options.stallTimeout, serving)
+    const watch = this.#watch(options, serving)
     try {
       if (options.signal?.aborted) this.#halt(Halt.Signal)
       this.#wake()
@@ -321,8 +322,11 @@ export class WorkerPool {
     atomics.notify(this.engine, Control.Mode)
   }
 
-  /** Stops a run that commits nothing for too long, and replaces workers that do not come back from a halt. */
-  #watch(stallTimeout: number, serving: readonly Member[]): ReturnType<typeof setInterval> {
+  /** Stops a run that commits nothing, and asks nothing of a state, for too long, and replaces workers that do not come back from a halt. */
+  #watch(
+    { stallTimeout, state }: Pick<RunOptions, 'stallTimeout' | 'state'>,
+    serving: readonly Member[],
+  ): ReturnType<typeof setInterval> {
     const { engine } = this
     let progress = -1
     let since = performance.now()
@@ -334,7 +338,8 @@ export class WorkerPool {
         else if (now - halted > GRACE) this.#giveUp(serving)
         return
       }
-      const mark = atomics.load(engine, Control.CommitIndex) + atomics.load(engine, Control.BatchIndex)
+      const done = atomics.load(engine, Control.CommitIndex) + atomics.load(engine, Control.BatchIndex)
+      const mark = done + atomics.load(state.words, StateHeader.Asked)
       if (mark !== progress) {
         progress = mark
         since = now

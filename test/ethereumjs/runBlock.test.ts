@@ -106,6 +106,23 @@ describe('what is asked', () => {
 })
 
 describe('what is answered', () => {
+  test('a slow manager is no stall while it goes on answering', async () => {
+    const pool = await createExecutor({ workers: 2, memoryLimit: 64 * 2 ** 20, stallTimeout: 1000 })
+    try {
+      const list = Object.fromEntries(Array.from({ length: 20 }, (_, k) => [k, k + 1]))
+      const vm = await vmWith(FOLLOW, list)
+      const get = vm.stateManager.getStorage.bind(vm.stateManager)
+      vm.stateManager.getStorage = async (name, key) => {
+        await new Promise((resolve) => setTimeout(resolve, 80))
+        return get(name, key)
+      }
+      const { run } = await runBlock(vm, { ...GENERATE, block: smallBlock(vm, CALL), executor: pool })
+      expect(run).toMatchObject({ path: 'parallel', passes: 1 })
+    } finally {
+      await pool.close()
+    }
+  })
+
   test('an account without code that has storage is no place for a contract (EIP-7610)', async () => {
     const make = async () => {
       const vm = await vmWith(asm('0 0 0 CREATE 0 SSTORE STOP'))
