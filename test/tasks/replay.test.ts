@@ -151,13 +151,13 @@ describe('replay', () => {
     }
   })
 
-  test('an input that cannot be recorded: INVALID_OPTION, nothing goes on, and the next run is as ever', async () => {
+  test('an input that cannot be recorded: NOT_ENCODABLE, nothing goes on, and the next run is as ever', async () => {
     const begun = vi.spyOn(globalThis, 'setInterval')
     const ended = vi.spyOn(globalThis, 'clearInterval')
-    const shared = [{ task: 'increment', input: new SharedArrayBuffer(8) }]
-    await expect(tasks.run(shared, { record: true, onProgress: () => undefined })).rejects.toMatchObject({
-      code: 'INVALID_OPTION',
-      fields: { option: 'input' },
+    const unsayable = [{ task: 'increment', input: () => 1 }]
+    await expect(tasks.run(unsayable, { record: true, onProgress: () => undefined })).rejects.toMatchObject({
+      code: 'NOT_ENCODABLE',
+      fields: { taskIndex: 0 },
     })
     const timers = begun.mock.results.map(({ value }) => value as NodeJS.Timeout)
     const cleared = new Set(ended.mock.calls.map(([timer]) => timer))
