@@ -50,6 +50,8 @@ export const Control = {
   Environment: 12 * PAD + 5,
   Window: 12 * PAD + 6,
   Speculation: 12 * PAD + 7,
+  /** 1 where claims leave places for the holder of the commit lock (docs/algorithm.md D7). */
+  Reserve: 12 * PAD + 25,
   ArenaEnd: 12 * PAD + 8,
   /** Workers that serve this run. */
   Workers: 12 * PAD + 9,

@@ -22,6 +22,9 @@ const WATCH = 200
 /** Milliseconds that workers have to come back from a halted run before they are replaced. */
 const GRACE = 2000
 
+/** How often a run is begun, where all its workers end before they take part. */
+const ATTEMPTS = 3
+
 /** States that a worker keeps at hand; each holds address space until it is let go. */
 const ATTACHED_STATES = 4
 
@@ -45,7 +48,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds without a commit, or a question to a state that answers later, after which the run is given up. */
   readonly stallTimeout: number
-  readonly inputs?: readonly unknown[]
+  readonly inputs?: readonly unknown[] | undefined
 }
 
 export class WorkerPool {
@@ -134,9 +137,18 @@ export class WorkerPool {
   /**
    * Runs what the control words describe. Resolves with the halt reason, `Halt.None` for a whole run.
    *
-   * @throws {WorkerLostError} WORKER_LOST when a worker ended
+   * @throws {WorkerLostError} WORKER_LOST when a worker ended while it took part
    */
   async run(options: RunOptions): Promise<number> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (await this.#attempt(options)) return atomics.load(this.engine, Control.Halt)
+      await this.prepare(options.state, options.workers, options.inputs)
+    }
+    throw new WorkerLostError('WORKER_LOST', 'every worker ended before it took part in the run')
+  }
+
+  /** Runs once; false where all workers ended before one of them took part, and nothing has begun. */
+  async #attempt(options: RunOptions): Promise<boolean> {
     const { engine } = this
     const serving = this.#members.slice(0, options.workers).filter((m): m is Member => m !== undefined)
     engine[Control.Kind] = options.kind
@@ -149,10 +161,11 @@ export class WorkerPool {
     const onAbort = stop(Halt.Signal)
     options.signal?.addEventListener('abort', onAbort, { once: true })
     const watch = this.#watch(options, serving)
+    let begun = true
     try {
       if (options.signal?.aborted) this.#halt(Halt.Signal)
       this.#wake()
-      await this.#finished(serving)
+      begun = await this.#finished(serving)
       // A thread that is still ending could write into memory that the caller puts back.
       await Promise.all(this.#ending.splice(0))
     } finally {
@@ -161,8 +174,8 @@ export class WorkerPool {
       // One that is being ended must keep the process alive until it is: its caller waits for that.
       for (const member of serving) if (!member.ended) member.handle.unref()
     }
-    await this.#raiseLost(serving)
-    return atomics.load(engine, Control.Halt)
+    if (begun) await this.#raiseLost(serving)
+    return begun
   }
 
   /** Stops the run that is open. */
@@ -277,8 +290,15 @@ export class WorkerPool {
    */
   #wake(): void {
     this.#epoch++
-    atomics.store(this.engine, this.#epochWord(0), this.#epoch)
-    atomics.notify(this.engine, this.#epochWord(0))
+    const first = this.#members[0]
+    if (first !== undefined) this.#call(first)
+  }
+
+  /** Tells a parked worker that the epoch is another. */
+  #call(member: Member): void {
+    const word = this.#epochWord(this.#members.indexOf(member))
+    atomics.store(this.engine, word, this.#epoch)
+    atomics.notify(this.engine, word)
   }
 
   /** Brings parked workers back to their event loops. */
@@ -287,28 +307,29 @@ export class WorkerPool {
     if (parked.length === 0) return
     this.engine[Control.Kind] = RunKind.Messages
     this.#epoch++
-    for (let k = 0; k < this.#members.length; k++) {
-      if (this.#members[k]?.parked === undefined) continue
-      atomics.store(this.engine, this.#epochWord(k), this.#epoch)
-      atomics.notify(this.engine, this.#epochWord(k))
-    }
+    for (const member of parked) this.#call(member)
     await Promise.all(parked.map((m) => Promise.race([m.parked, m.gone])))
   }
 
-  /** Resolves when everybody who joined has left, or a worker is gone and the others have. */
-  async #finished(serving: readonly Member[]): Promise<void> {
+  /**
+   * Resolves when everybody who joined has left, or a worker is gone from the midst of the run and the others have left.
+   * One that ended before it joined, by what an earlier run left behind, is not missed; false where nobody else is there.
+   */
+  async #finished(serving: readonly Member[]): Promise<boolean> {
     const { engine } = this
     for (;;) {
       const finished = atomics.load(engine, Control.Finished)
       const join = atomics.load(engine, Control.Join)
-      if ((join & JOIN_CLOSED) !== 0 && finished >= (join & (JOIN_CLOSED - 1))) return
-      const lost = serving.filter((m) => m.ended).length
-      if (lost > 0) {
+      if ((join & JOIN_CLOSED) !== 0 && finished >= (join & (JOIN_CLOSED - 1))) return true
+      const ended = serving.filter((m) => m.ended)
+      if (ended.some((m) => this.#inside(m))) {
         this.#halt(Halt.WorkerLost)
         closeJoin(engine)
-        if (serving.every((m) => m.ended || !this.#inside(m))) return
-      }
-      await atomics.waitAsync(engine, Control.Finished, finished, lost > 0 ? 10 : 1000)
+        if (serving.every((m) => m.ended || !this.#inside(m))) return true
+      } else if (ended.length === serving.length) return false
+      // Those whom the ended one would have woken.
+      else if (ended.length > 0) for (const member of serving) if (!member.ended) this.#call(member)
+      await atomics.waitAsync(engine, Control.Finished, finished, ended.length > 0 ? 10 : 1000)
     }
   }
 
@@ -371,8 +392,8 @@ export class WorkerPool {
       const cause = member.lost
       member.lost = undefined
       if (cause instanceof ParallelExecutionError) throw cause
-      // It was ended because it did not come back: what stopped the run is the reason.
-      if (halt !== Halt.None && halt !== Halt.WorkerLost) continue
+      // Of a whole run it took no part; of a stopped one, what stopped it is the reason why it did not come back.
+      if (halt !== Halt.WorkerLost) continue
       throw new WorkerLostError(
         'WORKER_LOST',
         'a worker ended while a block ran; the pool has replaced it',

@@ -93,6 +93,7 @@ export class AdapterExecutor {
       environment: pack([options.environment ?? new Uint8Array(0)])[0],
       adapterFlags: options.failures === 'stop' ? TaskFlag.Stop : 0,
       denseLocation: () => 0,
+      reserves: true,
     }
     const settings = {
       speculation: options.speculation ?? ('auto' as const),

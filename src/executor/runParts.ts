@@ -11,7 +11,7 @@ import { isKnown } from '../core/cold.ts'
 import { type Adapter, Outcome } from '../core/contracts.ts'
 import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
 import { incarnationOf } from '../core/status.ts'
-import { type LocationTable, StateHeader } from '../core/table.ts'
+import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { Mode as RecordedMode } from '../records/events.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
@@ -92,10 +92,6 @@ export abstract class RunParts {
     this.memory.beginRun()
     this.oracle.beginRun()
     this.scheduler.beginRun()
-    // Blocks have nonce chains, behind which a place at the cursor walks past all that speculation has put there
-    // (block 13287210: 0.33x with reserved places, 0.94x without; docs/algorithm.md D7).
-    const isBlock = this.engine[Control.DenseLocation] !== 0
-    this.scheduler.mayReserve = !isBlock && this.memory.state[StateHeader.Known] === 0
     this.recording?.begin()
     const schedule = this.engine[Control.Schedule]
     this.ready = schedule === 0 ? undefined : new ReadyList(this.engine, schedule)

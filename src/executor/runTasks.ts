@@ -154,6 +154,7 @@ export class TaskExecutor<M = UntypedTasks> {
       ...encoded,
       adapterFlags: stop | (twice ? TaskFlag.Twice : 0),
       denseLocation: () => 0,
+      reserves: true,
     }
     const places = calls.length
     const { speculation = 'auto', records, record, onProgress } = options

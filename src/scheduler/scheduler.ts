@@ -59,8 +59,6 @@ const SPINS = 400
 
 export class Scheduler {
   readonly engine: Words
-  /** False where the state answers late. */
-  mayReserve = true
   #last = 0
   #placeTable = 0
   #window = 0
@@ -157,12 +155,9 @@ export class Scheduler {
     return atomics.load(engine, Control.ExecutionIndex) === atomics.load(engine, Control.CommitIndex)
   }
 
-  /**
-   * True where places may be left for the committer: a run that must speculate on each of them has none, nor has one
-   * whose base values come late, for the committer would wait for each alone.
-   */
+  /** True where places are left for the committer. */
   get reserves(): boolean {
-    return this.mayReserve && this.engine[Control.Speculation] === 0
+    return this.engine[Control.Reserve] !== 0
   }
 
   /** Places to reserve before a claim of `chunk`: the committer's share among the workers, where tasks are short. */

@@ -53,6 +53,31 @@ describe('threads that end on their own', () => {
     expect(threads.living.size).toBe(3)
   })
 
+  test.each([
+    ['the first', [0]],
+    ['the second', [1]],
+    ['all but the last', [0, 1, 2]],
+    ['all', [0, 1, 2, 3]],
+  ])('%s on the way to its park, when the run is open already: it does not notice', async (_, ending) => {
+    const threads = new Threads()
+    const doomed = new Set<Worker>()
+    const executor = await create(() => {
+      const thread = threads.make()
+      const post = thread.postMessage.bind(thread)
+      thread.postMessage = (message: { path?: string[] }, transfer) => {
+        if (message.path?.[0] === 'park' && doomed.delete(thread)) void thread.terminate()
+        else post(message, transfer)
+      }
+      return thread
+    }, 4)
+    await expectRight(executor)
+    for (let repeat = 0; repeat < 3; repeat++) {
+      for (const k of ending) doomed.add([...threads.living][k] as Worker)
+      await expectRight(executor)
+    }
+    expect(threads.living.size).toBe(4)
+  })
+
   test('by an error that a task left behind in its event loop: the next run does not notice', async () => {
     const threads = new Threads()
     const executor = await create(() => threads.make(), 2)

@@ -54,16 +54,16 @@ describe('scheduler: claims', () => {
     expect(engine[Control.ExecutionIndex]).toBeGreaterThan(10)
   })
 
-  test("places are reserved for short tasks alone, one committer's share, and never where all must be speculated on", () => {
+  test("places are reserved for short tasks alone, one committer's share, and only where the run has some", () => {
     const { engine, a } = two(10)
-    engine[Control.Speculation] = 0
+    engine[Control.Reserve] = 1
     const shares = (workers: number) => {
       engine[Control.Workers] = workers
       return [1, 3, 4, 24].map((chunk) => a.share(chunk))
     }
     expect(shares(2)).toEqual([0, 0, 4, 24])
     expect(shares(5)).toEqual([0, 0, 1, 6])
-    engine[Control.Speculation] = 1
+    engine[Control.Reserve] = 0
     expect(shares(2)).toEqual([0, 0, 0, 0])
   })
 

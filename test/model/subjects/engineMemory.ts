@@ -127,6 +127,7 @@ export class ModelMemories {
     engine[Control.InputOffsets] = offsets
     engine[Control.Window] = window ?? 512
     engine[Control.Speculation] = fallback === true ? 0 : 1
+    engine[Control.Reserve] = fallback === true ? 1 : 0
     engine[Control.DenseLocation] = denseKey === undefined ? 0 : locationOf(this.records[denseKey] as number, 0)
     engine[Control.Workers] = workers
     engine[Control.ArenaEnd] = this.arenaEnd
