@@ -74,6 +74,8 @@ export interface Plan {
    * states that answer late: the committer would wait for each value alone.
    */
   readonly reserves?: boolean
+  /** True where the whole run may take less time than waking a second worker is worth: the first then begins alone. */
+  readonly isLight?: boolean
   /** Values for adapters whose inputs are no words. */
   readonly values?: readonly unknown[]
 }
@@ -389,6 +391,7 @@ export class Engine {
     words[Control.Window] = scheduled ? plan.places : DEFAULT_WINDOW
     words[Control.Speculation] = settings.speculation === 'always' || scheduled ? 1 : 0
     words[Control.Reserve] = plan.reserves === true && words[Control.Speculation] === 0 ? 1 : 0
+    words[Control.Alone] = plan.isLight === true && words[Control.Speculation] === 0 ? 1 : 0
     words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
     words[Control.DenseLocation] = plan.denseLocation(plan.state)
     words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
