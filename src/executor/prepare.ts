@@ -22,6 +22,7 @@ import { Kind, locationOf } from '../core/location.ts'
 import type { ExecuteBlockOptions } from './blockTypes.ts'
 import type { Engine, Plan } from './engine.ts'
 import { sendersOf } from './senders.ts'
+import { isSpread } from './spread.ts'
 import { verifyClaims } from './verify.ts'
 
 /** Which EVM runs the transactions. */
@@ -133,6 +134,7 @@ export const prepareBlock = async (
     epilogue: encodeEnd(ends.epilogue),
     adapterFlags: isFrom(chain, 'spuriousDragon') ? EvmFlag.SpuriousDragon : 0,
     denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
+    reserves: adapter === 'revm' && isSpread(block.transactions, senders),
     isLight: adapter === 'revm' && gasOf(block) <= LIGHT_GAS,
   }
   return {
