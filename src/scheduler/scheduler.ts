@@ -164,7 +164,7 @@ export class Scheduler {
 
   /** A claim of at most `chunk` places, smaller towards the end, so that the last ones are shared by all. */
   taper(chunk: number): number {
-    const left = this.#last + 1 - atomics.peek(this.engine, Control.ExecutionIndex)
+    const left = this.#last + 1 - atomics.load(this.engine, Control.ExecutionIndex)
     return Math.max(1, Math.min(chunk, (left / (4 * (this.engine[Control.Workers] - 1))) | 0))
   }
 
