@@ -258,7 +258,7 @@ describe('documents: tables', () => {
     for (const path of sources) {
       let method = ''
       for (const text of (await readFile(join(root, 'src', path), 'utf8')).split('\n')) {
-        method = /^ {2}(?:get )?(#?\w+)\(.*\{$/.exec(text)?.[1] ?? method
+        method = /^(?: {2}(?:get )?|export const )(#?\w+)(?:\(| = \().*\{$/.exec(text)?.[1] ?? method
         if (text.includes('atomics.peek(')) used.add(`src/${path.replaceAll('\\', '/')} ${method}`)
       }
     }
