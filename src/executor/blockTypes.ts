@@ -8,9 +8,9 @@ import type { PlaceDiff } from '../adapters/revm/placeDiffs.ts'
 import type { TransactionResult } from '../adapters/revm/result.ts'
 import type { StateDiff } from '../core/diff.ts'
 import type { MemoryState } from '../state/memoryState.ts'
-import type { RunReport } from './engine.ts'
 import type { RecordedOutcome } from './recordRun.ts'
 import type { RecordsOption } from './recordSink.ts'
+import type { RunReport } from './runReport.ts'
 import type { Ancestry } from './verify.ts'
 
 /** Where senders come from: signatures (on the pool), the `from` of a JSON block, or a list. */

@@ -21,8 +21,9 @@ import type { MemoryState } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import { accessListHash, blockGasOf, checkAccessListSize, collectAccessList } from './accessList.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
-import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
+import { Engine, type EngineOptions } from './engine.ts'
 import { type ObserveOptions, Observers } from './observe.ts'
+import type { RunSettings } from './plan.ts'
 import {
   type AdapterName,
   checkOptions,
@@ -35,6 +36,7 @@ import {
 import { callersOfBlock, recordedBlock } from './recordPlan.ts'
 import { type RecordedPlan, RecordedRun } from './recordRun.ts'
 import { runOnState } from './runOnState.ts'
+import type { RunReport } from './runReport.ts'
 import { keepRoot, type StateRootOptions } from './stateRoot.ts'
 import type { ExecutorStats } from './stats.ts'
 import { verifyOutcome } from './verify.ts'
