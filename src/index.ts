@@ -56,15 +56,6 @@ export type {
   WaitRecord,
   WriteRecord,
 } from './records/runRecord.ts'
-export {
-  type AccountEntry,
-  type AccountInfo,
-  type AccountInput,
-  type BytesLike,
-  createMemoryState,
-  MemoryState,
-  type MemoryStateOptions,
-  type Quantity,
-  type StateFile,
-} from './state/memoryState.ts'
+export type { AccountEntry, AccountInfo, AccountInput, BytesLike, Quantity, StateFile } from './state/accounts.ts'
+export { createMemoryState, MemoryState, type MemoryStateOptions } from './state/memoryState.ts'
 export { createSourceState, type SourceState, type SourceStateOptions } from './state/sourceState.ts'
