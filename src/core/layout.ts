@@ -67,6 +67,8 @@ export const Control = {
   AdapterFlags: 12 * PAD + 14,
   /** Places of a worker's first claim, where earlier runs say what one costs; 0 and 1 are one. */
   FirstClaim: 12 * PAD + 27,
+  /** 1 where the first worker begins alone and wakes the others when that pays (docs/algorithm.md D10). */
+  Alone: 12 * PAD + 26,
   /** What is recorded: bits of `Recording`, 0 for nothing. */
   Recording: 12 * PAD + 28,
   /** Begin of the run on the clock of all threads, milliseconds: a 64-bit float in two words. */

@@ -13,6 +13,9 @@ import type { RunRecording } from './runRecording.ts'
 
 type Words = Int32Array
 
+/** Places that a worker that began alone executes before it looks at its pace again. */
+const MOST_BETWEEN_LOOKS = 16
+
 export class BlockRun extends RunParts {
   readonly #adapter: SyncAdapter
 
@@ -38,6 +41,7 @@ export class BlockRun extends RunParts {
   /** This worker's share of a speculative run; returns when the block is committed or halted. */
   speculative(): void {
     this.begin()
+    if (this.beginsAlone) this.#alone()
     if (this.ready === undefined) this.#inOrder()
     else this.#byRank(this.ready)
     this.end()
@@ -65,6 +69,30 @@ export class BlockRun extends RunParts {
       if (this.#commitStage(true)) turn = 0
       else if (place < 0) scheduler.idle(seen, turn++)
     }
+  }
+
+  /** Runs the first places by the oracle, until waking the others pays or the block is done. */
+  #alone(): void {
+    const scheduler = this.scheduler
+    if (!scheduler.tryLock()) return
+    const from = scheduler.commitIndex
+    scheduler.drain()
+    while (!scheduler.alone) {
+      if (scheduler.halted()) return
+    }
+    this.beginAlone(from)
+    const began = performance.now()
+    let next = from
+    while (next <= scheduler.last) {
+      // After 1, 2, 4, 8, 16 places and so on: the clock is not for nothing.
+      const to = Math.min(next + Math.min(Math.max(1, next - from), MOST_BETWEEN_LOOKS), scheduler.last + 1)
+      next = this.#runSequential(next, to)
+      if (next < to || this.paysToCall(from, next, performance.now() - began)) break
+    }
+    this.endAlone(from, next)
+    this.settle(from, next)
+    scheduler.unlock()
+    if (next > scheduler.last) this.announceEnd()
   }
 
   #inOrder(): void {

@@ -30,6 +30,8 @@ export interface Plan extends PlanInputs {
    * states that answer late: the committer would wait for each value alone.
    */
   readonly reserves?: boolean
+  /** True where the whole run may take less time than waking a second worker is worth: the first then begins alone. */
+  readonly isLight?: boolean
   /** Values for adapters whose inputs are no words. */
   readonly values?: readonly unknown[]
 }
