@@ -16,8 +16,8 @@ import type { WorkloadName } from './workloads.ts'
 
 const NAMES: readonly WorkloadName[] = ['transfers', 'erc20', 'uniswap']
 const MOST_RUNS = 5
-/** Rounds before the first that counts: V8 compiles @ethereumjs/evm in every thread anew. */
-const WARM_UP = 3
+/** Milliseconds of each path before its first run that counts: V8 compiles @ethereumjs/evm in every thread anew. */
+const WARM_UP = 2000
 
 const PATHS = ['merkle', 'flat', 'sequential', 'one', 'two'] as const
 type Path = (typeof PATHS)[number]
@@ -73,13 +73,14 @@ async function measureOne({ name, file, isReal }: NamedBlock, paths: Paths, runs
   const times: Record<Path, number[]> = { merkle: [], flat: [], sequential: [], one: [], two: [] }
   const gas = new Set<bigint>()
   // A real block runs once, in threads that are warm from the blocks before.
-  for (let k = isReal ? 0 : -WARM_UP; k < runs; k++) {
+  for (const path of isReal ? [] : PATHS) {
+    for (let spent = 0; spent < WARM_UP; ) spent += (await paths[path]()).ms
+  }
+  for (let k = 0; k < runs; k++) {
     for (const path of PATHS) {
-      // The slowest is warm from being slow.
-      if (path === 'merkle' && k < -1) continue
       const { ms, gasUsed } = await paths[path]()
       gas.add(gasUsed)
-      if (k >= 0) times[path].push(ms)
+      times[path].push(ms)
     }
   }
   if (gas.size > 1) throw new Error(`${name}: the paths differ in the gas they used`)

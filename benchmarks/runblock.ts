@@ -5,7 +5,6 @@
  */
 import { Worker } from 'node:worker_threads'
 import { runBlock as plainRunBlock } from '@ethereumjs/vm'
-import type { Executor } from 'blockloom'
 import { createExecutor, runBlock } from 'blockloom/ethereumjs'
 import { type EthereumjsFile, openVm } from './ethereumjs.ts'
 import { measureBlocks, type NamedBlock, type OutsiderOptions } from './outsiderBlocks.ts'
@@ -16,7 +15,8 @@ import type { WorkloadName } from './workloads.ts'
 const NAMES: readonly WorkloadName[] = ['erc20', 'uniswap']
 const WORKERS = 2
 const MOST_RUNS = 3
-const WARM_UP = 2
+/** Milliseconds of each way before its first run that counts: V8 compiles @ethereumjs/evm in every thread anew. */
+const WARM_UP = 2000
 const OPTIONS = { generate: true, skipBlockValidation: true } as const
 const PATHS = ['plain', 'revm', 'ethereumjs'] as const
 type Path = (typeof PATHS)[number]
@@ -32,6 +32,7 @@ export interface RunBlockRow {
   readonly ethereumjs: number
 }
 
+type Executor = Awaited<ReturnType<typeof createExecutor>>
 type Opened = Awaited<ReturnType<typeof openVm>>
 type Ways = Readonly<Record<Path, (opened: Opened) => Promise<{ readonly gasUsed: bigint }>>>
 
@@ -52,15 +53,15 @@ async function measureOne({ name, file: given, isReal }: NamedBlock, ways: Ways,
   const file = given as unknown as EthereumjsFile
   const times: Record<Path, number[]> = { plain: [], revm: [], ethereumjs: [] }
   const gas = new Set<bigint>()
-  // A real block runs once, in threads that are warm from the blocks before.
-  for (let k = isReal ? 0 : -WARM_UP; k < runs; k++) {
-    for (const path of PATHS) {
-      const opened = await openVm(file)
-      const began = performance.now()
-      gas.add((await ways[path](opened)).gasUsed)
-      if (k >= 0) times[path].push(performance.now() - began)
-    }
+  const time = async (path: Path): Promise<number> => {
+    const opened = await openVm(file)
+    const began = performance.now()
+    gas.add((await ways[path](opened)).gasUsed)
+    return performance.now() - began
   }
+  // A real block runs once, in threads that are warm from the blocks before.
+  for (const path of isReal ? [] : PATHS) for (let spent = 0; spent < WARM_UP; ) spent += await time(path)
+  for (let k = 0; k < runs; k++) for (const path of PATHS) times[path].push(await time(path))
   if (gas.size > 1) throw new Error('the ways to run it differ in the gas they used')
   const [plain, revm, ethereumjs] = PATHS.map((path) => round(median(times[path]))) as [number, number, number]
   const kind = isReal ? 'real' : 'synthetic'

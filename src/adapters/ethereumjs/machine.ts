@@ -17,7 +17,7 @@ import { Fault } from '../../core/layout.ts'
 import type { ResolvedFees } from '../evm/feeOptions.ts'
 import type { BlockContext } from './context.ts'
 import { dataFeeAt, payVaults, takeDataFee } from './fees.ts'
-import { type AccountView, type Held, keyOf } from './held.ts'
+import type { AccountView, Held } from './held.ts'
 import type { EvmModule } from './module.ts'
 import { importKzg, type Kzg, type Packages } from './packages.ts'
 import type { LocationStateManager } from './stateManager.ts'
@@ -336,27 +336,10 @@ export const runTransaction = async (
   const isMiner = ({ address }: Held): boolean => packages.util.equalsBytes(address, miner.bytes)
   // The sender's refund comes first; where it is the coinbase too, the fee is the second of its puts.
   let refunds = isMiner(held) ? 1 : 0
-  let paid: Held | undefined
-  state.feePut = (account) => {
-    if (!isMiner(account) || paid !== undefined || refunds-- > 0) return false
-    paid = account
-    return true
-  }
-  const getAccount = state.getAccount.bind(state)
-  state.getAccount = async (address: Address) => {
-    // The clearing of touched accounts asks whether the fee recipient is empty, which its fee alone decides.
-    if (paid !== undefined && state.phase === 'after' && keyOf(address) === keyOf(miner)) {
-      return new packages.util.Account(1n)
-    }
-    return getAccount(address)
-  }
-  try {
-    const result = await packages.vm.runTx(vm, { tx, block, skipHardForkValidation: true, blockGasUsed: 0n })
-    payVaults(packages, state, fees, result, block.header.baseFeePerGas ?? 0n, dataFee)
-    return result
-  } finally {
-    delete (state as Partial<LocationStateManager>).getAccount
-  }
+  state.takesFee = (account) => isMiner(account) && refunds-- <= 0
+  const result = await packages.vm.runTx(vm, { tx, block, skipHardForkValidation: true, blockGasUsed: 0n })
+  payVaults(packages, state, fees, result, block.header.baseFeePerGas ?? 0n, dataFee)
+  return result
 }
 
 /** The most that a transaction may cost its sender, value included: what must be there before it begins. */
