@@ -73,6 +73,8 @@ const LEAST_RUNS = 10
 /** @ethereumjs/vm takes milliseconds a transaction; its synthetic blocks are made this short. */
 const OUTSIDER_LIMIT = 200
 const OUTSIDER_RUNS = 3
+/** Seconds of real blocks beside @ethereumjs/vm, for each of the two that run them. */
+const DEFAULT_BUDGET = 60
 
 const HELP = `npm run bench -- [options]
 
@@ -84,6 +86,7 @@ const HELP = `npm run bench -- [options]
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
   --no-ethereumjs       leave @ethereumjs/vm out
+  --budget SECONDS      ethereumjs-adapter and runblock begin no further real block after so long (${DEFAULT_BUDGET})
   --ethereumjs-limit N  transactions of a synthetic block that it runs (${OUTSIDER_LIMIT}); real blocks it runs whole
   --save NAME           write benchmarks/results/NAME.json ('latest' for a whole run, else 'scratch')
   --no-build            measure dist as it stands
@@ -102,6 +105,7 @@ interface Settings {
   readonly workers: readonly number[]
   readonly ethereumjs: boolean
   readonly ethereumjsLimit: number
+  readonly budget: number
   readonly save: string
 }
 
@@ -118,6 +122,7 @@ function readArguments() {
         workers: text,
         'no-ethereumjs': flag,
         'ethereumjs-limit': text,
+        budget: text,
         save: text,
         'no-build': flag,
         json: flag,
@@ -152,6 +157,7 @@ function settingsOf({ values, positionals }: ReturnType<typeof readArguments>): 
     runs,
     workers: [...new Set(workers.filter((n) => n > 1))],
     ethereumjs,
+    budget: count('budget', values.budget, DEFAULT_BUDGET),
     ethereumjsLimit: count('ethereumjs-limit', values['ethereumjs-limit'], OUTSIDER_LIMIT),
     save,
   }
@@ -270,18 +276,18 @@ async function measureAll(settings: Settings): Promise<Results> {
       skipped.push('@nomicfoundation/edr: not installed (benchmarks/edr.ts)')
   }
   let runBlock: readonly RunBlockRow[] | undefined
-  // Minutes of @ethereumjs/vm: only where it is named.
-  if (only.includes('runblock')) {
+  const allReal = () => (real.length > 0 ? real : realBlocks({ ...settings, only: ['real'] }, skipped))
+  const beside = { runs, budget: settings.budget, say, skipped }
+  if (wants('runblock') && settings.ethereumjs) {
     const { measureRunBlock } = await import('./runblock.ts')
     say('bench: runblock')
-    const blocks = real.length > 0 ? real : realBlocks({ ...settings, only: ['real'] }, skipped)
-    runBlock = await measureRunBlock(blocks, Math.min(runs, OUTSIDER_RUNS), skipped)
+    runBlock = await measureRunBlock(allReal(), beside)
   }
   let adapter: readonly AdapterRow[] | undefined
   if (wants('ethereumjs-adapter') && settings.ethereumjs) {
     const { measureAdapter } = await import('./ethereumjsAdapter.ts')
     say('bench: ethereumjs-adapter')
-    adapter = await measureAdapter(real, runs)
+    adapter = await measureAdapter(allReal(), beside)
   }
   let simulations: SimulateRow[] | undefined
   if (wants('simulate')) {
