@@ -131,7 +131,7 @@ export class MVMemory implements TaskMemory {
     this.incarnation = incarnationOf(this.engine[at + Place.Status])
     this.strict = strict
     this.exact = exact
-    this.cold.length = 0
+    if (this.cold.length > 0) this.cold.length = 0
     this.#readCount = 0
     this.#writeCount = 0
     this.#deltas = false
