@@ -141,7 +141,9 @@ async function measureShort(runs: number): Promise<ShortRow[]> {
       const prepared = await executor.prepareBlock(file.block, { state, senders: 'trust', only: 'transactions' })
       const times: Record<'sequential' | 'parallel', number[]> = { sequential: [], parallel: [] }
       for (let k = 0; k < 20 * runs; k++) {
-        for (const path of k % 2 === 0 ? (['sequential', 'parallel'] as const) : (['parallel', 'sequential'] as const)) {
+        for (const path of k % 2 === 0
+          ? (['sequential', 'parallel'] as const)
+          : (['parallel', 'sequential'] as const)) {
           const { ms } = await executor.timePrepared(prepared, { state, sequential: path === 'sequential' })
           if (k >= 10 * runs) times[path].push(1000 * ms)
         }
@@ -165,7 +167,12 @@ async function measureNaps(): Promise<NapRow[]> {
     const engine = await openEngine(workers, NAP_MS)
     try {
       const times = await timesOf(engine, plan, { speculation: 'always' }, 5)
-      const alone = await timesOf(engine, { ...plan, places: NAPS_A_WORKER }, { speculation: 'auto', sequential: true }, 3)
+      const alone = await timesOf(
+        engine,
+        { ...plan, places: NAPS_A_WORKER },
+        { speculation: 'auto', sequential: true },
+        3,
+      )
       // What a nap takes here, the timer's slack included.
       const nap = median(alone) / NAPS_A_WORKER
       rows.push({ workers, places, speedUp: round((nap * places) / median(times)), goal: goals[workers] })

@@ -120,6 +120,8 @@ export interface RunReport {
   /** Ends of the block that had work, and how often they were executed. */
   readonly ends: number
   readonly endExecutions: number
+  /** Bytes of working memory that the run took, of what `memoryLimit` allows. */
+  readonly memoryBytes: number
 }
 
 /** Checks an option that is a whole number in a range. */
@@ -445,6 +447,7 @@ export class Engine {
       fallbacks: sum(WorkerBlock.Fallbacks),
       ends: this.words[Control.LastPlace] - this.words[Control.FirstPlace] + 1 - plan.places,
       endExecutions: sum(WorkerBlock.EndExecutions),
+      memoryBytes: 4 * atomics.load(this.words, Control.ArenaNext),
     }
   }
 
