@@ -312,7 +312,11 @@ export const transactionOf = (
   raw: Uint8Array,
   sender: Uint8Array,
 ): TypedTransaction => {
-  const made = tx.createTxFromRLP(raw, { common: txCommon, freeze: false, allowUnlimitedInitCodeSize }) as TypedTransaction
+  const made = tx.createTxFromRLP(raw, {
+    common: txCommon,
+    freeze: false,
+    allowUnlimitedInitCodeSize,
+  }) as TypedTransaction
   const address = new util.Address(sender)
   made.getSenderAddress = () => address
   return made
