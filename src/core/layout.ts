@@ -173,6 +173,8 @@ export const Place = {
   /** Status word. Atomic: publishes everything below and all entries of the incarnation. */
   Status: 0,
   ReadSet: 1,
+  /** Of the first of places reserved together, until it is executed: the first place after them. */
+  ReservedEnd: 1,
   ReadCount: 2,
   WriteSet: 3,
   WriteCount: 4,

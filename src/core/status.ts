@@ -10,7 +10,7 @@
  *                                         ^             |
  *               base value has come       +--- Cold <---+  base value is not here yet
  *     |   left for the committer
- *     +------------------------------> Reserved -----------------> Executed   (strictly, by the committer)
+ *     +------------------------------> Reserved                    (executed once, strictly, by the committer)
  * ```
  * There is no state for committed: a place below the commit cursor is final, and that one word says so for all.
  * One writer at a time: the worker that claimed the place until `Executed`, `Deferred` or `Reserved`, then the holder
@@ -21,7 +21,10 @@ export const Ready = 0
 export const Executed = 1
 export const Deferred = 2
 export const Aborting = 3
-/** Left for whoever holds the commit lock, to be executed once, when everything below is final. */
+/**
+ * Left for whoever holds the commit lock, to be executed once, when everything below is final. The word of the first of
+ * places that are left together; the others' stay Ready, and none changes when it is committed.
+ */
 export const Reserved = 4
 /** Executed strictly as far as a base value that is not here yet; whoever executed it defers it when it is (core/cold.ts). */
 export const Cold = 5
@@ -44,11 +47,11 @@ export const transitions: readonly (readonly [from: number, to: number, incarnat
   [Aborting, Executed, false],
   [Aborting, Cold, false],
   [Reserved, Cold, false],
+  [Ready, Cold, false],
   [Cold, Deferred, false],
   [Executed, Ready, true],
   [Deferred, Ready, true],
   [Ready, Reserved, false],
-  [Reserved, Executed, false],
   [Reserved, Ready, false],
 ]
 

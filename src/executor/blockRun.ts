@@ -114,9 +114,10 @@ export class BlockRun extends RunParts {
         chunk = this.#lead(chunk)
         continue
       }
-      const first = scheduler.claim(chunk, scheduler.share(chunk))
+      const size = scheduler.taper(chunk)
+      const first = scheduler.claim(size, scheduler.share(size))
       if (first >= 0) {
-        const end = Math.min(first + chunk, scheduler.last + 1)
+        const end = Math.min(first + size, scheduler.last + 1)
         chunk = this.#executeClaim(first, end)
         turn = 0
       }
@@ -215,17 +216,21 @@ export class BlockRun extends RunParts {
     const { memory, scheduler } = this
     this.beginBlock()
     this.recording?.start()
+    const end = scheduler.reservedEnd(from)
     let next = from
-    do {
+    while (next < end) {
       this.countExecution(next)
       memory.begin(next, true, true)
       const outcome = this.#adapter.execute(memory, this.input(next), this.inputWords(next))
-      if (!this.endDirect(next, outcome)) break
+      if (!this.endDirect(next, outcome)) {
+        if (next + 1 < end) scheduler.reserve(next + 1, end)
+        break
+      }
       next++
       if (scheduler.halting) break
-      if ((next & (ADVANCE_EVERY - 1)) === 0) this.advance(next)
+      if ((next & (ADVANCE_EVERY - 1)) === 0) this.pass(next)
       else scheduler.pass(next)
-    } while (next <= scheduler.last && scheduler.isReserved(next))
+    }
     return next
   }
 

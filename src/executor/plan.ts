@@ -25,9 +25,9 @@ export interface Plan extends PlanInputs {
   /** Where in the environment a schedule lies (core/schedule.ts); undefined claims places in order. */
   readonly schedule?: number | undefined
   /**
-   * True lets places be executed at the commit cursor alone, where the run may fall back. Not for blocks: behind a nonce
-   * chain such a place walks past all that speculation has put there (block 13287210: 0.33x with, 0.94x without). Nor for
-   * states that answer late: the committer would wait for each value alone.
+   * True lets places be executed at the commit cursor alone, where the run may fall back. Not for what goes on writing to
+   * the same locations: such a place walks past all that speculation has put there (block 13287210: 0.33x with, 0.94x
+   * without).
    */
   readonly reserves?: boolean
   /** True where the whole run may take less time than waking a second worker is worth: the first then begins alone. */

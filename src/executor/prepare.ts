@@ -25,6 +25,7 @@ import type { Engine } from './engine.ts'
 import type { Plan } from './plan.ts'
 import { checkRunOptions } from './runOptions.ts'
 import { sendersOf } from './senders.ts'
+import { isSpread } from './spread.ts'
 import { verifyClaims } from './verify.ts'
 
 /** Which EVM runs the transactions. */
@@ -136,6 +137,7 @@ export const prepareBlock = async (
     epilogue: encodeEnd(ends.epilogue),
     adapterFlags: isFrom(chain, 'spuriousDragon') ? EvmFlag.SpuriousDragon : 0,
     denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
+    reserves: adapter === 'revm' && isSpread(block.transactions, senders),
     isLight: adapter === 'revm' && gasOf(block) <= LIGHT_GAS,
   }
   return {
