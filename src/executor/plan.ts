@@ -25,8 +25,8 @@ export interface Plan extends PlanInputs {
   /** Where in the environment a schedule lies (core/schedule.ts); undefined claims places in order. */
   readonly schedule?: number | undefined
   /**
-   * True lets places be executed at the commit cursor alone, where the run may fall back. Not for blocks: behind a nonce
-   * chain such a place walks past all that speculation has put there (block 13287210: 0.33x with, 0.94x without). Nor for
+   * True lets claims leave places for the commit cursor, where the run may fall back. Not for blocks: behind a nonce
+   * chain such a place walks past all that speculation has put there (docs/algorithm.md D7 has the figures). Nor for
    * states that answer late: the committer would wait for each value alone.
    */
   readonly reserves?: boolean
