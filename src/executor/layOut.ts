@@ -70,7 +70,7 @@ export const offsetWords = ({ places }: PlanInputs): number => places + 3
 export const inputWords = ({ inputs, prologue, epilogue }: PlanInputs): number =>
   (prologue?.length ?? 0) + inputs.length + (epilogue?.length ?? 0)
 
-/** Writes the inputs of a plan from `at` on, and where each begins from `offsets` on: prologue, places, epilogue, end. */
+/** Writes the inputs of a plan from `at` on, and from `offsets` on where each begins: prologue, places, epilogue, end. */
 export const layOutInputs = (words: Words, offsets: number, at: number, plan: PlanInputs): void => {
   const { places, inputs, prologue, epilogue } = plan
   const first = at + (prologue?.length ?? 0)

@@ -44,6 +44,7 @@ export class TableMemory implements SharedState {
   readonly memory: WebAssembly.Memory
   readonly words: Words
   readonly table: LocationTable
+  /** @internal */
   protected readonly codes: CodeStore
   /** What keeps everybody else away, and what to wait for; undefined where nothing does. */
   #busy: string | undefined

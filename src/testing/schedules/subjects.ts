@@ -3,7 +3,7 @@
 import { ParallelExecutionError } from '../../core/errors.ts'
 import type { BlockResult, ExecuteBlockOptions } from '../../executor/blockTypes.ts'
 import { compareBlockResults, differenceText } from '../../executor/compareResults.ts'
-import type { RunReport } from '../../executor/engine.ts'
+import type { RunReport } from '../../executor/runReport.ts'
 import { createExecutor, type ExecutorOptions } from '../../executor/executeBlock.ts'
 import { createAdapterExecutor } from '../../executor/runAdapter.ts'
 import { createKeyValueState, createTaskExecutor, type TaskExecutorOptions } from '../../executor/runTasks.ts'
