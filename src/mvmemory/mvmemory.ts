@@ -148,7 +148,7 @@ export class MVMemory implements TaskMemory {
     this.incarnation = incarnationOf(this.engine[at + Place.Status])
     this.strict = strict
     this.exact = exact
-    this.cold.length = 0
+    if (this.cold.length > 0) this.cold.length = 0
     this.#reads.clear()
     this.#writes.clear()
     // Main cleared the words of a first incarnation.
