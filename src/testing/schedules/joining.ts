@@ -2,6 +2,8 @@
 import * as real from '../../scheduler/joining.ts'
 import { depart, enter } from './door.ts'
 
+export { beginsAlone, callNext } from '../../scheduler/joining.ts'
+
 export const join = (engine: Int32Array, worker: number): boolean => {
   if (!real.join(engine, worker)) return false
   enter(engine, worker)
