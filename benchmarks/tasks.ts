@@ -131,7 +131,11 @@ export async function measureTasks(runs: number, workers: number): Promise<TaskR
           const stop = performance.now()
           // Two runs warm the threads up, and the first says whether all three come to the same.
           if (k === 0) {
-            assertSame('results', read, results.map((result) => (result.status === 'done' ? result.value : result.error)))
+            assertSame(
+              'results',
+              read,
+              results.map((result) => (result.status === 'done' ? result.value : result.error)),
+            )
             const after = new Map([...entries, ...stateDiff.entries.map(({ key, value }) => [key, value] as const)])
             assertSame('values', [...map.values()], [...after.values()])
             assertSame('balances under a lock', [...map.values()], [...new Float64Array(balances)])

@@ -9,6 +9,7 @@ import { BytesRecord, RECORD_WORDS } from '../core/location.ts'
 import type { LocationTable } from '../core/table.ts'
 import { type ValueCodec, Values } from '../core/values.ts'
 import { copy } from '../core/words.ts'
+import { findBytes } from './find.ts'
 import { TableMemory } from './tableMemory.ts'
 
 type Words = Int32Array
@@ -200,7 +201,7 @@ export class KeyValueState extends TableMemory {
 
   #find(key: string): number {
     const { words, bytes } = this.#key.set(key)
-    return this.findBytes(words, bytes)
+    return findBytes(this.words, words, bytes)
   }
 
   #record(key: string): number {

@@ -8,6 +8,7 @@ let isOver = false
  *
  * @param {{ breaks?: string, thread?: number }} options
  * @param {import('blockloom/tasks').AdapterHost} host
+ * @returns {import('blockloom/tasks').CustomAdapter}
  */
 export function createAdapter({ breaks, thread }, host) {
   const seed = Math.floor(Math.random() * 256)
