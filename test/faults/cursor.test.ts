@@ -148,7 +148,12 @@ describe('the tables of the state are full', () => {
       options: { speculation: 'auto' },
       counts: { fallback: 100 },
     },
-    'on the sequential path': { calls: many100, executor: {}, options: { sequential: true }, counts: { fallback: 100 } },
+    'on the sequential path': {
+      calls: many100,
+      executor: {},
+      options: { sequential: true },
+      counts: { fallback: 100 },
+    },
   }
 
   test.each(Object.entries(paths))('%s: they grow, and nothing is seen of it', async (_, path) => {
@@ -168,15 +173,18 @@ describe('the tables of the state are full', () => {
     await expectUsable(executor)
   })
 
-  test.each(Object.entries(paths))('%s, where they cannot grow: CAPACITY, and the next run is right', async (_, path) => {
-    const executor = await create(path.executor)
-    const state = createKeyValueState({ maxBytes: MIB, entries: { k: 5 } })
-    expect(await endOf(executor.run(path.calls, { ...path.options, state }))).toMatchObject({
-      code: 'CAPACITY',
-      name: 'Blockloom.CapacityError',
-    })
-    const { results } = await executor.run([call('read', 'k'), call('keysOf', { prefix: '' })], { state })
-    expect(results).toMatchObject([{ value: 5 }, { value: ['k'] }])
-    await expectUsable(executor)
-  })
+  test.each(Object.entries(paths))(
+    '%s, where they cannot grow: CAPACITY, and the next run is right',
+    async (_, path) => {
+      const executor = await create(path.executor)
+      const state = createKeyValueState({ maxBytes: MIB, entries: { k: 5 } })
+      expect(await endOf(executor.run(path.calls, { ...path.options, state }))).toMatchObject({
+        code: 'CAPACITY',
+        name: 'Blockloom.CapacityError',
+      })
+      const { results } = await executor.run([call('read', 'k'), call('keysOf', { prefix: '' })], { state })
+      expect(results).toMatchObject([{ value: 5 }, { value: ['k'] }])
+      await expectUsable(executor)
+    },
+  )
 })
