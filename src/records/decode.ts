@@ -25,6 +25,7 @@ import type {
 export interface DecodedTrace {
   /** Version of the library that wrote it. */
   readonly libraryVersion: string
+  /** In the order in which they were written. */
   readonly runs: readonly RunRecord[]
   /** Where and why the trace breaks off; undefined where it is whole. What comes before it is in `runs`. */
   readonly broken: TraceBreak | undefined

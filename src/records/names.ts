@@ -25,6 +25,7 @@ export type LocationRole =
   | 'entry'
   | 'value'
 
+/** What a location is called, and what it probably is. */
 export interface LocationName {
   /** Index into `RunRecord.locations`. */
   readonly location: number

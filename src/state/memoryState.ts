@@ -155,6 +155,7 @@ export class MemoryState extends TableMemory {
     return 0n
   }
 
+  /** The code with a hash, a copy; undefined where the state has none. */
   getCode(hash: BytesLike): Uint8Array | undefined {
     const key = new Int32Array(readHex(hash, 32, 'code hash').slice().buffer)
     const at = findCode(this.words, key, 0)

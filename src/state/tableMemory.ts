@@ -41,8 +41,11 @@ const clearHeads = (w: Words, r: number): void => {
 
 export class TableMemory implements SharedState {
   readonly id = ++states
+  /** @internal */
   readonly memory: WebAssembly.Memory
+  /** @internal */
   readonly words: Words
+  /** @internal */
   readonly table: LocationTable
   /** @internal */
   protected readonly codes: CodeStore
@@ -169,6 +172,7 @@ export class TableMemory implements SharedState {
     this.#busy = 'while it is being advanced; await `apply` first'
   }
 
+  /** Ends `hold`, or a run. */
   protected release(): void {
     this.#busy = undefined
   }
