@@ -35,14 +35,14 @@ export interface ExecuteBlockOptions extends RunOptions, Ancestry {
   /** Where senders come from; signatures by default. */
   readonly senders?: Senders
   /**
-   * 'transactions' leaves out what belongs to the block and to none of them: system calls, withdrawals, rewards, the DAO
-   * fork, the state root, and the comparison with the header. For states that have no accounts for it (a witness of the
-   * transactions alone). By default blocks run whole.
+   * 'transactions' leaves out what belongs to the block and to none of them: system calls, withdrawals, rewards, the
+   * DAO fork, the state root, and the comparison with the header. For states that have no accounts for it (a witness of
+   * the transactions alone). By default blocks run whole.
    */
   readonly only?: 'transactions'
   /**
-   * What the block and its uncles earn, before the merge. By default it follows from the block, which then must name its
-   * uncles: RLP does, JSON-RPC gives their hashes alone.
+   * What the block and its uncles earn, before the merge. By default it follows from the block, which then must name
+   * its uncles: RLP does, JSON-RPC gives their hashes alone.
    */
   readonly rewards?: readonly Reward[]
   /** Where the fees go, as rollups need it; as on mainnet by default. */

@@ -24,7 +24,8 @@ export interface HasherOptions {
 /**
  * Makes a hasher; a few milliseconds for the first one, since the kernel of 60 kB is compiled once a process.
  *
- * @throws {InvalidInputError} MODULE_NOT_LOADED where the kernel cannot be read or is no WebAssembly, or where the `kind`
+ * @throws {InvalidInputError} MODULE_NOT_LOADED where the kernel cannot be read or is no WebAssembly, or where the
+ *   `kind`
  * asked for does not run here; INVALID_OPTION where `kind` is unknown or given together with `wasm`
  * @example
  * const { keccak256 } = await createHasher()

@@ -1,4 +1,7 @@
-/** Runs of an adapter from outside the package: inputs in bytes, results in bytes, one after another as far as can be told. */
+/**
+ * Runs of an adapter from outside the package: inputs in bytes, results in bytes, one after another as far as can be
+ * told.
+ */
 import { packBytes, wordsOf } from '../core/bytes.ts'
 import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
 import { badOption, checkChoice } from '../core/options.ts'

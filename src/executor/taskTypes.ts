@@ -36,7 +36,8 @@ const MERGES = Symbol.for('blockloom.merges')
 const ADDRESS = Symbol.for('blockloom.url')
 
 /**
- * Names the tasks of a module: its default export. It gives each task's `memory` its type, and calls and results theirs.
+ * Names the tasks of a module: its default export. It gives each task's `memory` its type, and calls and results
+ * theirs.
  *
  * @example
  * export default defineTasks({

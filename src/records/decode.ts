@@ -1,8 +1,8 @@
 /**
  * From the bytes of a trace to recorded runs.
  *
- * A run of which the end is missing is decoded as far as it goes: its `duration` is undefined, places that had not ended
- * are holes, and reads of a version that the trace does not have are left out.
+ * A run of which the end is missing is decoded as far as it goes: its `duration` is undefined, places that had not
+ * ended are holes, and reads of a version that the trace does not have are left out.
  */
 import { unpackBytes } from '../core/bytes.ts'
 import { Outcome, Predicate, Seen } from '../core/contracts.ts'
@@ -34,8 +34,8 @@ export interface DecodedTrace {
 /**
  * The runs of a trace. Of one that breaks off, all that is whole: `duration` of its last run is undefined then.
  *
- * @throws {InvalidInputError} RECORDS_FORMAT where the bytes are no trace, of a version that is not known, or where what
- *   a chunk says does not hold together though its checksum is right
+ * @throws {InvalidInputError} RECORDS_FORMAT where the bytes are no trace, of a version that is not known, or where
+ *   what a chunk says does not hold together though its checksum is right
  */
 export const decodeRecords = (bytes: Uint8Array): RunRecord[] => [...decodeTrace(bytes).runs]
 

@@ -43,9 +43,13 @@ export interface ExecutionRecord {
   readonly worker: number
   readonly start: number
   readonly end: number
-  /** `committing`: run, or run again, by the commit stage, everything below being final; `sequential`: by the oracle. */
+  /**
+   * `committing`: run, or run again, by the commit stage, everything below being final; `sequential`: by the oracle.
+   */
   readonly mode: 'speculative' | 'committing' | 'sequential'
-  /** `waited`: it met a value that the state's source had still to answer, and the same incarnation was executed again. */
+  /**
+   * `waited`: it met a value that the state's source had still to answer, and the same incarnation was executed again.
+   */
   readonly outcome: 'done' | 'invalid' | 'blocked' | 'waited' | 'fault'
   readonly reads: readonly ReadRecord[]
   readonly writes: readonly WriteRecord[]
