@@ -22,7 +22,10 @@ export const Ready = 0
 export const Executed = 1
 export const Deferred = 2
 export const Aborting = 3
-/** Left for whoever holds the commit lock, to be executed once, when everything below is final. */
+/**
+ * Left for whoever holds the commit lock, to be executed once, when everything below is final. The word of the first of
+ * places that are left together; the others' stay Ready, and none changes when it is committed.
+ */
 export const Reserved = 4
 /** Executed strictly as far as a base value that is not here yet; whoever executed it defers it when it is (core/cold.ts). */
 export const Cold = 5
@@ -45,11 +48,11 @@ export const transitions: readonly (readonly [from: number, to: number, incarnat
   [Aborting, Executed, false],
   [Aborting, Cold, false],
   [Reserved, Cold, false],
+  [Ready, Cold, false],
   [Cold, Deferred, false],
   [Executed, Ready, true],
   [Deferred, Ready, true],
   [Ready, Reserved, false],
-  [Reserved, Executed, false],
   [Reserved, Ready, false],
 ]
 

@@ -49,7 +49,10 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings): void =>
   words[Control.Schedule] = scheduled ? environment + (plan.schedule ?? 0) : 0
   words[Control.Window] = scheduled ? plan.places : DEFAULT_WINDOW
   words[Control.Speculation] = settings.speculation === 'always' || scheduled ? 1 : 0
-  words[Control.Reserve] = plan.reserves === true && words[Control.Speculation] === 0 ? 1 : 0
+  // Not on a state that answers late: whoever runs in order would wait for each value alone.
+  const isInOrder = words[Control.Speculation] === 0 && plan.state.serve === undefined
+  words[Control.Reserve] = plan.reserves === true && isInOrder ? 1 : 0
+  words[Control.Alone] = plan.isLight === true && isInOrder ? 1 : 0
   words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
   words[Control.DenseLocation] = plan.denseLocation(plan.state)
   words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0

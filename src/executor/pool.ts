@@ -259,7 +259,8 @@ export class WorkerPool {
       }
       const done = atomics.load(engine, Control.CommitIndex) + atomics.load(engine, Control.BatchIndex)
       const mark = done + atomics.load(state.words, StateHeader.Asked)
-      if (mark !== progress) {
+      // How long a source may take is its own limit, or none.
+      if (mark !== progress || state.isAsking === true) {
         progress = mark
         since = now
       } else if (now - since > stallTimeout) this.#halt(Halt.Stalled)

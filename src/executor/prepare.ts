@@ -25,6 +25,7 @@ import type { Engine } from './engine.ts'
 import type { Plan } from './plan.ts'
 import { checkRunOptions } from './runOptions.ts'
 import { sendersOf } from './senders.ts'
+import { isSpread } from './spread.ts'
 import { verifyClaims } from './verify.ts'
 
 /** Which EVM runs the transactions. */
@@ -139,6 +140,8 @@ export const prepareBlock = async (
     epilogue: encodeEnd(ends.epilogue),
     adapterFlags: isFrom(chain, 'spuriousDragon') ? EvmFlag.SpuriousDragon : 0,
     denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
+    reserves: adapter === 'revm' && isSpread(block.transactions, senders),
+    isLight: adapter === 'revm' && gasOf(block) <= LIGHT_GAS,
   }
   return {
     block,
@@ -154,6 +157,16 @@ export const prepareBlock = async (
 }
 
 type Work = Pick<Plan, 'inputs' | 'offsets' | 'environment' | 'values'>
+
+/**
+ * Gas up to which a block may be over in a millisecond. The first worker looks at its pace before it decides, so that
+ * the others come a few transactions late where the block takes longer.
+ */
+const LIGHT_GAS = 10_000_000n
+
+/** What the block claims to use; of one that claims nothing, what it may use. */
+const gasOf = ({ header: { gasUsed = 0n }, transactions }: DecodedBlock): bigint =>
+  gasUsed > 0n ? gasUsed : transactions.reduce((sum, { gasLimit }) => sum + gasLimit, 0n)
 
 /** Transactions and environment as the EVM kernel reads them. */
 const wordsOf = (

@@ -1,4 +1,5 @@
 /** What a run did, added up from the blocks of its workers. */
+import * as atomics from '../core/atomics.ts'
 import { Control, MAX_WORKERS, RunKind, WorkerBlock } from '../core/layout.ts'
 
 type Words = Int32Array
@@ -37,6 +38,8 @@ export interface RunReport {
   readonly ends: number
   /** How often they were executed. */
   readonly endExecutions: number
+  /** Bytes of working memory that the run took, of what `memoryLimit` allows. */
+  readonly memoryBytes: number
 }
 
 /** Adds up what the workers of the run before counted. Main thread, while they are parked. */
@@ -65,5 +68,6 @@ export const reportOf = (words: Words, ms: number, workers: number): RunReport =
     fallbacks: sum(WorkerBlock.Fallbacks),
     ends: words[Control.LastPlace] - words[Control.FirstPlace] + 1 - places,
     endExecutions: sum(WorkerBlock.EndExecutions),
+    memoryBytes: 4 * atomics.load(words, Control.ArenaNext),
   }
 }

@@ -232,6 +232,11 @@ export class SourceState extends MemoryState {
     this.#install()
   }
 
+  /** Whether the source has not answered yet all that it was asked. */
+  get isAsking(): boolean {
+    return this.#answering > 0
+  }
+
   /** Resolves when the source has answered, or failed to answer, all that runs, and main for them, have asked. */
   async settled(): Promise<void> {
     if (this.#answering > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))

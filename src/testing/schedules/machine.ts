@@ -8,7 +8,10 @@
  * search (Musuvathi and Qadeer, PLDI 2007).
  *
  * The thread that ends a step chooses the next one itself: a step without a switch costs no futex call. Only the
- * thread whose turn it is touches these words, and turns pass through `Go`, which is atomic; so all else here is plain.
+ * thread whose turn it is touches these words, and turns pass through `Go` (turns.ts), which is atomic; so all else here
+ * is plain.
+ *
+ * Two stand on it: `exploreSchedules`, for code of users on the pool, and the model of the engine (test/model).
  */
 
 type Words = Int32Array
@@ -52,6 +55,9 @@ export const Word = {
   Clock: 30,
   Time: 31,
   MessageBytes: 32,
+  /** 1 where the next run of the pool is one of the machine's, and workers that have come to it. Atomic. */
+  Armed: 33,
+  Arrived: 34,
   ThreadBlocks: 64,
 } as const
 
@@ -126,8 +132,6 @@ export const Flag = { StalePossible: 1, StaleTaken: 2, TimedOut: 4, Stalled: 8 }
 
 /** A decision in the list: step, thread, 1 for an old value. */
 export const DECISION_WORDS = 3
-export const MAX_DECISIONS = 4096
-export const MAX_STEPS = 20_000
 /** Events that subjects note down, three words each: what, and two values. The first word counts them. */
 export const MAX_NOTES = 1024
 
@@ -139,13 +143,13 @@ export interface Machine {
   readonly message: Uint8Array
 }
 
-/** The buffers that make a machine, to be sent to the threads. */
-export const newMachine = (): Machine => {
+/** The buffers that make a machine, to be sent to the threads: room for so many steps and decisions. */
+export const newMachine = (steps: number, decisions: number): Machine => {
   const words = (count: number) => new Int32Array(new SharedArrayBuffer(count * 4))
   return {
     control: words(256),
-    decisions: words(MAX_DECISIONS * DECISION_WORDS),
-    trace: words((MAX_STEPS + 2) * Step.Size),
+    decisions: words(decisions * DECISION_WORDS),
+    trace: words((steps + 2) * Step.Size),
     notes: words(1 + 3 * MAX_NOTES),
     message: new Uint8Array(new SharedArrayBuffer(4096)),
   }
