@@ -178,7 +178,9 @@ interface Workflow {
   }[]
 }
 
-/** Length of a list schedule, longest remaining path first: what two workers without any cost of their own would take. */
+/**
+ * Length of a list schedule, longest remaining path first: what two workers without any cost of their own would take.
+ */
 function listSchedule(costs: readonly number[], parents: readonly (readonly number[])[], workers: number): number {
   const rest = [...costs]
   const children: number[][] = costs.map(() => [])

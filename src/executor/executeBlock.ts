@@ -70,6 +70,7 @@ export class Executor {
   readonly #observers: Observers
   readonly #line = new Line()
 
+  /** @internal Made by `createExecutor`. */
   constructor(
     engine: Engine,
     kernel: Kernel,
@@ -163,11 +164,13 @@ export class Executor {
     })
   }
 
+  /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
   async close(): Promise<void> {
     await this.#engine.close()
     await this.#observers.keeper.close()
   }
 
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -44,8 +44,11 @@ export interface Decoded {
 /** A block decoded, its senders known, encoded for the kernel: what remains is to run it. */
 export interface PreparedBlock {
   readonly block: DecodedBlock
+  /** Its rules. */
   readonly chain: ResolvedChain
+  /** By transaction, 20 bytes each. */
   readonly senders: readonly Uint8Array[]
+  /** The same as words. */
   readonly plan: Plan
   /** False where `only: 'transactions'` was asked for. */
   readonly isWhole: boolean

@@ -77,12 +77,14 @@ export class TaskExecutor<M = UntypedTasks> {
   readonly #learned = new Map<string, number>()
   readonly #line = new Line()
 
+  /** @internal Made by `createTaskExecutor`. */
   constructor(engine: Engine, module: TaskSource, observers: Observers) {
     this.#engine = engine
     this.#module = module
     this.#observers = observers
   }
 
+  /** Threads that serve a run. */
   get workers(): number {
     return this.#engine.workers
   }
@@ -122,11 +124,13 @@ export class TaskExecutor<M = UntypedTasks> {
     return done as Promise<unknown> as Promise<RunTasksResult<M, C>>
   }
 
+  /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
   async close(): Promise<void> {
     await this.#engine.close()
     await this.#observers.keeper.close()
   }
 
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
