@@ -1,6 +1,6 @@
 /**
- * Faults where places are executed with everything below them final: again at the commit cursor, at their first turn there
- * (reserved places), in the sequential stretch of a fallback. And two faults in one run: the first one is the run's.
+ * Faults where places are executed with everything below them final: again at the commit cursor, at their first turn
+ * there (reserved places), in the sequential stretch of a fallback. And two faults in one run: the first is the run's.
  */
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { ParallelExecutionError } from '../../src/index.ts'
@@ -34,7 +34,7 @@ async function expectUsable(executor: TaskExecutor): Promise<void> {
   }
 }
 
-/** Places that fail until they are executed again: a sample of them, and speculation gives way. Its stretch has 128 places. */
+/** Places that fail until they are executed again: after a sample speculation gives way, for 128 places. */
 const losing = Array.from({ length: 40 }, (_, k) => call('writeManyLate', { prefix: `w${k}-`, count: 1 }))
 /** On the loop that awaits no place is reserved: speculation is what a run under `auto` begins with. */
 const awaiting = { asynchronous: true }
@@ -148,7 +148,12 @@ describe('the tables of the state are full', () => {
       options: { speculation: 'auto' },
       counts: { fallback: 100 },
     },
-    'on the sequential path': { calls: many100, executor: {}, options: { sequential: true }, counts: { fallback: 100 } },
+    'on the sequential path': {
+      calls: many100,
+      executor: {},
+      options: { sequential: true },
+      counts: { fallback: 100 },
+    },
   }
 
   test.each(Object.entries(paths))('%s: they grow, and nothing is seen of it', async (_, path) => {
@@ -168,15 +173,18 @@ describe('the tables of the state are full', () => {
     await expectUsable(executor)
   })
 
-  test.each(Object.entries(paths))('%s, where they cannot grow: CAPACITY, and the next run is right', async (_, path) => {
-    const executor = await create(path.executor)
-    const state = createKeyValueState({ maxBytes: MIB, entries: { k: 5 } })
-    expect(await endOf(executor.run(path.calls, { ...path.options, state }))).toMatchObject({
-      code: 'CAPACITY',
-      name: 'Blockloom.CapacityError',
-    })
-    const { results } = await executor.run([call('read', 'k'), call('keysOf', { prefix: '' })], { state })
-    expect(results).toMatchObject([{ value: 5 }, { value: ['k'] }])
-    await expectUsable(executor)
-  })
+  test.each(Object.entries(paths))(
+    '%s, where they cannot grow: CAPACITY, and the next run is right',
+    async (_, path) => {
+      const executor = await create(path.executor)
+      const state = createKeyValueState({ maxBytes: MIB, entries: { k: 5 } })
+      expect(await endOf(executor.run(path.calls, { ...path.options, state }))).toMatchObject({
+        code: 'CAPACITY',
+        name: 'Blockloom.CapacityError',
+      })
+      const { results } = await executor.run([call('read', 'k'), call('keysOf', { prefix: '' })], { state })
+      expect(results).toMatchObject([{ value: 5 }, { value: ['k'] }])
+      await expectUsable(executor)
+    },
+  )
 })
