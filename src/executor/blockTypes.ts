@@ -8,9 +8,9 @@ import type { PlaceDiff } from '../adapters/revm/placeDiffs.ts'
 import type { TransactionResult } from '../adapters/revm/result.ts'
 import type { StateDiff } from '../core/diff.ts'
 import type { MemoryState } from '../state/memoryState.ts'
-import type { RunReport } from './engine.ts'
 import type { RecordedOutcome } from './recordRun.ts'
-import type { RecordsOption } from './recordSink.ts'
+import type { RunOptions } from './runOptions.ts'
+import type { RunReport } from './runReport.ts'
 import type { Ancestry } from './verify.ts'
 
 /** Where senders come from: signatures (on the pool), the `from` of a JSON block, or a list. */
@@ -25,7 +25,7 @@ export interface CommitBatch {
 }
 
 /** Options of one block. */
-export interface ExecuteBlockOptions extends Ancestry {
+export interface ExecuteBlockOptions extends RunOptions, Ancestry {
   /** The state before the block. A run leaves it as it is. */
   readonly state: MemoryState
   /** A chain by name or configuration, or an @ethereumjs/common `Common`; mainnet by default. */
@@ -51,26 +51,8 @@ export interface ExecuteBlockOptions extends Ancestry {
    * transaction. Costs memory and time by what the transactions write.
    */
   readonly placeDiffs?: boolean
-  /** 'auto' gives what does not gain to the sequential path; 'always' never does (tests). */
-  readonly speculation?: 'auto' | 'always'
-  /** Everything on one worker, without speculation. */
-  readonly sequential?: boolean
-  readonly signal?: AbortSignal
-  /** Keeps what happens in the run, place by place (docs/records.md); the executor's `records` by default. */
-  readonly records?: RecordsOption
-  /** Keeps a trace of the run, in memory, that `replay` of `blockloom/testing` runs again, every incarnation of it. */
-  readonly record?: boolean
-  /** Called about every millisecond while places become final. */
-  readonly onProgress?: (progress: RunProgress) => void
   /** Called in order, in batches, as results become final; a result is never taken back. */
   readonly onCommit?: (batch: CommitBatch) => void
-}
-
-/** How far a run is. */
-export interface RunProgress {
-  /** Transactions or tasks that are final, and all of them. */
-  readonly committed: number
-  readonly places: number
 }
 
 /** What the block did; names follow ethereumjs `RunBlockResult`. */

@@ -2,10 +2,12 @@
 import { InvalidInputError } from '../core/errors.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import type { RunRecord } from '../records/runRecord.ts'
-import type { Engine, RunObserver, RunReport } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { Hints } from './hints.ts'
+import type { RunObserver } from './plan.ts'
 import type { RecordedRun } from './recordRun.ts'
 import { RecordKeeper, type RecordsOption } from './recordSink.ts'
+import type { RunReport } from './runReport.ts'
 import { type ExecutorStats, StatsKeeper } from './stats.ts'
 import { Telemetry, type TelemetryApi } from './telemetry.ts'
 

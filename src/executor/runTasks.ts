@@ -3,17 +3,20 @@
  */
 import { KeyBuffer, wordsOf } from '../core/bytes.ts'
 import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
+import { badOption, checkChoice, checkFlags, checkObject } from '../core/options.ts'
 import { type TaskFailure, TaskFlag, TaskInput } from '../core/tasks.ts'
 import { Values } from '../core/values.ts'
 import { copy } from '../core/words.ts'
 import { KeyValueState, type KeyValueStateOptions } from '../state/keyValueState.ts'
-import type { RunProgress } from './blockTypes.ts'
-import { Engine, type EngineOptions, type Plan, type RunReport, type RunSettings } from './engine.ts'
+import { Engine, type EngineOptions } from './engine.ts'
+import { Line } from './line.ts'
 import { type ObserveOptions, Observers } from './observe.ts'
+import type { Plan, RunSettings } from './plan.ts'
 import { recordedTasks, type TaskSource } from './recordPlan.ts'
 import { RecordedRun } from './recordRun.ts'
-import type { RecordsOption } from './recordSink.ts'
 import { runOnState } from './runOnState.ts'
+import { checkRunOptions, type RunOptions, settingsOf } from './runOptions.ts'
+import type { RunReport } from './runReport.ts'
 import type { ExecutorStats } from './stats.ts'
 import { changedWords, resultAt, statisticsOf } from './taskResults.ts'
 import { orderTasks, type SchedulingPolicy, type TaskOrder } from './taskSchedule.ts'
@@ -33,7 +36,8 @@ import { createValueCodec } from './valueCodec.ts'
 export const createKeyValueState = (options: KeyValueStateOptions = {}): KeyValueState =>
   new KeyValueState(options, createValueCodec())
 
-export interface RunTasksOptions {
+/** Options of one run of tasks. */
+export interface RunTasksOptions extends RunOptions {
   /** State before the run; an empty one by default. A run leaves it as it is. */
   readonly state?: KeyValueState
   /**
@@ -49,18 +53,9 @@ export interface RunTasksOptions {
   readonly failures?: 'collect' | 'stop'
   /** Executes each task twice, on one worker; the run ends with NOT_DETERMINISTIC where answers or writes differ. */
   readonly checkDeterminism?: boolean
-  readonly speculation?: 'auto' | 'always'
-  /** Everything on one worker, without speculation. */
-  readonly sequential?: boolean
-  readonly signal?: AbortSignal
-  /** Keeps what happens in the run, task by task (docs/records.md); the executor's `records` by default. */
-  readonly records?: RecordsOption
-  /** Keeps a trace of the run, in memory, that `replay` of `blockloom/testing` runs again, every incarnation of it. */
-  readonly record?: boolean
-  /** Called about every millisecond while tasks become final. */
-  readonly onProgress?: (progress: RunProgress) => void
 }
 
+/** Options of an executor of tasks. */
 export interface TaskExecutorOptions extends EngineOptions, ObserveOptions {
   /** Lets tasks return promises. A worker awaits each before it begins another; without it a promise is a failed task. */
   readonly asynchronous?: boolean
@@ -80,7 +75,7 @@ export class TaskExecutor<M = UntypedTasks> {
   readonly #observers: Observers
   readonly #values = new Values(createValueCodec())
   readonly #learned = new Map<string, number>()
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #line = new Line()
 
   constructor(engine: Engine, module: TaskSource, observers: Observers) {
     this.#engine = engine
@@ -123,11 +118,8 @@ export class TaskExecutor<M = UntypedTasks> {
     })
     const encoded = encodeCalls(list, order, this.#values)
     const state = options.state ?? createKeyValueState()
-    const before = this.#last
-    const work = () => this.#run(list, order, encoded, options, state)
-    const mine = before.then(work, work)
-    this.#last = mine.catch(() => undefined)
-    return mine as Promise<unknown> as Promise<RunTasksResult<M, C>>
+    const done = this.#line.next(() => this.#run(list, order, encoded, options, state))
+    return done as Promise<unknown> as Promise<RunTasksResult<M, C>>
   }
 
   async close(): Promise<void> {
@@ -157,13 +149,8 @@ export class TaskExecutor<M = UntypedTasks> {
       reserves: true,
     }
     const places = calls.length
-    const { speculation = 'auto', records, record, onProgress } = options
-    const settings: RunSettings = {
-      speculation,
-      sequential: options.sequential === true || twice,
-      signal: options.signal,
-      onProgress: onProgress && ((committed) => onProgress({ committed, places })),
-    }
+    const { speculation = 'auto', records, record } = options
+    const settings = settingsOf(twice ? { ...options, sequential: true } : options, places)
     const ordered = (): Call[] => order.calls.map((index) => calls[index] as Call)
     const recorded = RecordedRun.open(
       { keeper: this.#observers.keeper, records, record },
@@ -226,28 +213,24 @@ function taskError(error: unknown, calls: readonly Call[], order: TaskOrder): un
 
 const checkCalls = (calls: unknown): readonly Call[] => {
   if (!Array.isArray(calls)) {
-    throw new InvalidInputError('INVALID_OPTION', `calls are a list, not ${typeof calls}`, { option: 'calls' })
+    throw badOption('calls', `calls are a list, not ${typeof calls}`)
   }
   calls.forEach((call: Call | undefined | null, taskIndex) => {
     if (typeof call?.task === 'string') return
-    throw new InvalidInputError('INVALID_OPTION', `task ${taskIndex} has no name; give { task, input }`, {
-      option: 'calls',
-      taskIndex,
-    })
+    throw badOption('calls', `task ${taskIndex} has no name; give { task, input }`, { taskIndex })
   })
   return calls as readonly Call[]
 }
 
-const checkOptions = ({ order, failures, state }: RunTasksOptions): void => {
-  const refuse = (option: string, wanted: string, actual: unknown) => {
-    throw new InvalidInputError('INVALID_OPTION', `${option} is ${wanted}, not ${String(actual)}`, { option })
+const checkOptions = (options: RunTasksOptions): void => {
+  const { order, failures, state } = options
+  checkRunOptions(options)
+  checkFlags(options, 'checkDeterminism')
+  checkChoice('order', order, ['ordered', 'graph'])
+  checkChoice('failures', failures, ['collect', 'stop'])
+  if (state !== undefined && !(state instanceof KeyValueState)) {
+    throw badOption('state', `state is made by createKeyValueState, not ${typeof state}`)
   }
-  if (order !== undefined && order !== 'ordered' && order !== 'graph') refuse('order', "'ordered' or 'graph'", order)
-  if (failures !== undefined && failures !== 'collect' && failures !== 'stop') {
-    refuse('failures', "'collect' or 'stop'", failures)
-  }
-  if (state !== undefined && !(state instanceof KeyValueState))
-    refuse('state', 'made by createKeyValueState', typeof state)
 }
 
 interface Encoded {
@@ -320,27 +303,16 @@ export const createTaskExecutor = async <M = UntypedTasks>(
   module: ModuleSource<M>,
   options: TaskExecutorOptions = {},
 ): Promise<TaskExecutor<M>> => {
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidInputError('INVALID_OPTION', `options are an object, not ${String(options)}`, {
-      option: 'options',
-    })
-  }
+  checkObject(options)
   const address = addressOf(module)
   if (address === undefined) {
     const message =
       'module is the URL of a module of tasks, or its tasks if they were defined with { url: import.meta.url }'
-    throw new InvalidInputError('INVALID_OPTION', message, { option: 'module' })
+    throw badOption('module', message)
   }
-  const { asynchronous = false } = options
-  if (typeof asynchronous !== 'boolean') {
-    throw new InvalidInputError('INVALID_OPTION', `asynchronous is true or false, not ${String(asynchronous)}`, {
-      option: 'asynchronous',
-    })
-  }
-  const { setup } = options
-  if (setup !== undefined && addressOf(setup) === undefined) {
-    throw new InvalidInputError('INVALID_OPTION', 'setup is the URL of a module', { option: 'setup' })
-  }
+  checkFlags(options, 'asynchronous')
+  const { asynchronous = false, setup } = options
+  if (setup !== undefined && addressOf(setup) === undefined) throw badOption('setup', 'setup is the URL of a module')
   const first = setup === undefined ? {} : { setup: String(setup) }
   const source = { module: address, asynchronous, ...first }
   const engine = new Engine(options, { kind: 'tasks', ...source })

@@ -1,6 +1,6 @@
 /** What an executor has done so far: sums of the reports of its runs, in all and by worker. */
 import { Control, MAX_WORKERS, WorkerBlock } from '../core/layout.ts'
-import type { RunReport } from './engine.ts'
+import type { RunReport } from './runReport.ts'
 
 type Words = Int32Array
 

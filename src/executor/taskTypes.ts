@@ -3,8 +3,8 @@ import type { TaskContext } from '../adapters/taskGraph/adapter.ts'
 import type { TaskStore } from '../adapters/taskGraph/store.ts'
 import type { TaskFailure } from '../core/tasks.ts'
 import type { KeyValueDiff } from '../state/keyValueState.ts'
-import type { RunReport } from './engine.ts'
 import type { RecordedOutcome } from './recordRun.ts'
+import type { RunReport } from './runReport.ts'
 
 /** Tasks by name. */
 export type TaskTable = Readonly<Record<string, (memory: TaskStore, input: never, context: TaskContext) => unknown>>

@@ -136,18 +136,37 @@ export class Scheduler {
     if (atomics.load(engine, Control.Mode) !== Mode.Speculative) return -1
     const first = atomics.add(engine, Control.ExecutionIndex, reserve + chunk)
     const own = first + reserve
-    for (let place = first; place < own && place <= this.#last; place++) {
-      const word = this.#word(place)
-      // The claimer is the only writer of a Ready word (S1).
-      atomics.store(engine, word, pack(incarnationOf(engine[word]), Reserved))
-    }
+    if (reserve > 0 && first <= this.#last) this.reserve(first, Math.min(own, this.#last + 1))
     return chunk > 0 && own <= this.#last ? own : -1
+  }
+
+  /**
+   * Leaves places `from` to `to` (exclusive) for the holder of the commit lock. The first one's words say so for all:
+   * a cache line each would else go to the other core and back. By their claimer, or by the holder, who leaves the rest.
+   */
+  reserve(from: number, to: number): void {
+    const { engine } = this
+    const word = this.#word(from)
+    engine[word - Place.Status + Place.ReservedEnd] = to
+    // The claimer is the only writer of a Ready word (S1).
+    atomics.store(engine, word, pack(incarnationOf(engine[word]), Reserved))
+  }
+
+  /** First place after those that were reserved together with `place`, the first of them. */
+  reservedEnd(place: number): number {
+    return this.engine[this.#word(place) - Place.Status + Place.ReservedEnd]
   }
 
   /** How far claims may run ahead of the commit cursor: what a fallback throws away must have been earned by commits. */
   #windowAt(committed: number): number {
     const wary = atomics.load(this.engine, Control.Wary)
     return wary === 0 ? this.#window : Math.min(this.#window, WARY_WINDOW + committed - wary + 1)
+  }
+
+  /** A claim of at most `chunk` places, smaller towards the end, so that the last ones are shared by all. */
+  taper(chunk: number): number {
+    const left = this.#last + 1 - atomics.load(this.engine, Control.ExecutionIndex)
+    return Math.max(1, Math.min(chunk, (left / (4 * (this.engine[Control.Workers] - 1))) | 0))
   }
 
   /** True when all that was claimed is committed: the next place can be executed with everything below it final. */
@@ -208,6 +227,7 @@ export class Scheduler {
     return stateOf(this.status(place)) === Executed
   }
 
+  /** True of the first of places that are reserved together. */
   isReserved(place: number): boolean {
     return stateOf(this.status(place)) === Reserved
   }

@@ -10,8 +10,9 @@ import { InvalidInputError } from '../../core/errors.ts'
 import { Fault } from '../../core/layout.ts'
 import { type TaskFailure, TaskFlag, TaskResultWords } from '../../core/tasks.ts'
 import { Values } from '../../core/values.ts'
+import { IncarnationStore } from '../taskGraph/incarnation.ts'
 import { isShortage, Operations } from '../taskGraph/operations.ts'
-import { IncarnationStore, type RangeOptions } from '../taskGraph/store.ts'
+import type { RangeOptions } from '../taskGraph/store.ts'
 
 type Words = Int32Array
 

@@ -2,9 +2,9 @@
 
 import { InvalidInputError, ParallelExecutionError } from '../../core/errors.ts'
 import type { BlockResult, ExecuteBlockOptions } from '../../executor/blockTypes.ts'
-import type { RunReport } from '../../executor/engine.ts'
 import type { Executor } from '../../executor/executeBlock.ts'
 import { createAdapterExecutor } from '../../executor/runAdapter.ts'
+import type { RunReport } from '../../executor/runReport.ts'
 import { createKeyValueState, createTaskExecutor, type TaskExecutorOptions } from '../../executor/runTasks.ts'
 import type { ModuleSource, TaskCall, UntypedTasks } from '../../executor/taskTypes.ts'
 import type { WorkerSource } from '../../platform/threads.ts'

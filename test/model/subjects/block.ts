@@ -18,6 +18,8 @@ export interface BlockScenario {
   /** Names of those higher keys. */
   readonly fresh?: readonly string[]
   readonly fallback?: boolean
+  /** The first worker begins alone; the others come whenever they do, as where the pool calls them. */
+  readonly alone?: boolean
   readonly window?: number
   readonly denseKey?: number
   readonly arenaWords?: number
