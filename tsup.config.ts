@@ -18,7 +18,7 @@ const common: Options = {
   external: [/^node:/],
 }
 
-/** Puts what asks a machine before each step in place of the door to `Atomics`, and of who joins a run (src/testing/schedules). */
+/** Puts what asks a machine before each step (src/testing/schedules) for the door to `Atomics` and for joining a run. */
 const scheduled: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'scheduled',
   setup({ onResolve }) {

@@ -1,6 +1,6 @@
 /**
- * For tests of what is built on blockloom: adapters checked, schedules explored, and a recorded run run again, incarnation by
- * incarnation.
+ * For tests of what is built on blockloom: adapters checked, schedules explored, and a recorded run run again,
+ * incarnation by incarnation.
  */
 export { type ReplayDifference, type ReplayOptions, type ReplayResult, replay } from './executor/replay.ts'
 export {
@@ -16,4 +16,11 @@ export {
   type ScheduleDifference,
   type ScheduleReport,
 } from './testing/schedules/explore.ts'
-export type { AdapterSubject, BlockSubject, Difference, Subject, TaskSubject } from './testing/schedules/subjects.ts'
+export type {
+  AdapterSubject,
+  BlockSubject,
+  Difference,
+  Subject,
+  SubjectThreads,
+  TaskSubject,
+} from './testing/schedules/subjects.ts'

@@ -1,6 +1,6 @@
 /**
- * Faults where places are executed with everything below them final: again at the commit cursor, at their first turn there
- * (reserved places), in the sequential stretch of a fallback. And two faults in one run: the first one is the run's.
+ * Faults where places are executed with everything below them final: again at the commit cursor, at their first turn
+ * there (reserved places), in the sequential stretch of a fallback. And two faults in one run: the first is the run's.
  */
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { ParallelExecutionError } from '../../src/index.ts'
@@ -34,7 +34,7 @@ async function expectUsable(executor: TaskExecutor): Promise<void> {
   }
 }
 
-/** Places that fail until they are executed again: a sample of them, and speculation gives way. Its stretch has 128 places. */
+/** Places that fail until they are executed again: after a sample speculation gives way, for 128 places. */
 const losing = Array.from({ length: 40 }, (_, k) => call('writeManyLate', { prefix: `w${k}-`, count: 1 }))
 /** On the loop that awaits no place is reserved: speculation is what a run under `auto` begins with. */
 const awaiting = { asynchronous: true }

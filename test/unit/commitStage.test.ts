@@ -1,6 +1,6 @@
 /**
- * The commit stage of both loops, stepped by one thread: a halt inside a sequential stretch, and what throws at the cursor.
- * Each adapter fails ahead of the cursor, so that places are executed there, and speculation gives way after a sample.
+ * The commit stage of both loops, stepped by one thread: a halt inside a sequential stretch, and what throws at the
+ * cursor. Each adapter fails ahead of it, so that places are executed there, and speculation gives way after a sample.
  */
 import { describe, expect, test } from 'vitest'
 import * as atomics from '../../src/core/atomics.ts'

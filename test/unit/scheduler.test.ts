@@ -102,15 +102,15 @@ describe('scheduler: claims', () => {
       while (a.claim(1, 0) >= 0);
       return a.executionIndex - a.commitIndex
     }
-    expect(ahead()).toBe(192)
+    expect(ahead()).toBe(64)
     a.advance(101)
-    expect(ahead()).toBe(292)
+    expect(ahead()).toBe(164)
     a.advance(700)
     expect(ahead()).toBe(301)
     // After a fallback it begins anew.
     a.advance(750)
     a.resume(750)
-    expect(ahead()).toBe(192)
+    expect(ahead()).toBe(64)
   })
 
   test('no claim while the run drains', () => {

@@ -1,16 +1,17 @@
 /**
  * What stands for `core/atomics.ts` in `dist/model-worker.js`: inside a run that the machine has been armed for each
- * operation is a step, and the threads of the pool make them one at a time, as a schedule says; elsewhere it is the real door.
+ * operation is a step, and the threads of the pool make them one at a time, as a schedule says; elsewhere it is the real
+ * door.
  *
- * A run that is longer than the machine is set up for, or a schedule that is not one of this code, sets everybody free: the
- * run ends as any other, and its result is compared all the same.
+ * A run that is longer than the machine is set up for, or a schedule that is not one of this code, sets everybody free:
+ * the run ends as any other, and its result is compared all the same.
  */
 import * as real from '../../core/atomics.ts'
 import { Control, RunKind } from '../../core/layout.ts'
 import { block, choose, type Machine, Op, State, Thread, Verdict, Word } from './machine.ts'
 import * as turns from './turns.ts'
 
-export type Words = Int32Array
+type Words = Int32Array
 
 let machine: Machine | undefined
 let me = -1

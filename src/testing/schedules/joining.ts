@@ -1,4 +1,7 @@
-/** What stands for `scheduler/joining.ts` in `dist/model-worker.js`: who joins a run comes to the machine, who leaves departs. */
+/**
+ * What stands for `scheduler/joining.ts` in `dist/model-worker.js`: who joins a run comes to the machine, who leaves it
+ * departs.
+ */
 import * as real from '../../scheduler/joining.ts'
 import { depart, enter } from './door.ts'
 

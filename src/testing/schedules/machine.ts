@@ -8,8 +8,8 @@
  * search (Musuvathi and Qadeer, PLDI 2007).
  *
  * The thread that ends a step chooses the next one itself: a step without a switch costs no futex call. Only the
- * thread whose turn it is touches these words, and turns pass through `Go` (turns.ts), which is atomic; so all else here
- * is plain.
+ * thread whose turn it is touches these words, and turns pass through `Go` (turns.ts), which is atomic; so all else
+ * here is plain.
  *
  * Two stand on it: `exploreSchedules`, for code of users on the pool, and the model of the engine (test/model).
  */

@@ -76,7 +76,7 @@ export const decisionsOf = ({ trace, control }: Machine): Decisions => {
   return decisions
 }
 
-/** Offers smaller and smaller lists of decisions; is told of each whether it still fails; ends with the smallest that does. */
+/** Offers smaller and smaller lists of decisions, is told of each whether it still fails, ends with the smallest. */
 export function* shrinking(decisions: Decisions): Generator<Decisions, Decisions, boolean> {
   let best = decisions
   for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {

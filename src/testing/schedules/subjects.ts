@@ -1,9 +1,8 @@
-/** What can be explored: calls of a module of tasks, inputs of an adapter, a block. Each runs in order or as scheduled. */
+/** What can be explored: calls of a module of tasks, inputs of an adapter, a block. Each runs in order, or scheduled. */
 
-import { ParallelExecutionError } from '../../core/errors.ts'
+import { InvalidInputError, ParallelExecutionError } from '../../core/errors.ts'
 import type { BlockResult, ExecuteBlockOptions } from '../../executor/blockTypes.ts'
-import { compareBlockResults, differenceText } from '../../executor/compareResults.ts'
-import { createExecutor, type ExecutorOptions } from '../../executor/executeBlock.ts'
+import type { Executor } from '../../executor/executeBlock.ts'
 import { createAdapterExecutor } from '../../executor/runAdapter.ts'
 import type { RunReport } from '../../executor/runReport.ts'
 import { createKeyValueState, createTaskExecutor, type TaskExecutorOptions } from '../../executor/runTasks.ts'
@@ -32,32 +31,32 @@ export interface AdapterSubject {
   readonly entries?: Readonly<Record<string, Uint8Array>>
 }
 
+/** Threads that an executor is to run on. */
+export interface SubjectThreads {
+  readonly workers: number
+  readonly worker: WorkerSource
+  readonly stallTimeout: number
+}
+
 /** A block, on a state that is in memory. */
-export interface BlockSubject extends Pick<ExecutorOptions, 'wasm' | 'adapter' | 'ethereumjs'> {
+export interface BlockSubject {
+  /** Makes the executor on the threads that it is given: `createExecutor`, or a function that adds options. */
+  readonly executor: (threads: SubjectThreads) => Promise<Pick<Executor, 'executeBlock' | 'close'>>
   readonly block: unknown
   readonly run: Omit<ExecuteBlockOptions, 'speculation' | 'sequential' | 'signal' | 'record' | 'records' | 'onCommit'>
 }
 
 export type Subject = TaskSubject | AdapterSubject | BlockSubject
 
-export interface Threads {
-  readonly workers: number
-  readonly worker: WorkerSource
-  readonly stallTimeout: number
-}
-
-export interface Way {
+interface Way {
   readonly speculation: 'auto' | 'always'
   readonly sequential?: boolean
 }
 
-/** What a run gave: an error is an answer too. `place` is of what the difference is, where it is of one. */
+/** What a run gave, as text by name: an error is an answer too. */
 export interface Answer {
   readonly aborts: number
-  /** Where another answer says something else, and both texts. */
-  differsFrom(other: Answer): Difference | undefined
-  readonly lines?: readonly (readonly [name: string, text: string])[]
-  readonly block?: BlockResult
+  readonly lines: ReadonlyMap<string, string>
 }
 
 /** The first thing in which a scheduled run and the run in order differ. */
@@ -73,30 +72,16 @@ export interface Stage {
   close(): Promise<void>
 }
 
-const lineAnswer = (lines: readonly (readonly [string, string])[], aborts: number): Answer => ({
-  aborts,
-  lines,
-  differsFrom(other) {
-    const [mine, others] = [new Map(lines), new Map(other.lines ?? [])]
-    for (const where of [...mine.keys(), ...others.keys()]) {
-      const [scheduled, inOrder] = [mine.get(where) ?? 'nothing', others.get(where) ?? 'nothing']
-      if (scheduled !== inOrder) return { where, inOrder, scheduled }
-    }
-    return undefined
-  },
-})
+const LONGEST = 200
+const cut = (text: string): string => (text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}...`)
 
-const blockAnswer = (block: BlockResult): Answer => ({
-  aborts: block.run.aborts,
-  block,
-  differsFrom(other) {
-    if (other.block === undefined) return lineAnswer([['run', 'ended well']], 0).differsFrom(other)
-    const found = compareBlockResults(other.block, block)
-    if (found === undefined) return undefined
-    const [inOrder, scheduled] = found.values
-    return { where: differenceText(found).split(': ')[0] as string, inOrder, scheduled }
-  },
-})
+export const differenceOf = (inOrder: Answer, scheduled: Answer): Difference | undefined => {
+  for (const where of [...scheduled.lines.keys(), ...inOrder.lines.keys()]) {
+    const [a, b] = [inOrder, scheduled].map(({ lines }) => lines.get(where) ?? 'nothing') as [string, string]
+    if (a !== b) return { where, inOrder: cut(a), scheduled: cut(b) }
+  }
+  return undefined
+}
 
 /** What a run ends with, an error included. */
 const answerOf = async (run: () => Promise<Answer>): Promise<Answer> => {
@@ -104,28 +89,46 @@ const answerOf = async (run: () => Promise<Answer>): Promise<Answer> => {
     return await run()
   } catch (error) {
     const code = error instanceof ParallelExecutionError ? `${error.code}, ` : ''
-    return lineAnswer([['run', `${code}${error instanceof Error ? error.message : String(error)}`]], 0)
+    const message = error instanceof Error ? error.message : String(error)
+    return { aborts: 0, lines: new Map([['run', `${code}${message}`]]) }
   }
 }
 
 interface ListResult {
-  readonly results: readonly { readonly incarnation: number; readonly ms?: number }[]
+  readonly results: readonly object[]
   readonly stateDiff: { readonly entries: readonly { readonly key: string; readonly value: unknown }[] }
   readonly run: RunReport
 }
 
-const listAnswer = ({ results, stateDiff, run }: ListResult): Answer =>
-  lineAnswer(
-    [
-      // How often and how long something ran is no part of what it means.
-      ...results.map(({ incarnation: _, ms: __, ...result }, k) => [`result ${k}`, textOf(result)] as const),
-      ...stateDiff.entries.map(({ key, value }) => [`key '${key}'`, textOf(value)] as const),
-    ],
-    run.aborts,
-  )
+/** What a result means: not how often and how long its place ran, nor from where it threw. */
+const meaningOf = (result: object): string => {
+  const { incarnation: _, ms: __, error, ...rest } = result as Record<string, unknown>
+  if (typeof error !== 'object' || error === null) return textOf(rest)
+  const { stack: ___, ...failure } = error as Record<string, unknown>
+  return textOf({ ...rest, ...failure })
+}
+
+const listAnswer = ({ results, stateDiff, run }: ListResult): Answer => ({
+  aborts: run.aborts,
+  lines: new Map([
+    ...results.map((result, k) => [`result ${k}`, meaningOf(result)] as const),
+    ...stateDiff.entries.map(({ key, value }) => [`key '${key}'`, textOf(value)] as const),
+  ]),
+})
+
+const blockAnswer = ({ run, receipts, results, stateDiff, ...block }: BlockResult): Answer => ({
+  aborts: run.aborts,
+  lines: new Map([
+    ...receipts.map((receipt, k) => [`receipt ${k}`, textOf(receipt)] as const),
+    ...results.map((result, k) => [`result ${k}`, textOf(result)] as const),
+    ...stateDiff.accounts.map((account) => [`account ${account.address}`, textOf(account)] as const),
+    ['codes', textOf(stateDiff.codes)],
+    ['block', textOf(block)],
+  ]),
+})
 
 /** Builds an executor on threads that the caller makes. */
-export const openStage = async (subject: Subject, threads: Threads): Promise<Stage> => {
+export const openStage = async (subject: Subject, threads: SubjectThreads): Promise<Stage> => {
   if ('tasks' in subject) {
     const { tasks, calls, entries = {}, asynchronous = false, setup } = subject
     const state = createKeyValueState({ entries })
@@ -135,7 +138,7 @@ export const openStage = async (subject: Subject, threads: Threads): Promise<Sta
       ...(setup === undefined ? {} : { setup }),
     })
     return {
-      run: (way) => answerOf(async () => listAnswer((await executor.run(calls, { ...way, state })) as never)),
+      run: (way) => answerOf(async () => listAnswer(await executor.run(calls, { ...way, state }))),
       close: () => executor.close(),
     }
   }
@@ -149,8 +152,12 @@ export const openStage = async (subject: Subject, threads: Threads): Promise<Sta
       close: () => executor.close(),
     }
   }
-  const { block, run, ...options } = subject as BlockSubject
-  const executor = await createExecutor({ ...options, ...threads })
+  if (!('executor' in subject && typeof subject.executor === 'function')) {
+    const message = 'give { tasks, calls }, { adapter, inputs } or { executor, block, run }'
+    throw new InvalidInputError('INVALID_OPTION', message, { option: 'subject' })
+  }
+  const { block, run } = subject
+  const executor = await subject.executor(threads)
   return {
     run: (way) => answerOf(async () => blockAnswer(await executor.executeBlock(block, { ...run, ...way }))),
     close: () => executor.close(),

@@ -1,17 +1,5 @@
 /** Values as text, the same for the same value: for a comparison, and for who reads what differed. */
-const LONGEST = 200
-
-export const textOf = (value: unknown): string => {
-  const text = tell(value, [])
-  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}... (${text.length} characters, ${digest(text)})`
-}
-
-/** Tells texts apart that are cut. */
-const digest = (text: string): string => {
-  let h = 0x811c9dc5
-  for (let k = 0; k < text.length; k++) h = Math.imul(h ^ text.charCodeAt(k), 0x01000193)
-  return (h >>> 0).toString(16)
-}
+export const textOf = (value: unknown): string => tell(value, [])
 
 const tell = (value: unknown, within: readonly unknown[]): string => {
   if (typeof value === 'bigint') return `${value}n`

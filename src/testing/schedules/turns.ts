@@ -1,5 +1,5 @@
 /**
- * A thread's side of the machine: hands the turn over and waits for its own, says what its step was, sleeps and is woken.
+ * A thread's side of the machine: hands the turn over and waits for its own, says what its step was, sleeps, is woken.
  *
  * These words are the machine's own, so they are reached by the real door (core/atomics.ts) in every build.
  */

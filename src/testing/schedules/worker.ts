@@ -1,4 +1,4 @@
-/** Entry of `dist/model-worker.js`: the library's worker, whose atomic operations are steps of a machine (tsup.config.ts). */
+/** Entry of `dist/model-worker.js`: the library's worker, its atomic operations steps of a machine (tsup.config.ts). */
 import { serve } from '../../executor/workerMain.ts'
 import { threadData } from '../../platform/threads.ts'
 import { attach, clock } from './door.ts'
