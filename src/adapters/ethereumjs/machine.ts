@@ -111,6 +111,8 @@ export class Machines {
     restoreParams()
     const made = await vm.createVM({ common, stateManager: this.#state, blockchain, evm: machine } as never)
     restoreParams()
+    // Fees of opcodes were read when the EVM was made.
+    machine.getActiveOpcodes()
     this.#listen(machine, made)
     return { common, txCommon: sharedCommon(this.#packages, common), evm: machine, vm: made }
   }
@@ -312,7 +314,11 @@ export const transactionOf = (
   raw: Uint8Array,
   sender: Uint8Array,
 ): TypedTransaction => {
-  const made = tx.createTxFromRLP(raw, { common: txCommon, freeze: false, allowUnlimitedInitCodeSize }) as TypedTransaction
+  const made = tx.createTxFromRLP(raw, {
+    common: txCommon,
+    freeze: false,
+    allowUnlimitedInitCodeSize,
+  }) as TypedTransaction
   const address = new util.Address(sender)
   made.getSenderAddress = () => address
   return made

@@ -330,10 +330,7 @@ const execute = async (
     } catch (error) {
       if (!(error instanceof InvalidInputError) || error.code !== 'MISSING_BLOCK_HASH') throw error
       const number = BigInt(error.fields['blockNumber'] as string)
-      await unlessAborted(
-        () => putBlockHashes(vm, state, block.header.number, number, 2 ** (passes - 1)),
-        signal,
-      )
+      await unlessAborted(() => putBlockHashes(vm, state, block.header.number, number, 2 ** (passes - 1)), signal)
     }
   }
 }
