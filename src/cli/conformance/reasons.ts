@@ -1,4 +1,4 @@
-/** Classes of reasons for which a block or a transaction is refused. */
+/** Why a block may be refused, in classes that tests of consensus and both EVMs have in common. */
 
 /** Header fields, by the name that `BlockHeader` gives them. */
 type HeaderField =
