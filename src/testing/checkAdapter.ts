@@ -244,17 +244,22 @@ async function checkDispose(
   states: readonly ReadonlyMap<string, Uint8Array>[],
   answers: readonly Execution[],
 ): Promise<void> {
-  try {
+  const end = (work: () => void) => {
+    try {
+      work()
+    } catch (error) {
+      checker.report('dispose', `dispose throws: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  end(() => {
     first?.endBlock?.()
     first?.dispose?.()
     first?.dispose?.()
-  } catch (error) {
-    checker.report('dispose', `dispose throws: ${error instanceof Error ? error.message : String(error)}`)
-  }
+  })
   if (second === undefined || states.length === 0) return
   const { text } = await checker.execute(second, 0, states[0] as ReadonlyMap<string, Uint8Array>)
   if (text !== answers[0]?.text) checker.report('dispose', `one instance ends and another says: ${text}`, 0)
-  second.dispose?.()
+  end(() => second.dispose?.())
 }
 
 async function checkParallel(
