@@ -1,4 +1,6 @@
-/** What is known of @ethereumjs/vm 10.1.3 and would break a parallel run: a test by name for each (DESIGN.md section 5). */
+/**
+ * What is known of @ethereumjs/vm 10.1.3 and would break a parallel run: a test by name for each (DESIGN.md section 5).
+ */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
