@@ -135,6 +135,11 @@ export async function openVm(file: EthereumjsFile): Promise<{ readonly vm: VM; r
   const transactions = file.block.transactions.map((json) => decode(json, common))
   const body = withdrawals === undefined ? { transactions } : { transactions, withdrawals }
   const block = createBlock({ header, ...body } as never, options)
+  // A block makes its transactions anew, which do not know what those that it was given were told.
+  for (const [k, tx] of block.transactions.entries()) {
+    const sender = (transactions[k] as TypedTransaction).getSenderAddress()
+    tx.getSenderAddress = () => sender
+  }
   const vm = await createVM({
     common,
     stateManager: new MerkleStateManager({ common }),

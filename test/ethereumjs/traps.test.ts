@@ -8,8 +8,8 @@ import { blockOf, Machines, reset } from '../../src/adapters/ethereumjs/machine.
 import { importPackages, type Packages } from '../../src/adapters/ethereumjs/packages.ts'
 import { LocationStateManager } from '../../src/adapters/ethereumjs/stateManager.ts'
 import { decodeBlock } from '../../src/evm.ts'
-import { createExecutor, type Executor } from '../../src/index.ts'
-import { address, asm, ETHER, fileOf, run, slotOf, type TestBlock, toHex, word } from '../support/evm.ts'
+import { chainAtFork, createExecutor, type Executor } from '../../src/index.ts'
+import { address, asm, ETHER, fileOf, run, slotOf, stateOf, type TestBlock, toHex, word } from '../support/evm.ts'
 
 const COINBASE = address(0xc0)
 const ALICE = address(1)
@@ -204,6 +204,21 @@ describe('transactions', () => {
     const transactions = [{ from: ALICE, to: address(2), value: 1n }]
     const result = await run(executor, { fork: 'prague', coinbase: COINBASE, accounts: rich(1), transactions })
     expect(result.senders.map(toHex)).toEqual([ALICE])
+  })
+
+  test('BLOCKHASH is what the state has of a block, zero beyond 256, and an error where it is asked for and not there', async () => {
+    const code = asm('1 NUMBER SUB BLOCKHASH 0 SSTORE 0x101 NUMBER SUB BLOCKHASH 1 SSTORE')
+    const file = fileOf({
+      ...{ fork: 'shanghai', coinbase: COINBASE },
+      accounts: { ...rich(1), [address(0x70)]: { nonce: 1, code, storage: { '0x1': '0x1' } } },
+      transactions: [{ from: ALICE, to: address(0x70), gas: 200_000 }],
+    })
+    const options = { chain: chainAtFork('shanghai'), senders: 'trust', only: 'transactions' } as const
+    const before = { ...file, blockHashes: { [Number(file.block.number) - 1]: word(0x1234) } }
+    const result = await executor.executeBlock(file.block, { ...options, state: stateOf(before) })
+    expect([0, 1].map((slot) => slotOf(result, address(0x70), slot))).toEqual([0x1234n, 0n])
+    const without = executor.executeBlock(file.block, { ...options, state: stateOf(file) })
+    await expect(without).rejects.toMatchObject({ code: 'MISSING_BLOCK_HASH' })
   })
 
   test('the point evaluation of EIP-4844 runs on a real KZG', async () => {
