@@ -17,6 +17,7 @@ export default [
     ...bundled,
     ignore: ['node:*', '@ethereumjs/*'],
   },
+  { name: 'model worker', path: 'dist/model-worker.js', limit: '62 kB', ...bundled },
   { name: 'worker', path: 'dist/worker.js', limit: '60 kB', ...bundled },
   {
     name: 'evm kernel, as it is',

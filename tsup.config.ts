@@ -1,4 +1,5 @@
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { defineConfig, type Options } from 'tsup'
 
 /**
@@ -15,6 +16,21 @@ const common: Options = {
   clean: false,
   removeNodeProtocol: false,
   external: [/^node:/],
+}
+
+/** Puts what asks a machine before each step (src/testing/schedules) for the door to `Atomics` and for joining a run. */
+const scheduled: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'scheduled',
+  setup({ onResolve }) {
+    const stand = (name: string) => ({ path: fileURLToPath(new URL(`src/testing/schedules/${name}`, import.meta.url)) })
+    onResolve({ filter: /\/joining\.ts$/ }, ({ importer }) =>
+      importer.endsWith('workerMain.ts') ? stand('joining.ts') : undefined,
+    )
+    // Who joins does so outside of the machine's runs, and the machine's own words are no part of them.
+    onResolve({ filter: /\/atomics\.ts$/ }, ({ importer }) =>
+      /[\\/]src[\\/]testing[\\/]|joining\.ts$/.test(importer) ? undefined : stand('door.ts'),
+    )
+  },
 }
 
 /** What ECharts and the code in it ask to be kept with every copy. */
@@ -53,6 +69,15 @@ export default defineConfig([
     entry: { worker: 'src/worker.ts' },
     splitting: false,
     noExternal: [/^(?!node:)/],
+  },
+  {
+    // The same worker, for `exploreSchedules` of blockloom/testing.
+    ...common,
+    name: 'model worker',
+    entry: { 'model-worker': 'src/testing/schedules/worker.ts' },
+    splitting: false,
+    noExternal: [/^(?!node:)/],
+    esbuildPlugins: [scheduled],
   },
   {
     // Imported by the worker when it is asked for, so it must not share chunks with what a bundler sees.

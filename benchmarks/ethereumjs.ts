@@ -6,7 +6,7 @@
  * As everywhere here, transactions only: no system calls, withdrawals or rewards.
  */
 import { type Block, createBlock, createBlockFromRPC, type JSONRPCBlock } from '@ethereumjs/block'
-import { Common, type Hardfork, Mainnet } from '@ethereumjs/common'
+import { Common, type Hardfork, Mainnet, type StateManagerInterface } from '@ethereumjs/common'
 import { createMPT } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
 import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
@@ -52,6 +52,8 @@ export interface EthereumjsOptions {
    * them it is 1.7 to 2.5 times faster and still exact on every block of the data set, so that is the fair opponent.
    */
   readonly caches?: boolean
+  /** A state manager that holds the state already, in place of `MerkleStateManager`. */
+  readonly stateManager?: StateManagerInterface
 }
 
 export interface EthereumjsRun {
@@ -88,9 +90,9 @@ export async function runEthereumjs(file: EthereumjsFile, options: EthereumjsOpt
   })
   const transactions = file.block.transactions.slice(0, options.limit).map((json) => decode(json, common))
   const caches = options.caches !== false && { caches: new Caches() }
-  const stateManager = new MerkleStateManager({ common, ...caches })
+  const stateManager = options.stateManager ?? new MerkleStateManager({ common, ...caches })
   const vm = await createVM({ common, stateManager, blockchain: blockchainOf(file) })
-  await load(vm, file)
+  if (options.stateManager === undefined) await load(vm, file)
 
   const results: RunTxResult[] = []
   let blockGasUsed = 0n

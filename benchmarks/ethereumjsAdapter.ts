@@ -1,128 +1,134 @@
 /**
- * The ethereumjs adapter beside plain `runTx`: on `MerkleStateManager`, which is what a user has today, and on this
- * library's flat state, one transaction after another, which is what the adapter adds to.
+ * The ethereumjs adapter beside `runTx` of @ethereumjs/vm: on `MerkleStateManager`, which is what a user has today, and on
+ * a flat state manager (flatState.ts) that holds the same state, which is what the adapter adds to.
  *
- * Where real blocks are there, those above a hundred transactions run as well, once each: they take seconds.
+ * The paths take turns on each block, so that what drifts meets all alike, and must agree on the gas they used.
  */
 import { Worker } from 'node:worker_threads'
-import { chainAtFork, createExecutor } from 'blockloom'
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import { chainAtFork, createExecutor, type Executor } from 'blockloom'
 import { type EthereumjsFile, runEthereumjs } from './ethereumjs.ts'
-import { type BenchFile, digestOf, dist, stateOf } from './pool.ts'
+import { FlatStateManager } from './flatState.ts'
+import { measureBlocks, type NamedBlock, type OutsiderOptions } from './outsiderBlocks.ts'
+import { type BenchFile, dist, stateOf } from './pool.ts'
 import { digits, median, round, table } from './report.ts'
-import { makeWorkload, type WorkloadName } from './workloads.ts'
+import type { WorkloadName } from './workloads.ts'
 
 const NAMES: readonly WorkloadName[] = ['transfers', 'erc20', 'uniswap']
-const TRANSACTIONS = 300
 const MOST_RUNS = 5
-const WARM_UP = 1
+/** Milliseconds of each path before its first run that counts: V8 compiles @ethereumjs/evm in every thread anew. */
+const WARM_UP = 2000
+
+const PATHS = ['merkle', 'flat', 'sequential', 'one', 'two'] as const
+type Path = (typeof PATHS)[number]
 
 /** Milliseconds a block, medians. */
 export interface AdapterRow {
   readonly name: string
+  readonly kind: 'synthetic' | 'real' | 'sum'
   readonly transactions: number
   readonly runs: number
   /** `runTx` on MerkleStateManager with its caches. */
   readonly merkle: number
-  /** `runTx` on this library's flat state: the adapter's sequential path. */
+  /** `runTx` on a flat state manager over this library's state. */
   readonly flat: number
+  /** The adapter, one transaction after another: what one worker does unless it is told to speculate. */
+  readonly sequential: number
   /** The adapter speculating with one worker, and with two. */
   readonly one: number
   readonly two: number
 }
 
-interface Named {
-  readonly name: string
-  readonly file: BenchFile
-}
+/** Milliseconds that each path takes for a block, one after another. */
+type Paths = Readonly<Record<Path, () => Promise<{ readonly ms: number; readonly gasUsed: bigint }>>>
 
-/** Medians of the sequential path and of speculation, on a pool of so many workers. */
-async function timeAdapter(
-  file: BenchFile,
-  workers: number,
-  runs: number,
-): Promise<{ flat: number; parallel: number }> {
-  const executor = await createExecutor({
+const openPool = (workers: number): Promise<Executor> =>
+  createExecutor({
     adapter: 'ethereumjs',
     workers,
     worker: () => new Worker(dist('worker.js'), { execArgv: [] }),
   })
-  try {
-    const state = stateOf(file, executor)
-    const { fork } = file as unknown as EthereumjsFile
-    const options = { state, chain: chainAtFork(fork as never), senders: 'trust', only: 'transactions' } as const
+
+async function pathsOf(file: BenchFile, one: Executor, two: Executor): Promise<Paths> {
+  const state = stateOf(file, one)
+  const plain = file as unknown as EthereumjsFile
+  const options = { state, chain: chainAtFork(plain.fork as never), senders: 'trust', only: 'transactions' } as const
+  const inPool = async (executor: Executor, path: { sequential: true } | { speculation: 'always' }) => {
     const prepared = await executor.prepareBlock(file.block, options)
-    const paths = [{ sequential: true }, { speculation: 'always' }] as const
-    const times: [number[], number[]] = [[], []]
-    const digests = new Set<string>()
-    for (let k = 0; k < WARM_UP + runs; k++) {
-      for (const [p, path] of paths.entries()) {
-        const result = await executor.runPrepared(prepared, { ...options, ...path })
-        if (k === 0) digests.add(digestOf(result))
-        if (k >= WARM_UP) times[p as 0 | 1].push(result.run.ms)
-      }
+    return async () => {
+      const { run, gasUsed } = await executor.runPrepared(prepared, { ...options, ...path })
+      return { ms: run.ms, gasUsed }
     }
-    if (digests.size > 1) throw new Error('the parallel result is not the sequential one')
-    return { flat: median(times[0]), parallel: median(times[1]) }
-  } finally {
-    await executor.close()
+  }
+  return {
+    merkle: () => runEthereumjs(plain),
+    flat: () => runEthereumjs(plain, { stateManager: new FlatStateManager(state, keccak_256) }),
+    sequential: await inPool(one, { sequential: true }),
+    one: await inPool(one, { speculation: 'always' }),
+    two: await inPool(two, { speculation: 'always' }),
   }
 }
 
-export async function measureAdapter(real: readonly Named[], runs: number): Promise<AdapterRow[]> {
-  const rows: AdapterRow[] = []
-  const blocks = [
-    ...NAMES.map((name) => ({
-      name,
-      file: makeWorkload(name, TRANSACTIONS) as BenchFile,
-      runs: Math.min(runs, MOST_RUNS),
-    })),
-    ...real.map(({ name, file }) => ({ name, file, runs: 1 })),
-  ]
-  for (const { name, file, runs: count } of blocks) {
-    const merkle: number[] = []
-    let transactions = 0
-    for (let k = 0; k < count; k++) {
-      const { ms, txs } = await runEthereumjs(file as unknown as EthereumjsFile)
-      merkle.push(ms)
-      transactions = txs
-    }
-    const one = await timeAdapter(file, 1, count)
-    const two = await timeAdapter(file, 2, count)
-    const times = { merkle: median(merkle), flat: one.flat, one: one.parallel, two: two.parallel }
-    rows.push({ name, transactions, runs: count, ...times })
+async function measureOne({ name, file, isReal }: NamedBlock, paths: Paths, runs: number): Promise<AdapterRow> {
+  const times: Record<Path, number[]> = { merkle: [], flat: [], sequential: [], one: [], two: [] }
+  const gas = new Set<bigint>()
+  // A real block runs once, in threads that are warm from the blocks before.
+  for (const path of isReal ? [] : PATHS) {
+    for (let spent = 0; spent < WARM_UP; ) spent += (await paths[path]()).ms
   }
-  if (real.length > 1) rows.push(sumOf(rows.slice(NAMES.length)))
-  return rows.map((row) => ({
-    ...row,
-    ...{ merkle: round(row.merkle), flat: round(row.flat), one: round(row.one), two: round(row.two) },
-  }))
+  for (let k = 0; k < runs; k++) {
+    for (const path of PATHS) {
+      const { ms, gasUsed } = await paths[path]()
+      gas.add(gasUsed)
+      times[path].push(ms)
+    }
+  }
+  if (gas.size > 1) throw new Error(`${name}: the paths differ in the gas they used`)
+  const [merkle, flat, sequential, one, two] = PATHS.map((path) => round(median(times[path]))) as [
+    ...[number, number, number, number, number],
+  ]
+  const { transactions } = file.block as { readonly transactions: readonly unknown[] }
+  const kind = isReal ? 'real' : 'synthetic'
+  return { name, kind, transactions: transactions.length, runs, merkle, flat, sequential, one, two }
+}
+
+export async function measureAdapter(
+  real: readonly { readonly name: string; readonly file: BenchFile }[],
+  options: OutsiderOptions,
+): Promise<AdapterRow[]> {
+  const pools = [await openPool(1), await openPool(2)] as const
+  try {
+    const rows = await measureBlocks(NAMES, real, options, async (block) => {
+      const runs = block.isReal ? 1 : Math.min(options.runs, MOST_RUNS)
+      const row = await measureOne(block, await pathsOf(block.file, ...pools), runs)
+      options.say(`bench: ${PATHS.map((path) => `${path} ${digits(row[path])}`).join(', ')} ms: ${row.name}`)
+      return row
+    })
+    return [...rows.synthetic, ...rows.real, ...(rows.real.length > 1 ? [sumOf(rows.real)] : [])]
+  } finally {
+    for (const pool of pools) await pool.close()
+  }
 }
 
 const sumOf = (rows: readonly AdapterRow[]): AdapterRow => {
-  const sum = (pick: (row: AdapterRow) => number) => rows.reduce((total, row) => total + pick(row), 0)
+  const sum = (pick: (row: AdapterRow) => number) => round(rows.reduce((total, row) => total + pick(row), 0))
   return {
-    ...{ name: `${rows.length} real blocks`, transactions: sum((row) => row.transactions), runs: 1 },
+    ...{ name: `${rows.length} real blocks`, kind: 'sum', transactions: sum((row) => row.transactions), runs: 1 },
     ...{ merkle: sum((row) => row.merkle), flat: sum((row) => row.flat) },
-    ...{ one: sum((row) => row.one), two: sum((row) => row.two) },
+    ...{ sequential: sum((row) => row.sequential), one: sum((row) => row.one), two: sum((row) => row.two) },
   }
 }
 
 export function adapterTable(rows: readonly AdapterRow[]): string {
+  const head = ['runTx, Merkle', 'runTx, flat', 'sequential', '1 worker', '2 workers']
   return table([
-    [
-      'adapter ethereumjs, ms a block',
-      'runTx, Merkle',
-      'runTx, flat',
-      '1 worker',
-      '2 workers',
-      'gain over Merkle',
-      'over flat',
-      '1 worker over flat',
-    ],
-    ...rows.map(({ name, transactions, merkle, flat, one, two }) => [
-      `${name} (${transactions})`,
-      ...[merkle, flat, one, two].map((ms) => digits(ms)),
-      ...[merkle / two, flat / two, one / flat].map((ratio) => ratio.toFixed(2)),
+    ['adapter ethereumjs, ms a block', ...head, 'Merkle / flat', 'sequential / flat', '1 worker / flat', 'flat / 2'],
+    ...rows.map((row) => [
+      `${row.name} (${row.transactions})`,
+      ...PATHS.map((path) => digits(row[path])),
+      ...[row.merkle / row.flat, row.sequential / row.flat, row.one / row.flat, row.flat / row.two].map((ratio) =>
+        ratio.toFixed(2),
+      ),
     ]),
   ])
 }

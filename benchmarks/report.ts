@@ -5,7 +5,9 @@
  */
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
+import type { EngineRows } from './engine.ts'
 import type { AdapterRow } from './ethereumjsAdapter.ts'
+import type { GrowthRow, PoolsRow } from './growth.ts'
 import type { RecordsRow } from './records.ts'
 import type { RootRow } from './roots.ts'
 import type { RunBlockRow } from './runblock.ts'
@@ -121,6 +123,10 @@ export interface Results {
   readonly simulations?: readonly SimulateRow[]
   /** Absent where it was not measured. */
   readonly records?: readonly RecordsRow[]
+  /** Absent where they were not measured. */
+  readonly engine?: EngineRows
+  readonly growth?: readonly GrowthRow[]
+  readonly pools?: readonly PoolsRow[]
   /** Absent where they were not measured. */
   readonly tasks?: readonly TaskRow[]
   readonly workflows?: readonly WorkflowRow[]

@@ -10,8 +10,10 @@ import { parseArgs } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { ensureBuilt } from '../scripts/ensure.mjs'
 import { judge } from '../scripts/readme-table.mjs'
+import { type EngineRows, engineTable } from './engine.ts'
 import { type EthereumjsFile, runEthereumjs } from './ethereumjs.ts'
 import { type AdapterRow, adapterTable } from './ethereumjsAdapter.ts'
+import { type GrowthRow, growthTable, type PoolsRow, poolsTable } from './growth.ts'
 import type { BenchFile } from './pool.ts'
 import { type RecordsRow, recordsTable } from './records.ts'
 import {
@@ -62,6 +64,9 @@ const COSTS = [
   'tasks',
   'workflows',
   'codec',
+  'engine',
+  'growth',
+  'pools',
 ] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
@@ -73,17 +78,22 @@ const LEAST_RUNS = 10
 /** @ethereumjs/vm takes milliseconds a transaction; its synthetic blocks are made this short. */
 const OUTSIDER_LIMIT = 200
 const OUTSIDER_RUNS = 3
+/** Seconds of real blocks beside @ethereumjs/vm, for each of the two that run them. */
+const DEFAULT_BUDGET = 60
 
 const HELP = `npm run bench -- [options]
 
   --only NAME...        measure only these: ${WORKLOAD_NAMES.join(', ')},
                         real (all real blocks), the number of a real block, startup, senders, hash,
                         root, whole, records, ethereumjs-adapter, runblock (which takes the real blocks too),
-                        simulate (predicted against measured time), tasks, workflows, codec
+                        simulate (predicted against measured time), tasks, workflows, codec,
+                        engine (places that do nothing, naps, short blocks), growth (1,000 to 50,000),
+                        pools (2 to 16 workers)
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
   --no-ethereumjs       leave @ethereumjs/vm out
+  --budget SECONDS      ethereumjs-adapter and runblock begin no further real block after so long (${DEFAULT_BUDGET})
   --ethereumjs-limit N  transactions of a synthetic block that it runs (${OUTSIDER_LIMIT}); real blocks it runs whole
   --save NAME           write benchmarks/results/NAME.json ('latest' for a whole run, else 'scratch')
   --no-build            measure dist as it stands
@@ -102,6 +112,7 @@ interface Settings {
   readonly workers: readonly number[]
   readonly ethereumjs: boolean
   readonly ethereumjsLimit: number
+  readonly budget: number
   readonly save: string
 }
 
@@ -118,6 +129,7 @@ function readArguments() {
         workers: text,
         'no-ethereumjs': flag,
         'ethereumjs-limit': text,
+        budget: text,
         save: text,
         'no-build': flag,
         json: flag,
@@ -152,6 +164,7 @@ function settingsOf({ values, positionals }: ReturnType<typeof readArguments>): 
     runs,
     workers: [...new Set(workers.filter((n) => n > 1))],
     ethereumjs,
+    budget: count('budget', values.budget, DEFAULT_BUDGET),
     ethereumjsLimit: count('ethereumjs-limit', values['ethereumjs-limit'], OUTSIDER_LIMIT),
     save,
   }
@@ -270,18 +283,18 @@ async function measureAll(settings: Settings): Promise<Results> {
       skipped.push('@nomicfoundation/edr: not installed (benchmarks/edr.ts)')
   }
   let runBlock: readonly RunBlockRow[] | undefined
-  // Minutes of @ethereumjs/vm: only where it is named.
-  if (only.includes('runblock')) {
+  const allReal = () => (real.length > 0 ? real : realBlocks({ ...settings, only: ['real'] }, skipped))
+  const beside = { runs, budget: settings.budget, say, skipped }
+  if (wants('runblock') && settings.ethereumjs) {
     const { measureRunBlock } = await import('./runblock.ts')
     say('bench: runblock')
-    const blocks = real.length > 0 ? real : realBlocks({ ...settings, only: ['real'] }, skipped)
-    runBlock = await measureRunBlock(blocks, Math.min(runs, OUTSIDER_RUNS), skipped)
+    runBlock = await measureRunBlock(allReal(), beside)
   }
   let adapter: readonly AdapterRow[] | undefined
   if (wants('ethereumjs-adapter') && settings.ethereumjs) {
     const { measureAdapter } = await import('./ethereumjsAdapter.ts')
     say('bench: ethereumjs-adapter')
-    adapter = await measureAdapter(real, runs)
+    adapter = await measureAdapter(allReal(), beside)
   }
   let simulations: SimulateRow[] | undefined
   if (wants('simulate')) {
@@ -302,6 +315,24 @@ async function measureAll(settings: Settings): Promise<Results> {
     say('bench: records')
     records = await measureRecords(runs)
   }
+  let engine: EngineRows | undefined
+  if (wants('engine')) {
+    const { measureEngine } = await import('./engine.ts')
+    say('bench: engine')
+    engine = await measureEngine(runs)
+    costs.push(...engine.costs)
+  }
+  const { measureGrowth, measurePools } = await import('./growth.ts')
+  let growth: readonly GrowthRow[] | undefined
+  if (wants('growth')) {
+    say('bench: growth')
+    growth = await measureGrowth(Math.min(runs, LEAST_RUNS))
+  }
+  let pools: readonly PoolsRow[] | undefined
+  if (wants('pools')) {
+    say('bench: pools')
+    pools = await measurePools(runs)
+  }
   const wantsTasks = wants('tasks') || wants('workflows') || wants('codec')
   const other = wantsTasks ? await measureTaskRows(wants, runs, skipped) : {}
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
@@ -320,6 +351,9 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(adapter !== undefined && { adapter }),
     ...(simulations !== undefined && { simulations }),
     ...(records !== undefined && { records }),
+    ...(engine !== undefined && { engine }),
+    ...(growth !== undefined && { growth }),
+    ...(pools !== undefined && { pools }),
     ...other,
     skipped,
   }
@@ -416,6 +450,9 @@ async function print(results: Results): Promise<void> {
     if (results.workflows !== undefined) console.log(`${workflowTable(results.workflows)}\n`)
     if (results.codecs !== undefined) console.log(`${codecTable(results.codecs)}\n`)
   }
+  if (results.engine !== undefined) console.log(`${engineTable(results.engine)}\n`)
+  if (results.growth !== undefined) console.log(`${growthTable(results.growth)}\n`)
+  if (results.pools !== undefined) console.log(`${poolsTable(results.pools)}\n`)
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)

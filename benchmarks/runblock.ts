@@ -3,23 +3,28 @@
  * on a VM of its own. What is timed is the call, reading the manager and writing it back included; state is loaded and
  * transactions are decoded before, senders are given.
  */
-
+import { Worker } from 'node:worker_threads'
 import { runBlock as plainRunBlock } from '@ethereumjs/vm'
 import { createExecutor, runBlock } from 'blockloom/ethereumjs'
 import { type EthereumjsFile, openVm } from './ethereumjs.ts'
-import type { BenchFile } from './pool.ts'
+import { measureBlocks, type NamedBlock, type OutsiderOptions } from './outsiderBlocks.ts'
+import { type BenchFile, dist } from './pool.ts'
 import { digits, median, round, table } from './report.ts'
-import { makeWorkload, type WorkloadName } from './workloads.ts'
+import type { WorkloadName } from './workloads.ts'
 
 const NAMES: readonly WorkloadName[] = ['erc20', 'uniswap']
-/** @ethereumjs/vm takes milliseconds a transaction. */
-const TRANSACTIONS = 200
 const WORKERS = 2
+const MOST_RUNS = 3
+/** Milliseconds of each way before its first run that counts: V8 compiles @ethereumjs/evm in every thread anew. */
+const WARM_UP = 2000
 const OPTIONS = { generate: true, skipBlockValidation: true } as const
+const PATHS = ['plain', 'revm', 'ethereumjs'] as const
+type Path = (typeof PATHS)[number]
 
 /** Milliseconds a block, medians. */
 export interface RunBlockRow {
   readonly name: string
+  readonly kind: 'synthetic' | 'real' | 'sum'
   readonly transactions: number
   readonly runs: number
   readonly plain: number
@@ -27,78 +32,90 @@ export interface RunBlockRow {
   readonly ethereumjs: number
 }
 
-/** Times one way to run the block, each time on a fresh VM. */
-async function timesOf(file: EthereumjsFile, runs: number, run: (vm: Opened) => Promise<unknown>): Promise<number> {
-  const times: number[] = []
-  for (let k = 0; k < runs; k++) {
+type Executor = Awaited<ReturnType<typeof createExecutor>>
+type Opened = Awaited<ReturnType<typeof openVm>>
+type Ways = Readonly<Record<Path, (opened: Opened) => Promise<{ readonly gasUsed: bigint }>>>
+
+const waysOf = (revm: Executor, ethereumjs: Executor): Ways => {
+  const with_ =
+    (executor: Executor): Ways[Path] =>
+    ({ vm, block }) =>
+      runBlock(vm, { ...OPTIONS, block, executor, onlyParallel: true })
+  return {
+    plain: ({ vm, block }) => plainRunBlock(vm, { ...OPTIONS, block }),
+    revm: with_(revm),
+    ethereumjs: with_(ethereumjs),
+  }
+}
+
+/** Runs the block each way in turn, each time on a fresh VM. */
+async function measureOne({ name, file: given, isReal }: NamedBlock, ways: Ways, runs: number): Promise<RunBlockRow> {
+  const file = given as unknown as EthereumjsFile
+  const times: Record<Path, number[]> = { plain: [], revm: [], ethereumjs: [] }
+  const gas = new Set<bigint>()
+  const time = async (path: Path): Promise<number> => {
     const opened = await openVm(file)
     const began = performance.now()
-    await run(opened)
-    times.push(performance.now() - began)
+    gas.add((await ways[path](opened)).gasUsed)
+    return performance.now() - began
   }
-  return round(median(times))
+  // A real block runs once, in threads that are warm from the blocks before.
+  for (const path of isReal ? [] : PATHS) for (let spent = 0; spent < WARM_UP; ) spent += await time(path)
+  for (let k = 0; k < runs; k++) for (const path of PATHS) times[path].push(await time(path))
+  if (gas.size > 1) throw new Error('the ways to run it differ in the gas they used')
+  const [plain, revm, ethereumjs] = PATHS.map((path) => round(median(times[path]))) as [number, number, number]
+  const kind = isReal ? 'real' : 'synthetic'
+  return { name, kind, transactions: file.block.transactions.length, runs, plain, revm, ethereumjs }
 }
 
-type Opened = Awaited<ReturnType<typeof openVm>>
+const openPool = (adapter: 'revm' | 'ethereumjs'): Promise<Executor> =>
+  createExecutor({
+    adapter,
+    workers: WORKERS,
+    worker: () => new Worker(dist('worker.js'), { execArgv: [] }),
+  })
 
-async function measureOne(name: string, given: BenchFile, runs: number): Promise<RunBlockRow> {
-  const file = given as unknown as EthereumjsFile
-  const pools = [
-    await createExecutor({ workers: WORKERS, adapter: 'revm' }),
-    await createExecutor({ workers: WORKERS, adapter: 'ethereumjs' }),
-  ] as const
-  const with_ = (executor: (typeof pools)[number]) => (opened: Opened) =>
-    runBlock(opened.vm, { ...OPTIONS, block: opened.block, executor, onlyParallel: true })
-  try {
-    // A first block each: workers compile what they run.
-    for (const executor of pools) await timesOf(file, 1, with_(executor))
-    return {
-      ...{ name, transactions: file.block.transactions.length, runs },
-      plain: await timesOf(file, runs, ({ vm, block }) => plainRunBlock(vm, { ...OPTIONS, block })),
-      revm: await timesOf(file, runs, with_(pools[0])),
-      ethereumjs: await timesOf(file, runs, with_(pools[1])),
-    }
-  } finally {
-    for (const executor of pools) await executor.close()
-  }
-}
-
-/**
- * Measures synthetic blocks and the given real ones; what cannot be run whole is skipped with the reason.
- *
- * @param runs - of each way a block
- */
+/** Measures synthetic blocks and the given real ones; what cannot be run whole is skipped with the reason. */
 export async function measureRunBlock(
   real: readonly { readonly name: string; readonly file: BenchFile }[],
-  runs: number,
-  skipped: string[],
+  options: OutsiderOptions,
 ): Promise<RunBlockRow[]> {
-  const rows: RunBlockRow[] = []
-  const blocks = [...NAMES.map((name) => ({ name, file: makeWorkload(name, TRANSACTIONS) as BenchFile })), ...real]
-  for (const { name, file } of blocks) {
-    try {
-      rows.push(await measureOne(name, file, runs))
-    } catch (error) {
-      // From Prague on a whole block needs contracts that the files of transactions do not have.
-      skipped.push(`runBlock on ${name}: ${error instanceof Error ? error.message : String(error)}`)
-    }
+  const pools = [await openPool('revm'), await openPool('ethereumjs')] as const
+  try {
+    const ways = waysOf(...pools)
+    const rows = await measureBlocks(NAMES, real, options, async (block) => {
+      try {
+        const row = await measureOne(block, ways, block.isReal ? 1 : Math.min(options.runs, MOST_RUNS))
+        options.say(`bench: ${PATHS.map((path) => `${path} ${digits(row[path])}`).join(', ')} ms: ${row.name}`)
+        return row
+      } catch (error) {
+        // From Prague on a whole block needs contracts that the files of transactions do not have.
+        const reason = error instanceof Error ? error.message : String(error)
+        options.skipped.push(`runBlock on ${block.name}: ${reason}`)
+        return undefined
+      }
+    })
+    return [...rows.synthetic, ...rows.real, ...(rows.real.length > 1 ? [sumOf(rows.real)] : [])]
+  } finally {
+    for (const pool of pools) await pool.close()
   }
-  return rows
+}
+
+const sumOf = (rows: readonly RunBlockRow[]): RunBlockRow => {
+  const sum = (of: (row: RunBlockRow) => number): number => round(rows.reduce((total, row) => total + of(row), 0))
+  return {
+    ...{ name: `${rows.length} real blocks`, kind: 'sum', transactions: sum((row) => row.transactions), runs: 1 },
+    ...{ plain: sum((row) => row.plain), revm: sum((row) => row.revm), ethereumjs: sum((row) => row.ethereumjs) },
+  }
 }
 
 const faster = (plain: number, ours: number): string => `${digits(round(plain / ours))}x`
 
-export const runBlockTable = (rows: readonly RunBlockRow[]): string => {
-  const sum = (of: (row: RunBlockRow) => number): number => round(rows.reduce((total, row) => total + of(row), 0))
-  const all: RunBlockRow = {
-    ...{ name: 'sum', transactions: sum((row) => row.transactions), runs: rows[0]?.runs ?? 0 },
-    ...{ plain: sum((row) => row.plain), revm: sum((row) => row.revm), ethereumjs: sum((row) => row.ethereumjs) },
-  }
-  return table([
+export const runBlockTable = (rows: readonly RunBlockRow[]): string =>
+  table([
     ['runBlock, ms', 'txs', 'runs', '@ethereumjs/vm', 'revm', 'faster', 'ethereumjs', 'faster'],
-    ...[...rows, ...(rows.length > 1 ? [all] : [])].map(({ name, transactions, runs, plain, revm, ethereumjs }) => [
+    ...rows.map(({ name, transactions, runs, plain, revm, ethereumjs }) => [
       ...[name, String(transactions), String(runs), digits(plain)],
       ...[digits(revm), faster(plain, revm), digits(ethereumjs), faster(plain, ethereumjs)],
     ]),
   ])
-}

@@ -26,6 +26,11 @@ const DIGEST = 220
 /** What the goal is judged by: the row of benchmarks/hash.ts. */
 const DIGEST_ROW = 'SIMD, flat batch'
 
+/** @ethereumjs/vm's time for `runBlock` over ours with its EVM on two workers, at least. `sum` as above. */
+const RUN_BLOCK = { erc20: 1.8, uniswap: 1.8, sum: 1.5 }
+/** Time of the ethereumjs adapter with one worker over that of `runTx` on a flat state, at most. */
+const ADAPTER = { erc20: 1.1, uniswap: 1.1, sum: 1.1 }
+
 /**
  * The pool that goals and tables speak of.
  *
@@ -45,7 +50,7 @@ const times = (value) => `${value.toFixed(2)}x`
  * @param {Results} results
  * @returns {{ goal: string, limit: string, actual: string, met: boolean | undefined }[]}
  */
-export function judge({ rows, hashes = [] }) {
+export function judge({ rows, hashes = [], runBlock, adapter }) {
   /** @param {string} name */
   const find = (name) => rows.find((row) => (name === 'sum' ? row.kind === 'sum' : row.name === name))
   const verdicts = []
@@ -83,6 +88,37 @@ export function judge({ rows, hashes = [] }) {
     actual: digest === undefined ? 'not measured' : `${time(digest)} ns`,
     met: digest === undefined ? undefined : digest <= DIGEST,
   })
+  return [...verdicts, ...judgeEthereumjs(runBlock, adapter)]
+}
+
+/**
+ * Goals beside @ethereumjs/vm, where that was measured.
+ *
+ * @param {Results['runBlock']} runBlock
+ * @param {Results['adapter']} adapter
+ */
+function judgeEthereumjs(runBlock = [], adapter = []) {
+  const verdicts = []
+  /**
+   * @template {{ name: string, kind: string }} Row
+   * @param {readonly Row[]} rows
+   * @param {string} name
+   */
+  const find = (rows, name) => rows.find((row) => (name === 'sum' ? row.kind === 'sum' : row.name === name))
+  for (const [name, limit] of Object.entries(RUN_BLOCK)) {
+    const row = find(runBlock, name)
+    if (row === undefined) continue
+    const actual = row.plain / row.ethereumjs
+    const goal = `runBlock of ${row.name}, adapter ethereumjs, two workers`
+    verdicts.push({ goal, limit: `at least ${times(limit)}`, actual: times(actual), met: actual >= limit })
+  }
+  for (const [name, limit] of Object.entries(ADAPTER)) {
+    const row = find(adapter, name)
+    if (row === undefined) continue
+    const actual = row.sequential / row.flat
+    const goal = `${row.name}, adapter ethereumjs on one worker over runTx`
+    verdicts.push({ goal, limit: `at most ${times(limit)}`, actual: times(actual), met: actual <= limit })
+  }
   return verdicts
 }
 
@@ -127,7 +163,7 @@ function chosen(rows) {
  * @param {Results} results
  * @returns {string[]} lines of Markdown
  */
-function others({ hashes = [], roots = [], whole = [] }) {
+function others({ hashes = [], roots = [], whole = [], runBlock = [], adapter = [] }) {
   /** @type {string[]} */
   const lines = []
   /**
@@ -154,6 +190,25 @@ function others({ hashes = [], roots = [], whole = [] }) {
   for (const { name, transactions, ms, edr } of whole) {
     const block = `whole block of ${transactions.toLocaleString('en')} \`${name}\`, two workers`
     add(block, ms, 'ms', '@nomicfoundation/edr `evm_mine`', edr)
+  }
+  /** @param {{ name: string, kind: string, transactions: number }} row */
+  const told = ({ name, kind, transactions }) =>
+    kind === 'sum' ? name : `${transactions.toLocaleString('en')} \`${name}\``
+  /** @param {number} median */
+  const once = (median) => ({ median, min: median, max: median })
+  for (const row of runBlock) {
+    if (row.kind === 'real') continue
+    const { plain, revm, ethereumjs } = row
+    const block = `\`runBlock\` of ${told(row)}, two workers`
+    add(`${block}, revm`, once(revm), 'ms', '@ethereumjs/vm `runBlock`', once(plain))
+    add(`${block}, ethereumjs`, once(ethereumjs), 'ms', '@ethereumjs/vm `runBlock`', once(plain))
+  }
+  for (const row of adapter) {
+    if (row.kind === 'real') continue
+    const { merkle, flat, sequential } = row
+    const block = `adapter ethereumjs, ${told(row)}, one worker`
+    add(block, once(sequential), 'ms', '`runTx`, MerkleStateManager', once(merkle))
+    add(block, once(sequential), 'ms', '`runTx`, flat state', once(flat))
   }
   if (lines.length === 0) return []
   return ['', '| what | here | the other | times faster |', '|---|---:|---:|---:|', ...lines]

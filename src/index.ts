@@ -27,15 +27,17 @@ export {
 } from './core/errors.ts'
 export type { AsyncStateSource, SourceAccount } from './core/source.ts'
 export type { StateTrie } from './core/stateRoot.ts'
-export type { BlockResult, CommitBatch, ExecuteBlockOptions, RunProgress, Senders } from './executor/blockTypes.ts'
+export type { BlockResult, CommitBatch, ExecuteBlockOptions, Senders } from './executor/blockTypes.ts'
 export { compareBlockResults, differenceText, type ResultDifference } from './executor/compareResults.ts'
-export type { EngineOptions, RunReport } from './executor/engine.ts'
+export type { EngineOptions } from './executor/engine.ts'
 export { createExecutor, type Executor, type ExecutorOptions, executeBlockParallel } from './executor/executeBlock.ts'
 export { type ChainHead, ChainImporter, type ImportOptions, openChain } from './executor/importer.ts'
 export type { ObserveOptions } from './executor/observe.ts'
 export type { AdapterName, PreparedBlock } from './executor/prepare.ts'
 export type { RecordedOutcome } from './executor/recordRun.ts'
 export type { RecordsOption, RecordsTo } from './executor/recordSink.ts'
+export type { RunOptions, RunProgress } from './executor/runOptions.ts'
+export type { RunReport } from './executor/runReport.ts'
 export { type StateRootOptions, stateRootOf } from './executor/stateRoot.ts'
 export type { ExecutorStats, WorkerStats } from './executor/stats.ts'
 export type { TelemetryApi } from './executor/telemetry.ts'
@@ -54,15 +56,6 @@ export type {
   WaitRecord,
   WriteRecord,
 } from './records/runRecord.ts'
-export {
-  type AccountEntry,
-  type AccountInfo,
-  type AccountInput,
-  type BytesLike,
-  createMemoryState,
-  MemoryState,
-  type MemoryStateOptions,
-  type Quantity,
-  type StateFile,
-} from './state/memoryState.ts'
+export type { AccountEntry, AccountInfo, AccountInput, BytesLike, Quantity, StateFile } from './state/accounts.ts'
+export { createMemoryState, MemoryState, type MemoryStateOptions } from './state/memoryState.ts'
 export { createSourceState, type SourceState, type SourceStateOptions } from './state/sourceState.ts'

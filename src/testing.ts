@@ -1,4 +1,7 @@
-/** For tests of what is built on blockloom: adapters checked, and a recorded run run again, incarnation by incarnation. */
+/**
+ * For tests of what is built on blockloom: adapters checked, schedules explored, and a recorded run run again,
+ * incarnation by incarnation.
+ */
 export { type ReplayDifference, type ReplayOptions, type ReplayResult, replay } from './executor/replay.ts'
 export {
   type AdapterProblem,
@@ -6,3 +9,18 @@ export {
   type CheckAdapterOptions,
   checkAdapter,
 } from './testing/checkAdapter.ts'
+export {
+  type ExploreOptions,
+  exploreSchedules,
+  type Schedule,
+  type ScheduleDifference,
+  type ScheduleReport,
+} from './testing/schedules/explore.ts'
+export type {
+  AdapterSubject,
+  BlockSubject,
+  Difference,
+  Subject,
+  SubjectThreads,
+  TaskSubject,
+} from './testing/schedules/subjects.ts'

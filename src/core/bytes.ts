@@ -67,16 +67,48 @@ export class KeyBuffer {
   }
 }
 
+/** Bits that ASCII leaves clear in four bytes. */
+const WIDE = 0x80808080
+
+/** Characters that one call makes a text of: pieces glued one by one cost twice as much, and a hash has to unglue them. */
+const PIECE = 16
+
+/** Four words of ASCII as a text of `length` characters; of fewer words the others are not looked at. */
+const piece = (words: Words, at: number, length: number): string => {
+  const a = words[at]
+  const b = length > 4 ? words[at + 1] : 0
+  const c = length > 8 ? words[at + 2] : 0
+  const d = length > 12 ? words[at + 3] : 0
+  const text = String.fromCharCode(
+    a & 255,
+    (a >>> 8) & 255,
+    (a >>> 16) & 255,
+    a >>> 24,
+    b & 255,
+    (b >>> 8) & 255,
+    (b >>> 16) & 255,
+    b >>> 24,
+    c & 255,
+    (c >>> 8) & 255,
+    (c >>> 16) & 255,
+    c >>> 24,
+    d & 255,
+    (d >>> 8) & 255,
+    (d >>> 16) & 255,
+    d >>> 24,
+  )
+  return length === PIECE ? text : text.slice(0, length)
+}
+
 /** The text of UTF-8 bytes in words. */
 export const unpackText = (words: Words, at: number, length: number): string => {
-  if (length <= LONG) {
-    let text = ''
-    for (let k = 0; k < length; k++) {
-      const unit = (words[at + (k >> 2)] >>> ((k & 3) * 8)) & 255
-      if (unit > 127) return decoder.decode(unpackBytes(words, at, length))
-      text += String.fromCharCode(unit)
-    }
-    return text
-  }
-  return decoder.decode(unpackBytes(words, at, length))
+  if (length > LONG) return decoder.decode(unpackBytes(words, at, length))
+  const count = wordsOf(length)
+  let bits = 0
+  for (let k = 0; k < count; k++) bits |= words[at + k]
+  if ((bits & WIDE) !== 0) return decoder.decode(unpackBytes(words, at, length))
+  if (length <= PIECE) return length === 0 ? '' : piece(words, at, length)
+  let text = ''
+  for (let k = 0; k < length; k += PIECE) text += piece(words, at + (k >> 2), Math.min(PIECE, length - k))
+  return text
 }

@@ -67,6 +67,8 @@ export const Control = {
   AdapterFlags: 12 * PAD + 14,
   /** Places of a worker's first claim, where earlier runs say what one costs; 0 and 1 are one. */
   FirstClaim: 12 * PAD + 27,
+  /** 1 where the first worker begins alone and wakes the others when that pays (docs/algorithm.md D10). */
+  Alone: 12 * PAD + 26,
   /** What is recorded: bits of `Recording`, 0 for nothing. */
   Recording: 12 * PAD + 28,
   /** Begin of the run on the clock of all threads, milliseconds: a 64-bit float in two words. */
@@ -171,6 +173,8 @@ export const Place = {
   /** Status word. Atomic: publishes everything below and all entries of the incarnation. */
   Status: 0,
   ReadSet: 1,
+  /** Of the first of places reserved together, until it is executed: the first place after them. */
+  ReservedEnd: 1,
   ReadCount: 2,
   WriteSet: 3,
   WriteCount: 4,

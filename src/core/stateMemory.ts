@@ -16,6 +16,8 @@ export interface SharedState {
   scrub(): void
   /** Where base values come later: answers what the run asks for until the returned function is called. */
   serve?(fail: (error: unknown) => void, wake: () => void): () => void
+  /** Where base values come later: whether the source has questions to answer, which takes as long as it may. */
+  readonly isAsking?: boolean
   /** Where base values come later: resolves when the account at `record`, which main has inserted, is here. */
   fetchAccount?(record: number): Promise<void>
   /** Enlarges the indexes after a run found them full. */

@@ -2,15 +2,16 @@
  * The status word of a place: incarnation and state packed, so that neither is seen without the other (hazard 2).
  *
  * ```text
- *             claimed through the cursor
- *   Ready ------------------------------> Executed ----+
- *     |                                                |  validation failed, or nothing to validate
- *     |   given up: blocked, invalid, failed           v
- *     +------------------------------> Deferred ---> Aborting ---> Executed   (strictly, by the committer)
- *                                         ^             |
- *               base value has come       +--- Cold <---+  base value is not here yet
- *     |   left for the committer
- *     +------------------------------> Reserved -----------------> Executed   (strictly, by the committer)
+ *            claimed through the cursor
+ *   Ready --+----------------------------> Executed --+
+ *           |                                         |  validation failed, or nothing to validate
+ *           |  given up: blocked, invalid, failed     v
+ *           +----------------------------> Deferred --+--> Aborting --+--> Executed  (strictly, by the committer)
+ *           |                                 ^                       |
+ *           |                                 |  base value has come  v  base value is not here yet
+ *           |                                 +---------------------- Cold
+ *           |  left for the committer                                 ^
+ *           +----------------------------> Reserved ------------------+--> Executed  (strictly, by the committer)
  * ```
  * There is no state for committed: a place below the commit cursor is final, and that one word says so for all.
  * One writer at a time: the worker that claimed the place until `Executed`, `Deferred` or `Reserved`, then the holder
@@ -21,7 +22,10 @@ export const Ready = 0
 export const Executed = 1
 export const Deferred = 2
 export const Aborting = 3
-/** Left for whoever holds the commit lock, to be executed once, when everything below is final. */
+/**
+ * Left for whoever holds the commit lock, to be executed once, when everything below is final. The word of the first of
+ * places that are left together; the others' stay Ready, and none changes when it is committed.
+ */
 export const Reserved = 4
 /** Executed strictly as far as a base value that is not here yet; whoever executed it defers it when it is (core/cold.ts). */
 export const Cold = 5
@@ -44,15 +48,15 @@ export const transitions: readonly (readonly [from: number, to: number, incarnat
   [Aborting, Executed, false],
   [Aborting, Cold, false],
   [Reserved, Cold, false],
+  [Ready, Cold, false],
   [Cold, Deferred, false],
   [Executed, Ready, true],
   [Deferred, Ready, true],
   [Ready, Reserved, false],
-  [Reserved, Executed, false],
   [Reserved, Ready, false],
 ]
 
-/** True once some incarnation of the place was executed. */
+/** True where the place was begun since it was last Ready: it is executed, given up, or waits for a base value. */
 export const hasRun = (status: number): boolean => {
   const state = stateOf(status)
   return state !== Ready && state !== Reserved

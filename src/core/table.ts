@@ -13,10 +13,20 @@
  *       records inserted in the run are loaded atomically before the record is read.
  *   T3  Probing paths only ever grow in a run. Main removes all of a run's records at once, which restores
  *       the paths that older records were inserted along.
+ *   T4  Records from before the run stay where they are until the state is emptied. So what a thread remembers of them
+ *       leads to a record still, and comparing its key tells whether to the right one.
  */
 import * as atomics from './atomics.ts'
 import { insertKey } from './keyOrder.ts'
-import { AccountRecord, BytesRecord, RECORD_SHIFT, RECORD_WORDS, SlotRecord, Tag } from './location.ts'
+import {
+  AccountRecord,
+  BytesRecord,
+  INLINE_KEY_WORDS,
+  RECORD_SHIFT,
+  RECORD_WORDS,
+  SlotRecord,
+  Tag,
+} from './location.ts'
 
 type Words = Int32Array
 
@@ -51,6 +61,12 @@ export const StateHeader = {
   /** First word of the memory's contents. */
   Start: 160,
 } as const
+
+/**
+ * Byte-string keys that a thread remembers, by hash; a power of two. The index has room for all that a run may insert and
+ * so is spread over a megabyte: looking there first costs 0.1 us a task of two keys among 10,000 (docs/tasks.md).
+ */
+const REMEMBERED = 1 << 15
 
 /** Records a worker takes from the bump pointer at a time. */
 const RECORDS_A_CHUNK = 32
@@ -120,6 +136,9 @@ export class LocationTable {
   #runStart = 0
   #chunk = 0
   #chunkEnd = 0
+  /** Ids of byte-string records by the lowest bits of their hashes: a guess, of records from before the run alone (T4). */
+  #remembered = new Int32Array(1)
+  #generation = 0
   /** Most recent record inserted by this thread in this run; records link through `Chain`. */
   inserted = 0
 
@@ -139,6 +158,8 @@ export class LocationTable {
     this.#chunk = 0
     this.#chunkEnd = 0
     this.inserted = 0
+    if (this.#generation !== w[StateHeader.Generation]) this.#remembered = new Int32Array(1)
+    this.#generation = w[StateHeader.Generation]
   }
 
   /** Record of the address at `key[at..at+5]`, inserted as absent if need be; or FULL. */
@@ -215,10 +236,26 @@ export class LocationTable {
 
   /** Record of a byte-string key (tasks), `bytes` long at `key[at]`, kept in the slot index; or FULL. */
   bytes(key: Words, at: number, bytes: number): number {
+    const hash = hashBytes(key, at, bytes)
+    const remembered = this.#remembered
+    const guess = remembered[hash & (remembered.length - 1)] << RECORD_SHIFT
+    if (guess !== 0 && this.#hasKey(guess, hash, key, at, bytes)) return guess
+    return this.#lookUp(hash, key, at, bytes)
+  }
+
+  #hasKey(r: number, hash: number, key: Words, at: number, bytes: number): boolean {
+    const w = this.words
+    if (w[r + BytesRecord.Hash] !== hash || w[r + BytesRecord.KeyLength] !== bytes || w[r] !== Tag.Bytes) return false
+    const own = w[r + BytesRecord.KeyOffset]
+    const count = (bytes + 3) >> 2
+    for (let k = 0; k < count; k++) if (w[own + k] !== key[at + k]) return false
+    return true
+  }
+
+  #lookUp(hash: number, key: Words, at: number, bytes: number): number {
     const w = this.words
     const mask = this.#slotMask
     const index = this.#slotIndex
-    const hash = hashBytes(key, at, bytes)
     const count = (bytes + 3) >> 2
     let from = 0
     let probe = hash & mask
@@ -227,21 +264,20 @@ export class LocationTable {
       if (id >= this.#runStart || id < 0) id = this.#published(index + probe)
       if (id !== 0) {
         const r = id << RECORD_SHIFT
-        if (w[r] === Tag.Bytes && w[r + BytesRecord.Hash] === hash && w[r + BytesRecord.KeyLength] === bytes) {
-          const own = w[r + BytesRecord.KeyOffset]
-          let k = 0
-          while (k < count && w[own + k] === key[at + k]) k++
-          if (k === count) return r
+        if (this.#hasKey(r, hash, key, at, bytes)) {
+          if (id < this.#runStart) this.#remember(hash, id)
+          return r
         }
         probe = (probe + 1) & mask
         continue
       }
       // Reserved before the index word is claimed: a claim cannot be taken back.
-      if (from === 0) from = this.reserve(count)
+      if (count > INLINE_KEY_WORDS && from === 0) from = this.reserve(count)
       if (from + count > w.length) return FULL
       const r = this.#claim(index + probe, StateHeader.SlotCount, mask)
       if (r === 0) continue
       if (r === FULL) return FULL
+      if (count <= INLINE_KEY_WORDS) from = r + BytesRecord.Room
       for (let k = 0; k < count; k++) w[from + k] = key[at + k]
       w[r] = Tag.Bytes
       w[r + BytesRecord.Hash] = hash
@@ -253,6 +289,11 @@ export class LocationTable {
       this.#publish(index + probe, r, BytesRecord.Chain)
       return r
     }
+  }
+
+  #remember(hash: number, id: number): void {
+    if (this.#remembered.length === 1) this.#remembered = new Int32Array(REMEMBERED)
+    this.#remembered[hash & (REMEMBERED - 1)] = id
   }
 
   /** Takes `count` words of the state memory, aligned to a record. */

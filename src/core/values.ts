@@ -37,6 +37,9 @@ export const ValueTag = {
   Fields: 9,
 } as const
 
+/** Words before a list in the engine memory (adapters/taskGraph/lists.ts); zeros where it has no room to grow. */
+export const LIST_HEAD = 2
+
 const SHORT_TEXT = 64
 /** Fields of an object that is laid out here, and characters of their names. */
 const MOST_FIELDS = 8
@@ -61,10 +64,29 @@ export const writeNumber = (value: number, words: Words, at: number): void => {
   words[at + 1] = Number.isNaN(value) ? NAN_HIGH : doubleWords[1]
 }
 
+/** Packs a text of ASCII alone, four characters to a word; false where it has others. */
+const packAscii = (text: string, words: Words, at: number): boolean => {
+  const { length } = text
+  let word = 0
+  for (let k = 0; k < length; k++) {
+    const unit = text.charCodeAt(k)
+    if (unit > 127) return false
+    word |= unit << ((k & 3) * 8)
+    if ((k & 3) === 3) {
+      words[at + (k >> 2)] = word
+      word = 0
+    }
+  }
+  if ((length & 3) !== 0) words[at + (length >> 2)] = word
+  return true
+}
+
 /** Encodes into a scratch that the next call overwrites; decodes from anywhere. One for each owner, not re-entrant. */
 export class Values {
   readonly #codec: ValueCodec
   readonly #names: ({ readonly length: number; readonly words: Words; readonly text: string } | undefined)[] = []
+  /** The last object's field names as they are written, by position. */
+  readonly #packed: ({ readonly name: string; readonly words: Words } | undefined)[] = []
   /** The last value encoded, and its length in bytes. */
   words = new Int32Array(256)
   length = 0
@@ -84,13 +106,19 @@ export class Values {
       this.#tag(ValueTag.Number, 12)
     } else if (typeof value === 'boolean') this.#tag(value ? ValueTag.True : ValueTag.False, 4)
     else if (value === null) this.#tag(ValueTag.Null, 4)
-    else if (value instanceof Uint8Array && Object.getPrototypeOf(value) === Uint8Array.prototype) {
-      this.#bytes(value, ValueTag.Bytes)
-    } else if (typeof value === 'string') {
+    else if (typeof value === 'string') {
       const length = this.#shortText(value, 0)
       if (length > 0) this.length = length
       else this.#bytes(this.#codec.encode(value), ValueTag.Coded)
-    } else if (!this.#fields(value)) this.#bytes(this.#codec.encode(value), ValueTag.Coded)
+    } else if (typeof value !== 'object') this.#bytes(this.#codec.encode(value), ValueTag.Coded)
+    else this.#objectOf(value)
+  }
+
+  #objectOf(value: object): void {
+    const prototype = Object.getPrototypeOf(value)
+    if (prototype === Object.prototype && this.#fields(value as Readonly<Record<string, unknown>>)) return
+    if (prototype === Uint8Array.prototype) this.#bytes(value as Uint8Array, ValueTag.Bytes)
+    else this.#bytes(this.#codec.encode(value), ValueTag.Coded)
   }
 
   decode(words: Words, at: number, length: number): unknown {
@@ -129,48 +157,44 @@ export class Values {
 
   /** Encodes a short ASCII text at a word of the scratch; its length in bytes, 0 where it is none. */
   #shortText(text: string, at: number): number {
-    if (text.length > SHORT_TEXT || !this.#ascii(text, at + 1)) return 0
+    if (text.length > SHORT_TEXT || !packAscii(text, this.words, at + 1)) return 0
     this.words[at] = ValueTag.Text
     return 4 + text.length
   }
 
-  #ascii(text: string, at: number): boolean {
-    const { length } = text
-    const { words } = this
-    let word = 0
-    for (let k = 0; k < length; k++) {
-      const unit = text.charCodeAt(k)
-      if (unit > 127) return false
-      word |= unit << ((k & 3) * 8)
-      if ((k & 3) === 3) {
-        words[at + (k >> 2)] = word
-        word = 0
-      }
-    }
-    if ((length & 3) !== 0) words[at + (length >> 2)] = word
-    return true
-  }
-
   /** Encodes a plain object of a few numbers, flags and short texts; false where the value is another. */
-  #fields(value: unknown): boolean {
-    if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false
+  #fields(value: Readonly<Record<string, unknown>>): boolean {
     const names = Object.keys(value)
     if (names.length > MOST_FIELDS) return false
     const { words } = this
     // Eight names of 16 bytes and eight texts of 64 fit into the smallest scratch.
     let at = 1
-    for (const name of names) {
-      const nameLength = name.length
-      if (nameLength > LONGEST_NAME || name === '__proto__' || !this.#ascii(name, at + 1)) return false
-      words[at] = nameLength
-      at += 1 + wordsOf(nameLength)
-      const length = this.#plain((value as Readonly<Record<string, unknown>>)[name], at + 1)
+    for (let k = 0; k < names.length; k++) {
+      const name = names[k] as string
+      const packed = this.#packedName(name, k)
+      if (packed === undefined) return false
+      copy(words, at, packed, 0, packed.length)
+      at += packed.length
+      const length = this.#plain(value[name], at + 1)
       if (length === 0) return false
       words[at] = length
       at += 1 + wordsOf(length)
     }
     this.#tag(ValueTag.Fields, 4 * at)
     return true
+  }
+
+  /** Length and words of a field's name; undefined where it cannot be laid out. Objects of one kind follow each other. */
+  #packedName(name: string, k: number): Words | undefined {
+    const last = this.#packed[k]
+    if (last !== undefined && last.name === name) return last.words
+    const { length } = name
+    if (length > LONGEST_NAME || name === '__proto__') return undefined
+    const scratch = new Int32Array(1 + wordsOf(length))
+    scratch[0] = length
+    if (!packAscii(name, scratch, 1)) return undefined
+    this.#packed[k] = { name, words: scratch }
+    return scratch
   }
 
   /** Encodes a number, flag, null or short text at a word of the scratch; its length in bytes, 0 for what is none of them. */

@@ -90,18 +90,37 @@ export const add256 = (to: Words, t: number, a: Words, i: number, b: Words, j: n
   return carry
 }
 
-/** Reads an unsigned 256-bit number. Not for the hot path: it makes a BigInt. */
+/** 64 bits at a time, where numbers are made and taken apart: fewer BigInts than by words. */
+const halves = new Int32Array(2)
+const quarter = new BigUint64Array(halves.buffer)
+
+/** Reads an unsigned number of `count` words, an even count. Not for the hot path: it makes a BigInt. */
 export const toBigInt = (words: Words, at: number, count = 8): bigint => {
   let value = 0n
-  for (let k = count - 1; k >= 0; k--) value = (value << 32n) | BigInt(words[at + k] >>> 0)
+  for (let k = count - 2; k >= 0; k -= 2) {
+    const low = words[at + k]
+    const high = words[at + k + 1]
+    if (low === 0 && high === 0 && value === 0n) continue
+    halves[0] = low
+    halves[1] = high
+    value = value === 0n ? quarter[0] : (value << 64n) | quarter[0]
+  }
   return value
 }
 
-/** Writes an unsigned number below 2^(32 count). Not for the hot path. */
+/** Writes an unsigned number below 2^(32 count), an even count. Not for the hot path. */
 export const fromBigInt = (value: bigint, words: Words, at: number, count = 8): void => {
   let rest = value
-  for (let k = 0; k < count; k++) {
-    words[at + k] = Number(rest & 0xffffffffn) | 0
-    rest >>= 32n
+  for (let k = 0; k < count; k += 2) {
+    if (rest === 0n) {
+      words[at + k] = 0
+      words[at + k + 1] = 0
+      continue
+    }
+    // Stores the lowest 64 bits.
+    quarter[0] = rest
+    words[at + k] = halves[0]
+    words[at + k + 1] = halves[1]
+    rest >>= 64n
   }
 }

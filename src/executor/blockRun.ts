@@ -13,6 +13,9 @@ import type { RunRecording } from './runRecording.ts'
 
 type Words = Int32Array
 
+/** Places that a worker that began alone executes before it looks at its pace again. */
+const MOST_BETWEEN_LOOKS = 4
+
 export class BlockRun extends RunParts {
   readonly #adapter: SyncAdapter
 
@@ -38,6 +41,7 @@ export class BlockRun extends RunParts {
   /** This worker's share of a speculative run; returns when the block is committed or halted. */
   speculative(): void {
     this.begin()
+    if (this.beginsAlone) this.#alone()
     if (this.ready === undefined) this.#inOrder()
     else this.#byRank(this.ready)
     this.end()
@@ -67,6 +71,30 @@ export class BlockRun extends RunParts {
     }
   }
 
+  /** Runs the first places by the oracle, until waking the others pays or the block is done. */
+  #alone(): void {
+    const scheduler = this.scheduler
+    if (!scheduler.tryLock()) return
+    const from = scheduler.commitIndex
+    scheduler.drain()
+    while (!scheduler.alone) {
+      if (scheduler.halted()) return
+    }
+    this.beginAlone(from)
+    const began = performance.now()
+    let next = from
+    while (next <= scheduler.last) {
+      // After 1, 2, 4, 8, 12 places and so on: the clock is not for nothing.
+      const to = Math.min(next + Math.min(Math.max(1, next - from), MOST_BETWEEN_LOOKS), scheduler.last + 1)
+      next = this.#runSequential(next, to)
+      if (next < to || this.paysToCall(from, next, performance.now() - began)) break
+    }
+    this.endAlone(from, next)
+    this.settle(from, next)
+    scheduler.unlock()
+    if (next > scheduler.last) this.announceEnd()
+  }
+
   #inOrder(): void {
     const scheduler = this.scheduler
     let chunk = Math.max(1, this.engine[Control.FirstClaim])
@@ -86,9 +114,10 @@ export class BlockRun extends RunParts {
         chunk = this.#lead(chunk)
         continue
       }
-      const first = scheduler.claim(chunk, scheduler.share(chunk))
+      const size = scheduler.taper(chunk)
+      const first = scheduler.claim(size, scheduler.share(size))
       if (first >= 0) {
-        const end = Math.min(first + chunk, scheduler.last + 1)
+        const end = Math.min(first + size, scheduler.last + 1)
         chunk = this.#executeClaim(first, end)
         turn = 0
       }
@@ -187,17 +216,21 @@ export class BlockRun extends RunParts {
     const { memory, scheduler } = this
     this.beginBlock()
     this.recording?.start()
+    const end = scheduler.reservedEnd(from)
     let next = from
-    do {
+    while (next < end) {
       this.countExecution(next)
       memory.begin(next, true, true)
       const outcome = this.#adapter.execute(memory, this.input(next), this.inputWords(next))
-      if (!this.endDirect(next, outcome)) break
+      if (!this.endDirect(next, outcome)) {
+        if (next + 1 < end) scheduler.reserve(next + 1, end)
+        break
+      }
       next++
       if (scheduler.halting) break
-      if ((next & (ADVANCE_EVERY - 1)) === 0) this.advance(next)
+      if ((next & (ADVANCE_EVERY - 1)) === 0) this.pass(next)
       else scheduler.pass(next)
-    } while (next <= scheduler.last && scheduler.isReserved(next))
+    }
     return next
   }
 

@@ -8,9 +8,9 @@ import type { PlaceDiff } from '../adapters/revm/placeDiffs.ts'
 import type { TransactionResult } from '../adapters/revm/result.ts'
 import type { StateDiff } from '../core/diff.ts'
 import type { MemoryState } from '../state/memoryState.ts'
-import type { RunReport } from './engine.ts'
 import type { RecordedOutcome } from './recordRun.ts'
-import type { RecordsOption } from './recordSink.ts'
+import type { RunOptions } from './runOptions.ts'
+import type { RunReport } from './runReport.ts'
 import type { Ancestry } from './verify.ts'
 
 /** Where senders come from: signatures (on the pool), the `from` of a JSON block, or a list. */
@@ -20,26 +20,29 @@ export type Senders = 'recover' | 'trust' | readonly (Uint8Array | string)[]
 export interface CommitBatch {
   /** Index of the first transaction of the batch. */
   readonly from: number
+  /** Results of the transactions from `from` on. */
   readonly results: readonly TransactionResult[]
+  /** Their receipts, final but for the state roots of receipts before Byzantium, which come with the block's result. */
   readonly receipts: readonly TransactionReceipt[]
 }
 
 /** Options of one block. */
-export interface ExecuteBlockOptions extends Ancestry {
+export interface ExecuteBlockOptions extends RunOptions, Ancestry {
   /** The state before the block. A run leaves it as it is. */
   readonly state: MemoryState
   /** A chain by name or configuration, or an @ethereumjs/common `Common`; mainnet by default. */
   readonly chain?: ChainInput
+  /** Where senders come from; signatures by default. */
   readonly senders?: Senders
   /**
-   * 'transactions' leaves out what belongs to the block and to none of them: system calls, withdrawals, rewards, the DAO
-   * fork, the state root, and the comparison with the header. For states that have no accounts for it (a witness of the
-   * transactions alone). By default blocks run whole.
+   * 'transactions' leaves out what belongs to the block and to none of them: system calls, withdrawals, rewards, the
+   * DAO fork, the state root, and the comparison with the header. For states that have no accounts for it (a witness of
+   * the transactions alone). By default blocks run whole.
    */
   readonly only?: 'transactions'
   /**
-   * What the block and its uncles earn, before the merge. By default it follows from the block, which then must name its
-   * uncles: RLP does, JSON-RPC gives their hashes alone.
+   * What the block and its uncles earn, before the merge. By default it follows from the block, which then must name
+   * its uncles: RLP does, JSON-RPC gives their hashes alone.
    */
   readonly rewards?: readonly Reward[]
   /** Where the fees go, as rollups need it; as on mainnet by default. */
@@ -51,31 +54,15 @@ export interface ExecuteBlockOptions extends Ancestry {
    * transaction. Costs memory and time by what the transactions write.
    */
   readonly placeDiffs?: boolean
-  /** 'auto' gives what does not gain to the sequential path; 'always' never does (tests). */
-  readonly speculation?: 'auto' | 'always'
-  /** Everything on one worker, without speculation. */
-  readonly sequential?: boolean
-  readonly signal?: AbortSignal
-  /** Keeps what happens in the run, place by place (docs/records.md); the executor's `records` by default. */
-  readonly records?: RecordsOption
-  /** Keeps a trace of the run, in memory, that `replay` of `blockloom/testing` runs again, every incarnation of it. */
-  readonly record?: boolean
-  /** Called about every millisecond while places become final. */
-  readonly onProgress?: (progress: RunProgress) => void
   /** Called in order, in batches, as results become final; a result is never taken back. */
   readonly onCommit?: (batch: CommitBatch) => void
 }
 
-/** How far a run is. */
-export interface RunProgress {
-  /** Transactions or tasks that are final, and all of them. */
-  readonly committed: number
-  readonly places: number
-}
-
 /** What the block did; names follow ethereumjs `RunBlockResult`. */
 export interface BlockResult extends RecordedOutcome {
+  /** By transaction, in the order of the block. */
   readonly results: readonly TransactionResult[]
+  /** As `results`. */
   readonly receipts: readonly TransactionReceipt[]
   /** What the header holds: the sum of what was paid for; from Amsterdam on as in `BlockGas`, before refunds. */
   readonly gasUsed: bigint

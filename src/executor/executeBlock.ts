@@ -6,23 +6,19 @@
  */
 
 import { type EthereumjsOptions, moduleSpecOf } from '../adapters/ethereumjs/moduleSpec.ts'
-import { BlockGas } from '../adapters/evm/blockGas.ts'
-import { requestDataOf } from '../adapters/evm/ends.ts'
-import { SPEC_AMSTERDAM, SPEC_PRAGUE } from '../adapters/evm/forks.ts'
-import { emptyBloom, encodeReceipt, orBloom, type TransactionReceipt } from '../adapters/evm/receipt.ts'
-import { depositRequests, RequestType, requestsHash, requestsOf } from '../adapters/evm/requests.ts'
-import { createHashKernel, type Kernel, Output } from '../adapters/revm/kernel.ts'
-import { collectPlaceDiffs } from '../adapters/revm/placeDiffs.ts'
-import { collectDiff, type DecodedResult, decodeResult, type ReceiptContext } from '../adapters/revm/result.ts'
-import { InvalidInputError } from '../core/errors.ts'
-import { Place } from '../core/layout.ts'
+import { SPEC_AMSTERDAM } from '../adapters/evm/forks.ts'
+import { createHashKernel, type Kernel } from '../adapters/revm/kernel.ts'
+import { type DecodedResult, decodeResult, type ReceiptContext } from '../adapters/revm/result.ts'
+import { badOption, checkChoice, checkObject } from '../core/options.ts'
 import { readBytes } from '../platform/threads.ts'
-import type { MemoryState } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
-import { accessListHash, blockGasOf, checkAccessListSize, collectAccessList } from './accessList.ts'
+import { checkAccessListSize } from './accessList.ts'
+import { collectOutcome, withRoots } from './blockOutcome.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
-import { Engine, type EngineOptions, type RunReport, type RunSettings } from './engine.ts'
+import { Engine, type EngineOptions } from './engine.ts'
+import { Line } from './line.ts'
 import { type ObserveOptions, Observers } from './observe.ts'
+import { prefetchBlock } from './prefetch.ts'
 import {
   type AdapterName,
   checkOptions,
@@ -35,6 +31,8 @@ import {
 import { callersOfBlock, recordedBlock } from './recordPlan.ts'
 import { type RecordedPlan, RecordedRun } from './recordRun.ts'
 import { runOnState } from './runOnState.ts'
+import { settingsOf } from './runOptions.ts'
+import type { RunReport } from './runReport.ts'
 import { keepRoot, type StateRootOptions } from './stateRoot.ts'
 import type { ExecutorStats } from './stats.ts'
 import { verifyOutcome } from './verify.ts'
@@ -55,13 +53,12 @@ export interface ExecutorOptions extends EngineOptions, ObserveOptions {
   readonly ethereumjs?: EthereumjsOptions
 }
 
-/** A result but for what the trie of the state says. */
-type Executed = Omit<BlockResult, 'stateRoot' | 'receiptsRoot'>
-
-/** Root after the block and, where they were asked for, after each place. */
-interface Roots {
-  readonly block: Uint8Array
-  readonly places: ReadonlyMap<number, Uint8Array>
+/** What else a run of a block needs, besides what its caller has asked for. */
+interface BlockRunSettings {
+  readonly keepVersions: boolean
+  readonly recorded: RecordedRun | undefined
+  /** Told how many transactions are final. */
+  readonly tellCommits?: ((committed: number) => void) | undefined
 }
 
 /** Keeps threads and memory between blocks. Make one with `createExecutor`. */
@@ -71,9 +68,9 @@ export class Executor {
   readonly #roots: StateRootOptions
   readonly #adapter: AdapterName
   readonly #observers: Observers
-  /** Blocks run one after another; this is the end of the line. */
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #line = new Line()
 
+  /** @internal Made by `createExecutor`. */
   constructor(
     engine: Engine,
     kernel: Kernel,
@@ -119,8 +116,8 @@ export class Executor {
    */
   async executeBlock(block: unknown, options: ExecuteBlockOptions): Promise<BlockResult> {
     checkOptions(options)
-    const decoded = decode(block, options)
-    return this.#queue(async () => {
+    const decoded = decode(block, options, this.#adapter)
+    return this.#line.next(async () => {
       const prepared = await prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter)
       return this.#runOpen(prepared, options)
     })
@@ -128,20 +125,20 @@ export class Executor {
 
   /** Decodes the block and finds its rules: everything that can be known before a worker starts. */
   decode(block: unknown, options: Pick<ExecuteBlockOptions, 'chain' | 'parentTotalDifficulty'>): Decoded {
-    return decode(block, options)
+    return decode(block, options, this.#adapter)
   }
 
   /** Decodes a block and recovers its senders, so that it can be run more than once. */
   async prepareBlock(block: unknown, options: ExecuteBlockOptions): Promise<PreparedBlock> {
     checkOptions(options)
-    const decoded = decode(block, options)
-    return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
+    const decoded = decode(block, options, this.#adapter)
+    return this.#line.next(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
   }
 
   /** As `prepareBlock`, of a block that was decoded, with the rules that it is given. */
   async prepareDecoded(decoded: Decoded, options: ExecuteBlockOptions): Promise<PreparedBlock> {
     checkOptions(options)
-    return this.#queue(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
+    return this.#line.next(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
   }
 
   /** Root of the trie of rlp(index) to each item: receipts, transactions, withdrawals. */
@@ -152,34 +149,30 @@ export class Executor {
   /** Runs a prepared block and returns its result. */
   async runPrepared(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<BlockResult> {
     checkOptions(options)
-    return this.#queue(() => this.#runOpen(prepared, options))
+    return this.#line.next(() => this.#runOpen(prepared, options))
   }
 
   /** Runs a prepared block for its time alone: nothing is decoded. */
   async timePrepared(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<RunReport> {
     checkOptions(options)
-    return this.#queue(async () => {
+    return this.#line.next(async () => {
       const recorded = this.#recorded(prepared, options)
-      const report = await this.#withRun(prepared, options, recorded, undefined, (run) => run)
+      const keepVersions = options.placeDiffs === true
+      const report = await this.#withRun(prepared, options, { keepVersions, recorded }, (run) => run)
       await recorded?.settle()
       return report
     })
   }
 
+  /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
   async close(): Promise<void> {
     await this.#engine.close()
     await this.#observers.keeper.close()
   }
 
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  async #queue<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.#last
-    const mine = before.then(work, work)
-    this.#last = mine.catch(() => undefined)
-    return mine
   }
 
   // ---- runs ----
@@ -206,14 +199,6 @@ export class Executor {
       }
     }
     const tellCommits = options.onCommit === undefined ? undefined : decodeTo
-    const { onProgress: tellProgress } = options
-    const onProgress =
-      tellProgress === undefined
-        ? tellCommits
-        : (committed: number): void => {
-            tellCommits?.(committed)
-            tellProgress({ committed, places: plan.places })
-          }
     const recorded = this.#recorded(prepared, options)
     const wantsRoot = isWhole && options.stateRoot !== false && !options.state.isPartial
     // Before the run: nobody else may change the state between the run and what is staged after it.
@@ -221,14 +206,11 @@ export class Executor {
     // Receipts before Byzantium hold the root after each transaction; an access list says what each place changed.
     const hasAccessList = isWhole && chain.spec >= SPEC_AMSTERDAM
     const keepVersions = options.placeDiffs === true || (wantsRoot && !byzantium) || hasAccessList
-    const settings = { ...options, placeDiffs: keepVersions }
-    const executed = await this.#withRun(prepared, settings, recorded, onProgress, (run) => {
+    const executed = await this.#withRun(prepared, options, { keepVersions, recorded, tellCommits }, (run) => {
       decodeTo(plan.places)
-      const gasUsed = checkGas(prepared, decoded, this.#engine)
-      return this.#collect(prepared, decoded, gasUsed, run, options.state, keepVersions)
+      return collectOutcome(this.#engine, this.#kernel, prepared, decoded, run, options.state, keepVersions)
     })
-    const roots = wantsRoot ? this.#stateRoots(executed, options.state, byzantium) : undefined
-    const result = this.#assemble(executed, byzantium, roots)
+    const result = withRoots(executed, byzantium, this.#kernel, wantsRoot ? options.state : undefined)
     try {
       if (isWhole) {
         const tooLong = checkAccessListSize(result.blockLevelAccessList, block.header.gasLimit)
@@ -242,84 +224,6 @@ export class Executor {
     return { ...result, ...outcome }
   }
 
-  /** Copies out of the shared memories all that the result needs. */
-  #collect(
-    prepared: PreparedBlock,
-    decoded: readonly DecodedResult[],
-    gasUsed: bigint,
-    run: RunReport,
-    state: MemoryState,
-    keepVersions: boolean,
-  ): Executed {
-    const { chain, senders, plan, isWhole } = prepared
-    const { words, denseRecord, placeTable } = this.#engine
-    const spuriousDragon = isFrom(chain, 'spuriousDragon')
-    const receipts = decoded.map((d) => d.receipt)
-    const logsBloom = emptyBloom()
-    for (const { logs, bitvector } of receipts) if (logs.length > 0) orBloom(logsBloom, bitvector)
-    const epilogue = words[placeTable + (plan.places + 1) * Place.Size + Place.Result] + Output.Body
-    const requests = requestsAfter(prepared, receipts, words, epilogue)
-    const placeDiffs = keepVersions
-      ? collectPlaceDiffs(words, state.words, this.#engine.written(), spuriousDragon, denseRecord)
-      : undefined
-    const accessList =
-      isWhole && chain.spec >= SPEC_AMSTERDAM && placeDiffs !== undefined
-        ? collectAccessList(this.#engine, prepared, placeDiffs)
-        : undefined
-    return {
-      results: decoded.map((d) => d.result),
-      receipts,
-      gasUsed,
-      logsBloom,
-      senders,
-      requests,
-      requestsHash: requests === undefined ? undefined : requestsHash(requests),
-      stateDiff: collectDiff(
-        words,
-        state.words,
-        this.#engine.written(),
-        spuriousDragon,
-        plan.places > 0 ? denseRecord : 0,
-      ),
-      placeDiffs,
-      blockLevelAccessList: accessList,
-      blockAccessListHash:
-        accessList === undefined ? undefined : accessListHash(accessList, (bytes) => this.#kernel.keccak256(bytes)),
-      fork: chain.fork,
-      run,
-    }
-  }
-
-  /** Stages what the block did on the state's trie: the root after the block, and, before Byzantium, after each place. */
-  #stateRoots({ stateDiff, placeDiffs }: Executed, state: MemoryState, byzantium: boolean): Roots {
-    state.rollback()
-    if (byzantium || placeDiffs === undefined || placeDiffs.length === 0) {
-      return { block: state.stage(stateDiff), places: new Map() }
-    }
-    const places = new Map<number, Uint8Array>()
-    let block: Uint8Array | undefined
-    for (const [k, { place, stateDiff: part }] of placeDiffs.entries()) {
-      block = k === placeDiffs.length - 1 ? state.stage(part, stateDiff) : state.stage(part)
-      places.set(place, block)
-    }
-    return { block: block as Uint8Array, places }
-  }
-
-  #assemble(executed: Executed, byzantium: boolean, roots: Roots | undefined): BlockResult {
-    const withRoots = !byzantium && roots !== undefined
-    const receipts = withRoots
-      ? executed.receipts.map((receipt, k) => ({ ...receipt, stateRoot: roots.places.get(k + 1) as Uint8Array }))
-      : executed.receipts
-    const encoded = receipts.map((receipt) => encodeReceipt(receipt, receipt.txType)).filter((b) => b !== undefined)
-    return {
-      ...executed,
-      receipts,
-      receiptsRoot:
-        encoded.length === receipts.length && (byzantium || withRoots) ? this.#kernel.orderedRoot(encoded) : undefined,
-      stateRoot: roots?.block,
-    }
-  }
-
   #recorded(prepared: PreparedBlock, options: ExecuteBlockOptions): RecordedRun | undefined {
     const { records, record, state, speculation = 'auto' } = options
     const { words } = this.#engine
@@ -331,36 +235,31 @@ export class Executor {
   async #withRun<T>(
     prepared: PreparedBlock,
     options: ExecuteBlockOptions,
-    recorded: RecordedRun | undefined,
-    onProgress: ((committed: number) => void) | undefined,
+    { keepVersions, recorded, tellCommits }: BlockRunSettings,
     use: (report: RunReport) => T,
   ): Promise<T> {
-    const { state } = options
-    const settings: RunSettings = {
-      speculation: options.speculation ?? 'auto',
-      sequential: options.sequential ?? false,
-      keepVersions: options.placeDiffs === true,
-      signal: options.signal,
-      onProgress,
-    }
-    const { places } = prepared.plan
-    const { header } = prepared.block
+    const { state, signal } = options
+    const { plan, block, chain } = prepared
+    const { onProgress: tellProgress, ...settings } = settingsOf(options, plan.places)
+    const onProgress =
+      tellCommits === undefined
+        ? tellProgress
+        : (committed: number): void => {
+            tellCommits(committed)
+            tellProgress?.(committed)
+          }
     const run = {
       kind: 'block' as const,
-      places,
-      attributes: { 'blockloom.block.number': Number(header.number), 'blockloom.fork': prepared.chain.fork },
+      places: plan.places,
+      attributes: { 'blockloom.block.number': Number(block.header.number), 'blockloom.fork': chain.fork },
       state,
       recorded,
       callers: () => callersOfBlock(prepared),
     }
     return this.#observers.run(run, async (recording, ended) => {
-      if (state.isPartial)
-        await this.#engine.unlessStopped(
-          () => state.prefetch(touchedBy(prepared), listedSlots(prepared)),
-          options.signal,
-        )
-      return runOnState(this.#engine, state, places, async () => {
-        const report = await this.#engine.run({ ...prepared.plan, state }, { ...settings, recording })
+      if (state.isPartial) await this.#engine.unlessStopped(() => prefetchBlock(state, prepared), signal)
+      return runOnState(this.#engine, state, plan.places, async () => {
+        const report = await this.#engine.run({ ...plan, state }, { ...settings, onProgress, keepVersions, recording })
         ended(report)
         return use(report)
       })
@@ -374,21 +273,11 @@ export class Executor {
  * @throws {InvalidInputError} INVALID_OPTION for counts out of range, MODULE_NOT_LOADED where the kernel cannot be read
  */
 export const createExecutor = async (options: ExecutorOptions = {}): Promise<Executor> => {
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidInputError('INVALID_OPTION', `options are an object, not ${String(options)}`, {
-      option: 'options',
-    })
-  }
+  checkObject(options)
+  checkChoice('adapter', options.adapter, ['revm', 'ethereumjs'])
   const { adapter = 'revm' } = options
-  if (adapter !== 'revm' && adapter !== 'ethereumjs') {
-    throw new InvalidInputError('INVALID_OPTION', `adapter is 'revm' or 'ethereumjs', not ${String(adapter)}`, {
-      option: 'adapter',
-    })
-  }
   if (adapter === 'revm' && options.ethereumjs !== undefined) {
-    throw new InvalidInputError('INVALID_OPTION', "ethereumjs is for the adapter 'ethereumjs'", {
-      option: 'ethereumjs',
-    })
+    throw badOption('ethereumjs', "ethereumjs is for the adapter 'ethereumjs'")
   }
   const added = moduleSpecOf(options.ethereumjs)
   const module = await loadKernel(options.wasm, readBytes)
@@ -419,63 +308,4 @@ export const executeBlockParallel = async (
   } finally {
     await executor.close()
   }
-}
-
-/** Accounts that a block needs whatever it does. */
-const touchedBy = function* ({ block, senders }: PreparedBlock): Generator<Uint8Array> {
-  yield block.header.coinbase
-  yield* senders
-  for (const { to, accessList } of block.transactions) {
-    if (to !== undefined) yield to
-    for (const { address } of accessList) yield address
-  }
-}
-
-/** Slots that the block's transactions have in their access lists. */
-const listedSlots = function* ({ block }: PreparedBlock): Generator<readonly [Uint8Array, Uint8Array]> {
-  for (const { accessList } of block.transactions) {
-    for (const { address, storageKeys } of accessList) for (const key of storageKeys) yield [address, key]
-  }
-}
-
-/** The requests of a whole block from Prague on: deposits among the logs, and what the epilogue's calls returned. */
-const requestsAfter = (
-  { block, chain, ends, isTolerant }: PreparedBlock,
-  receipts: readonly TransactionReceipt[],
-  words: Int32Array,
-  epilogue: number,
-): Uint8Array[] | undefined => {
-  if (chain.spec < SPEC_PRAGUE || ends.epilogue.length === 0) return undefined
-  const data = requestDataOf(ends.epilogue, words, epilogue, isTolerant)
-  if (chain.depositContract !== undefined) {
-    const logs = receipts.flatMap((receipt) => receipt.logs)
-    data[RequestType.deposit] = depositRequests(logs, chain.depositContract, block.header.number)
-  }
-  return requestsOf(data)
-}
-
-/**
- * Each transaction's gas limit must fit into what the block has left, counted with final gas alone (hazard 11).
- *
- * @returns the gas that the block used
- */
-const checkGas = (prepared: PreparedBlock, decoded: readonly DecodedResult[], engine: Engine): bigint => {
-  const { header, transactions } = prepared.block
-  const isSplit = prepared.chain.spec >= SPEC_AMSTERDAM
-  const gas = new BlockGas(header.gasLimit)
-  transactions.forEach((tx, txIndex) => {
-    const left = isSplit ? gas.missingFor(tx.gasLimit) : header.gasLimit - gas.used
-    if (left !== undefined && tx.gasLimit > left) {
-      const reason = `its gas limit of ${tx.gasLimit} exceeds the ${left} that the block has left`
-      throw new InvalidInputError(
-        'INVALID_TRANSACTION',
-        `transaction ${txIndex} is not valid in this block: ${reason}`,
-        { txIndex, reason },
-        { committedPrefix: txIndex },
-      )
-    }
-    const { gasUsed } = (decoded[txIndex] as DecodedResult).receipt
-    gas.add(isSplit ? blockGasOf(engine, txIndex) : { regular: gasUsed, state: 0n })
-  })
-  return gas.used
 }

@@ -12,6 +12,7 @@ import { kindOf, recordOf, WATCHED } from '../core/location.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { LocationNames, visitAborts } from '../records/drain.ts'
 import type { RunRecord } from '../records/runRecord.ts'
+import { CLAIM_MILLISECONDS, LARGEST_CHUNK } from '../scheduler/claims.ts'
 import { type LocationName, locate } from './locate.ts'
 import { callerOf, nameOfRecord } from './recordPlan.ts'
 
@@ -96,10 +97,6 @@ export class Hints {
   }
 }
 
-/** Aim of a first claim, in milliseconds, and the most places of it, as those of later claims (blockRun.ts). */
-const CLAIM_MILLISECONDS = 0.06
-const LARGEST_CLAIM = 24
-
 class RunHints {
   readonly #hints: Hints
   readonly #words: Words
@@ -132,7 +129,7 @@ class RunHints {
     }
     const { cost } = this.#hints
     const isCalm = this.#watched.length === 0 && cost > 0
-    words[Control.FirstClaim] = isCalm ? Math.max(1, Math.min(LARGEST_CLAIM, Math.round(CLAIM_MILLISECONDS / cost))) : 1
+    words[Control.FirstClaim] = isCalm ? Math.max(1, Math.min(LARGEST_CHUNK, Math.round(CLAIM_MILLISECONDS / cost))) : 1
   }
 
   end(ms: number | undefined): void {

@@ -1,5 +1,5 @@
 /**
- * The worker pool: threads that live as long as their executor, parked between runs.
+ * The worker pool: members (member.ts) that live as long as their executor, parked between runs; and the runs they serve.
  *
  * A run is opened by writing its constants and moving the workers' epoch words, and closed when all that
  * serve it have counted themselves finished; main waits without blocking. A worker that dies, a stall or
@@ -7,15 +7,15 @@
  *
  * Concurrency: main thread; one run at a time (the executor queues).
  */
-import { type Remote, releaseProxy, wrap } from 'comlink'
 import * as atomics from '../core/atomics.ts'
-import { fromWire, InvalidInputError, ParallelExecutionError, type WireError, WorkerLostError } from '../core/errors.ts'
-import { Control, Halt, JOIN_CLOSED, RunKind, WorkerBlock } from '../core/layout.ts'
+import { ParallelExecutionError, WorkerLostError } from '../core/errors.ts'
+import { Control, Halt, JOIN_CLOSED, RunKind } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { StateHeader } from '../core/table.ts'
-import { spawnWorker, type WorkerHandle, type WorkerSource } from '../platform/threads.ts'
-import { closeJoin, isInside } from '../scheduler/joining.ts'
-import type { AdapterSpec, WorkerApi } from './workerMain.ts'
+import type { WorkerSource } from '../platform/threads.ts'
+import { closeJoin } from '../scheduler/joining.ts'
+import { Member } from './member.ts'
+import type { AdapterSpec } from './workerMain.ts'
 
 /** Milliseconds between two looks of the watchdog. */
 const WATCH = 200
@@ -25,22 +25,8 @@ const GRACE = 2000
 /** How often a run is begun, where all its workers end before they take part. */
 const ATTEMPTS = 3
 
-/** States that a worker keeps at hand; each holds address space until it is let go. */
-const ATTACHED_STATES = 4
-
-interface Member {
-  readonly handle: WorkerHandle
-  readonly api: Remote<WorkerApi>
-  readonly attached: Set<number>
-  lost: unknown
-  ended: boolean
-  /** Resolves when the thread is gone; what was asked of it then never is answered. */
-  readonly gone: Promise<void>
-  /** Resolves when the worker has left its park. */
-  parked: Promise<WireError | undefined> | undefined
-}
-
-export interface RunOptions {
+/** A run, as the pool needs to know it. */
+export interface PoolRun {
   readonly kind: number
   /** Workers that serve the run, from the first one on. */
   readonly workers: number
@@ -81,7 +67,7 @@ export class WorkerPool {
       this.#members.every((m) => m === undefined || m.parked !== undefined)
     if (ready) return
     // An idle worker keeps no process alive, but one that is spoken to must.
-    for (const member of this.#living()) member.handle.ref()
+    for (const member of this.#living()) member.ref()
     try {
       await this.#instruct(state, missing, inputs)
       // A thread that an earlier run left broken may end when it is spoken to: the run is not to suffer for it.
@@ -92,7 +78,7 @@ export class WorkerPool {
       this.#assertOpen()
       throw error
     } finally {
-      for (const member of this.#living()) member.handle.unref()
+      for (const member of this.#living()) member.unref()
     }
   }
 
@@ -106,6 +92,7 @@ export class WorkerPool {
     return missing
   }
 
+  /** Tells everybody what they need to know before a run, between two parks. */
   async #instruct(state: SharedState, missing: readonly number[], inputs?: readonly unknown[]): Promise<void> {
     await this.#unpark()
     this.#assertOpen()
@@ -114,20 +101,12 @@ export class WorkerPool {
     for (const one of spawned) if (one.status === 'rejected') throw one.reason
     this.#state = state.id
     for (const member of this.#living()) {
-      if (!member.attached.has(state.id)) {
-        await Promise.race([member.api.attach(state.id, state.memory), member.gone])
-        member.attached.add(state.id)
-        for (const id of member.attached) {
-          if (member.attached.size <= ATTACHED_STATES) break
-          await Promise.race([member.api.detach(id), member.gone])
-          member.attached.delete(id)
-        }
-      }
-      if (inputs !== undefined) await this.#hand(member, inputs)
+      await member.attach(state)
+      if (inputs !== undefined) await member.hand(inputs)
     }
     // Closed meanwhile, there is nobody to serve a run, and nobody who would end it.
     this.#assertOpen()
-    for (const member of this.#living()) member.parked = this.#park(member, state.id)
+    for (const member of this.#living()) member.park(this.#epoch, state.id)
   }
 
   #assertOpen(): void {
@@ -139,7 +118,7 @@ export class WorkerPool {
    *
    * @throws {WorkerLostError} WORKER_LOST when a worker ended while it took part
    */
-  async run(options: RunOptions): Promise<number> {
+  async run(options: PoolRun): Promise<number> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (await this.#attempt(options)) return atomics.load(this.engine, Control.Halt)
       await this.prepare(options.state, options.workers, options.inputs)
@@ -148,7 +127,7 @@ export class WorkerPool {
   }
 
   /** Runs once; false where all workers ended before one of them took part, and nothing has begun. */
-  async #attempt(options: RunOptions): Promise<boolean> {
+  async #attempt(options: PoolRun): Promise<boolean> {
     const { engine } = this
     const serving = this.#members.slice(0, options.workers).filter((m): m is Member => m !== undefined)
     engine[Control.Kind] = options.kind
@@ -156,9 +135,8 @@ export class WorkerPool {
     atomics.store(engine, Control.Finished, 0)
     atomics.store(engine, Control.Halt, Halt.None)
     atomics.store(engine, Control.Join, 0)
-    for (const member of serving) member.handle.ref()
-    const stop = (reason: number) => () => this.#halt(reason)
-    const onAbort = stop(Halt.Signal)
+    for (const member of serving) member.ref()
+    const onAbort = (): void => this.#halt(Halt.Signal)
     options.signal?.addEventListener('abort', onAbort, { once: true })
     const watch = this.#watch(options, serving)
     let begun = true
@@ -172,7 +150,7 @@ export class WorkerPool {
       clearInterval(watch)
       options.signal?.removeEventListener('abort', onAbort)
       // One that is being ended must keep the process alive until it is: its caller waits for that.
-      for (const member of serving) if (!member.ended) member.handle.unref()
+      for (const member of serving) if (!member.ended) member.unref()
     }
     if (begun) await this.#raiseLost(serving)
     return begun
@@ -191,9 +169,7 @@ export class WorkerPool {
       this.#members.map(async (member, k) => {
         if (member === undefined) return
         this.#members[k] = undefined
-        member.ended = true
-        await member.handle.terminate()
-        member.api[releaseProxy]()
+        await member.dispose()
       }),
     )
   }
@@ -202,86 +178,17 @@ export class WorkerPool {
     return this.#members.filter((m): m is Member => m !== undefined && !m.ended)
   }
 
-  /** Hands a worker the inputs of a run; structured clone refuses functions and the like. */
-  async #hand(member: Member, inputs: readonly unknown[]): Promise<void> {
-    try {
-      await Promise.race([member.api.inputs(inputs), member.gone])
-    } catch (cause) {
-      const message = `an input cannot be sent to another thread: ${cause instanceof Error ? cause.message : String(cause)}`
-      throw new InvalidInputError('INVALID_OPTION', message, { option: 'input' }, { cause })
-    }
-  }
-
+  /** Starts worker `index`. */
   async #spawn(index: number): Promise<void> {
-    const handle = spawnWorker(this.#source)
-    let leave: () => void = () => undefined
-    const gone = new Promise<void>((resolve) => {
-      leave = resolve
-    })
-    const member: Member = {
-      handle,
-      gone,
-      api: wrap<WorkerApi>(handle.endpoint),
-      attached: new Set(),
-      lost: undefined,
-      ended: false,
-      parked: undefined,
-    }
-    let fail: (error: unknown) => void = () => undefined
-    const ended = new Promise<never>((_, reject) => {
-      fail = reject
-    })
-    ended.catch(() => undefined)
-    let threw = false
-    handle.onEnd((cause, failed) => {
-      threw ||= failed
-      member.lost ??= cause
-      member.ended = true
-      leave()
-      fail(cause)
-      atomics.notify(this.engine, Control.Finished)
-    })
+    const member = new Member(this.#source, this.engine, index)
     this.#members[index] = member
-    atomics.store(this.engine, Control.WorkerBlocks + index * WorkerBlock.Size + WorkerBlock.Inside, 0)
-    let failed: WireError | undefined
     try {
-      failed = await Promise.race([member.api.init(index, this.#memory, this.#spec), ended])
-    } catch (cause) {
+      await member.init(this.#memory, this.#spec)
+    } catch (error) {
       this.#members[index] = undefined
       this.#assertOpen()
-      if (!threw) throw new WorkerLostError('WORKER_LOST', 'a worker ended while it was being started', {}, { cause })
-      throw new ParallelExecutionError(
-        'MODULE_NOT_LOADED',
-        'a worker could not be started; give its address as `worker`',
-        {},
-        { cause },
-      )
+      throw error
     }
-    if (failed !== undefined) {
-      this.#members[index] = undefined
-      member.ended = true
-      await handle.terminate()
-      throw fromWire(failed)
-    }
-  }
-
-  #epochWord(index: number): number {
-    return Control.WorkerBlocks + index * WorkerBlock.Size + WorkerBlock.Epoch
-  }
-
-  #park(member: Member, state: number): Promise<WireError | undefined> {
-    const index = this.#members.indexOf(member)
-    // The worker serves the first epoch that differs from the one it is told.
-    atomics.store(this.engine, this.#epochWord(index), this.#epoch)
-    const parked = member.api.park(this.#epoch, state) as Promise<WireError | undefined>
-    parked.then(
-      (failed) => {
-        member.parked = undefined
-        if (failed !== undefined) member.lost = fromWire(failed)
-      },
-      () => undefined,
-    )
-    return parked
   }
 
   /**
@@ -290,15 +197,7 @@ export class WorkerPool {
    */
   #wake(): void {
     this.#epoch++
-    const first = this.#members[0]
-    if (first !== undefined) this.#call(first)
-  }
-
-  /** Tells a parked worker that the epoch is another. */
-  #call(member: Member): void {
-    const word = this.#epochWord(this.#members.indexOf(member))
-    atomics.store(this.engine, word, this.#epoch)
-    atomics.notify(this.engine, word)
+    this.#members[0]?.call(this.#epoch)
   }
 
   /** Brings parked workers back to their event loops. */
@@ -307,8 +206,8 @@ export class WorkerPool {
     if (parked.length === 0) return
     this.engine[Control.Kind] = RunKind.Messages
     this.#epoch++
-    for (const member of parked) this.#call(member)
-    await Promise.all(parked.map((m) => Promise.race([m.parked, m.gone])))
+    for (const member of parked) member.call(this.#epoch)
+    await Promise.all(parked.map((m) => m.back()))
   }
 
   /**
@@ -322,19 +221,15 @@ export class WorkerPool {
       const join = atomics.load(engine, Control.Join)
       if ((join & JOIN_CLOSED) !== 0 && finished >= (join & (JOIN_CLOSED - 1))) return true
       const ended = serving.filter((m) => m.ended)
-      if (ended.some((m) => this.#inside(m))) {
+      if (ended.some((m) => m.isInside)) {
         this.#halt(Halt.WorkerLost)
         closeJoin(engine)
-        if (serving.every((m) => m.ended || !this.#inside(m))) return true
+        if (serving.every((m) => m.ended || !m.isInside)) return true
       } else if (ended.length === serving.length) return false
       // Those whom the ended one would have woken.
-      else if (ended.length > 0) for (const member of serving) if (!member.ended) this.#call(member)
+      else if (ended.length > 0) for (const member of serving) if (!member.ended) member.call(this.#epoch)
       await atomics.waitAsync(engine, Control.Finished, finished, ended.length > 0 ? 10 : 1000)
     }
-  }
-
-  #inside(member: Member): boolean {
-    return isInside(this.engine, this.#members.indexOf(member))
   }
 
   #halt(reason: number): void {
@@ -343,9 +238,12 @@ export class WorkerPool {
     atomics.notify(this.engine, Control.Mode)
   }
 
-  /** Stops a run that commits nothing, and asks nothing of a state, for too long, and replaces workers that do not come back from a halt. */
+  /**
+   * Stops a run that commits nothing, and asks nothing of a state, for too long, and ends workers that do not come back
+   * from a halt.
+   */
   #watch(
-    { stallTimeout, state }: Pick<RunOptions, 'stallTimeout' | 'state'>,
+    { stallTimeout, state }: Pick<PoolRun, 'stallTimeout' | 'state'>,
     serving: readonly Member[],
   ): ReturnType<typeof setInterval> {
     const { engine } = this
@@ -361,7 +259,8 @@ export class WorkerPool {
       }
       const done = atomics.load(engine, Control.CommitIndex) + atomics.load(engine, Control.BatchIndex)
       const mark = done + atomics.load(state.words, StateHeader.Asked)
-      if (mark !== progress) {
+      // How long a source may take is its own limit, or none.
+      if (mark !== progress || state.isAsking === true) {
         progress = mark
         since = now
       } else if (now - since > stallTimeout) this.#halt(Halt.Stalled)
@@ -371,19 +270,19 @@ export class WorkerPool {
   /** Ends workers that do not come back. */
   #giveUp(serving: readonly Member[]): void {
     for (const member of serving) {
-      if (member.ended || !this.#inside(member)) continue
-      member.ended = true
-      this.#ending.push(member.handle.terminate())
+      if (member.ended || !member.isInside) continue
+      this.#ending.push(member.terminate())
     }
     atomics.notify(this.engine, Control.Finished)
   }
 
+  /** Throws why a worker was lost, once. */
   async #raiseLost(serving: readonly Member[]): Promise<void> {
     const halt = atomics.load(this.engine, Control.Halt)
     if (halt === Halt.WorkerLost) {
       // A worker that threw says why when it leaves its park.
       await Promise.race([
-        Promise.allSettled(serving.map((m) => m.parked).filter((p) => p !== undefined && halt === Halt.WorkerLost)),
+        Promise.allSettled(serving.map((m) => m.parked).filter((p) => p !== undefined)),
         new Promise((resolve) => setTimeout(resolve, 50)),
       ])
     }

@@ -15,13 +15,18 @@ import { isPriceable } from '../adapters/evm/fees.ts'
 import { EvmFlag } from '../adapters/evm/flags.ts'
 import { SPEC_AMSTERDAM, SPEC_CANCUN, SPEC_PARIS, specOf } from '../adapters/evm/forks.ts'
 import { blockRewards, type Reward } from '../adapters/evm/rewards.ts'
+import { ownParamsOf } from '../adapters/evm/standardParams.ts'
 import type { Kernel } from '../adapters/revm/kernel.ts'
 import { type BlockMismatch, InvalidInputError } from '../core/errors.ts'
 import { readHex } from '../core/hex.ts'
 import { Kind, locationOf } from '../core/location.ts'
+import { badOption, checkFlags } from '../core/options.ts'
 import type { ExecuteBlockOptions } from './blockTypes.ts'
-import type { Engine, Plan } from './engine.ts'
+import type { Engine } from './engine.ts'
+import type { Plan } from './plan.ts'
+import { checkRunOptions } from './runOptions.ts'
 import { sendersOf } from './senders.ts'
+import { isSpread } from './spread.ts'
 import { verifyClaims } from './verify.ts'
 
 /** Which EVM runs the transactions. */
@@ -40,8 +45,11 @@ export interface Decoded {
 /** A block decoded, its senders known, encoded for the kernel: what remains is to run it. */
 export interface PreparedBlock {
   readonly block: DecodedBlock
+  /** Its rules. */
   readonly chain: ResolvedChain
+  /** By transaction, 20 bytes each. */
   readonly senders: readonly Uint8Array[]
+  /** The same as words. */
   readonly plan: Plan
   /** False where `only: 'transactions'` was asked for. */
   readonly isWhole: boolean
@@ -55,16 +63,16 @@ export interface PreparedBlock {
   readonly feeRecipient: Uint8Array
 }
 
-/** Options of the wrong kind would be told by whatever stumbles over them first, inside a worker perhaps. */
+/** @throws {InvalidInputError} INVALID_OPTION for options of the wrong kind */
 export const checkOptions = (options: ExecuteBlockOptions): void => {
   const refuse = (option: string, wanted: string, value: unknown): never => {
-    const given = value === null ? 'null' : typeof value
-    throw new InvalidInputError('INVALID_OPTION', `${option} is ${wanted}, not ${given}`, { option })
+    throw badOption(option, `${option} is ${wanted}, not ${value === null ? 'null' : typeof value}`)
   }
   if (typeof options !== 'object' || options === null) refuse('options', 'an object with a state', options)
-  const { state, signal, onCommit, parent, parentTotalDifficulty } = options as Partial<ExecuteBlockOptions>
+  const { state, onCommit, parent, parentTotalDifficulty } = options as Partial<ExecuteBlockOptions>
   if (!(state?.words instanceof Int32Array)) refuse('state', 'made by createMemoryState', state)
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') refuse('signal', 'an AbortSignal', signal)
+  checkRunOptions(options)
+  checkFlags(options, 'stateRoot', 'placeDiffs')
   if (onCommit !== undefined && typeof onCommit !== 'function') refuse('onCommit', 'a function', onCommit)
   if (parent !== undefined && (typeof parent !== 'object' || parent === null)) refuse('parent', 'a header', parent)
   if (parentTotalDifficulty !== undefined && typeof parentTotalDifficulty !== 'bigint') {
@@ -72,11 +80,22 @@ export const checkOptions = (options: ExecuteBlockOptions): void => {
   }
 }
 
-/** Decodes the block and finds its rules: everything that can be known before a worker starts. */
+/**
+ * Decodes the block and finds its rules: everything that can be known before a worker starts.
+ *
+ * @throws {InvalidInputError} INVALID_OPTION for a Common with parameters of its own, where the adapter is not the one that
+ *   takes them; what `decodeBlock` and `resolveChain` throw
+ */
 export const decode = (
   block: unknown,
   options: Pick<ExecuteBlockOptions, 'chain' | 'parentTotalDifficulty'>,
+  adapter: AdapterName,
 ): Decoded => {
+  const own = adapter === 'revm' ? ownParamsOf(options.chain) : []
+  if (own.length > 0) {
+    const message = `the Common object has parameters of its own (${own.join(', ')}); the adapter 'ethereumjs' takes them`
+    throw new InvalidInputError('INVALID_OPTION', message, { option: 'chain', parameters: own })
+  }
   const decoded = decodeBlock(block)
   const { parentTotalDifficulty } = options
   const point = { ...decoded.header, ...(parentTotalDifficulty === undefined ? {} : { parentTotalDifficulty }) }
@@ -133,6 +152,8 @@ export const prepareBlock = async (
     epilogue: encodeEnd(ends.epilogue),
     adapterFlags: isFrom(chain, 'spuriousDragon') ? EvmFlag.SpuriousDragon : 0,
     denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
+    reserves: adapter === 'revm' && isSpread(block.transactions, senders),
+    isLight: adapter === 'revm' && gasOf(block) <= LIGHT_GAS,
   }
   return {
     block,
@@ -148,6 +169,16 @@ export const prepareBlock = async (
 }
 
 type Work = Pick<Plan, 'inputs' | 'offsets' | 'environment' | 'values'>
+
+/**
+ * Gas up to which a block may be over in a millisecond. The first worker looks at its pace before it decides, so that
+ * the others come a few transactions late where the block takes longer.
+ */
+const LIGHT_GAS = 10_000_000n
+
+/** What the block claims to use; of one that claims nothing, what it may use. */
+const gasOf = ({ header: { gasUsed = 0n }, transactions }: DecodedBlock): bigint =>
+  gasUsed > 0n ? gasUsed : transactions.reduce((sum, { gasLimit }) => sum + gasLimit, 0n)
 
 /** Transactions and environment as the EVM kernel reads them. */
 const wordsOf = (
@@ -188,9 +219,7 @@ export const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon
 /** What the block's ends do, by the option. */
 const endsFor = (block: DecodedBlock, chain: ResolvedChain, { only, rewards }: ExecuteBlockOptions): BlockEnds => {
   if (only !== undefined && only !== 'transactions') {
-    throw new InvalidInputError('INVALID_OPTION', `only is 'transactions' or absent, not ${String(only)}`, {
-      option: 'only',
-    })
+    throw badOption('only', `only is 'transactions' or absent, not ${String(only)}`)
   }
   if (only !== undefined) return { prologue: [], epilogue: [] }
   return endsOf(block, chain, rewards === undefined ? rewardsOf(block, chain) : checkedRewards(rewards))
@@ -199,23 +228,18 @@ const endsFor = (block: DecodedBlock, chain: ResolvedChain, { only, rewards }: E
 const rewardsOf = ({ header, uncles }: DecodedBlock, { fork, spec }: ResolvedChain): readonly Reward[] => {
   if (spec >= SPEC_PARIS) return []
   if (uncles !== undefined) return blockRewards(header, uncles, fork)
-  throw new InvalidInputError(
-    'INVALID_OPTION',
-    `block ${header.number} names its uncles by hash alone, so what it earns is not known: give \`rewards\`, or the block as RLP`,
-    { option: 'rewards' },
-  )
+  const missing = `block ${header.number} names its uncles by hash alone, so what it earns is not known`
+  throw badOption('rewards', `${missing}: give \`rewards\`, or the block as RLP`)
 }
 
 const checkedRewards = (rewards: readonly Reward[]): readonly Reward[] => {
   if (!Array.isArray(rewards)) {
-    throw new InvalidInputError('INVALID_OPTION', 'rewards is not a list of { address, amount }', { option: 'rewards' })
+    throw badOption('rewards', 'rewards is not a list of { address, amount }')
   }
   return rewards.map((reward: Reward, k) => {
     const amount: unknown = reward?.amount
     if (typeof amount !== 'bigint' || amount < 0n || amount >= 1n << 256n) {
-      throw new InvalidInputError('INVALID_OPTION', `rewards[${k}].amount is not a number of wei as a bigint`, {
-        option: 'rewards',
-      })
+      throw badOption('rewards', `rewards[${k}].amount is not a number of wei as a bigint`)
     }
     return { address: readHex(reward.address, 20, `rewards[${k}].address`), amount }
   })
@@ -226,14 +250,9 @@ const BURN_LOGS: readonly unknown[] = ['bal-devnet-2', 'bal-devnet-4'] satisfies
 
 const checkFeeRules = ({ amsterdam }: ResolvedChain): void => {
   if (!BURN_LOGS.includes(amsterdam)) return
-  throw new InvalidInputError(
-    'INVALID_OPTION',
-    `fees have no rules in ${amsterdam}: a self-destruct logs what it burns`,
-    {
-      option: 'fees',
-      dialect: amsterdam,
-    },
-  )
+  throw badOption('fees', `fees have no rules in ${amsterdam}: a self-destruct logs what it burns`, {
+    dialect: amsterdam,
+  })
 }
 
 /** Fields that the fork's rules need. */

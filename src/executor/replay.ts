@@ -22,9 +22,11 @@ import { Answer, answerSize, Mode, WAITED } from '../records/events.ts'
 import { notATrace, wordsOf } from '../records/format.ts'
 import { isRecord, parseJson, type RawExecution, type RunDecoder, splitJson } from '../records/runDecoder.ts'
 import type { LocationRecord, RunRecord } from '../records/runRecord.ts'
+import type { StateFile } from '../state/accounts.ts'
 import { KeyValueState } from '../state/keyValueState.ts'
-import { createMemoryState, type StateFile } from '../state/memoryState.ts'
+import { createMemoryState } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
+import { inputWords, layOutInputs, offsetWords } from './layOut.ts'
 import { locate } from './locate.ts'
 import type { RecordedInputs } from './recordPlan.ts'
 import { Diverged, type Divergence, ReplayMemory, type ReplaySource, type WrittenValues } from './replayMemory.ts'
@@ -61,7 +63,9 @@ export interface ReplayDifference {
 export interface ReplayResult {
   /** The run as it was recorded. */
   readonly run: RunRecord
-  /** Incarnations that were run again; all of the run's where there is no difference. What `waited` counts for nothing. */
+  /**
+   * Incarnations that were run again; all of the run's where there is no difference. What `waited` counts for nothing.
+   */
   readonly incarnations: number
   /** The first difference; undefined where every incarnation did what it had done. */
   readonly difference: ReplayDifference | undefined
@@ -227,22 +231,17 @@ const NO_WORDS = new Int32Array(0)
 /** Control words, offsets, environment and inputs, as an engine lays them out. */
 const layOut = (places: number, parts: readonly Words[], adapterFlags: number): Pick<Stage, 'engine' | 'scratch'> => {
   const [environment, prologue, epilogue, offsets, inputs] = parts as [Words, Words, Words, Words, Words]
+  if (offsets.length !== places + 1) throw notATrace('its inputs do not add up')
+  const plan = { places, inputs, offsets, prologue, epilogue }
   const table = CONTROL_END
-  const data = table + places + 3
-  const total = data + parts.reduce((sum, { length }) => sum + length, 0)
+  const data = table + offsetWords(plan)
+  const total = data + environment.length + inputWords(plan)
   const engine = new Int32Array(reserveShared((total + SCRATCH) * 4).buffer)
   engine[Control.Places] = places
-  engine[Control.InputOffsets] = table
   engine[Control.Environment] = data
   engine[Control.AdapterFlags] = adapterFlags
   engine.set(environment, data)
-  const first = data + environment.length
-  engine.set(prologue, first)
-  engine.set(inputs, first + prologue.length)
-  engine.set(epilogue, first + prologue.length + inputs.length)
-  engine[table] = first
-  for (let k = 0; k <= places; k++) engine[table + 1 + k] = first + prologue.length + (offsets[k] ?? 0)
-  engine[table + places + 2] = first + prologue.length + inputs.length + epilogue.length
+  layOutInputs(engine, table, data + environment.length, plan)
   return { engine, scratch: total }
 }
 

@@ -1,16 +1,24 @@
-/** Runs of an adapter from outside the package: inputs in bytes, results in bytes, one after another as far as can be told. */
+/**
+ * Runs of an adapter from outside the package: inputs in bytes, results in bytes, one after another as far as can be
+ * told.
+ */
 import { packBytes, wordsOf } from '../core/bytes.ts'
 import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
+import { badOption, checkChoice } from '../core/options.ts'
 import { type TaskFailure, TaskFlag } from '../core/tasks.ts'
 import { Values } from '../core/values.ts'
 import type { KeyValueDiff } from '../state/keyValueState.ts'
 import { KeyValueState } from '../state/keyValueState.ts'
-import { Engine, type EngineOptions, type RunReport } from './engine.ts'
+import { Engine, type EngineOptions } from './engine.ts'
+import { Line } from './line.ts'
 import { runOnState } from './runOnState.ts'
+import { checkRunOptions, settingsOf } from './runOptions.ts'
+import type { RunReport } from './runReport.ts'
 import { createKeyValueState, type RunTasksOptions } from './runTasks.ts'
 import { changedWords, resultAt } from './taskResults.ts'
 import { createValueCodec } from './valueCodec.ts'
 
+/** Options of an executor of an adapter from outside the package. */
 export interface AdapterExecutorOptions extends EngineOptions {
   /** Address of a module that exports `createAdapter`. */
   readonly adapter: URL | string
@@ -18,6 +26,7 @@ export interface AdapterExecutorOptions extends EngineOptions {
   readonly options?: unknown
 }
 
+/** Options of one run. */
 export interface RunAdapterOptions
   extends Pick<RunTasksOptions, 'state' | 'speculation' | 'sequential' | 'signal' | 'onProgress' | 'failures'> {
   /** Given to `beginBlock` in each worker. */
@@ -29,9 +38,13 @@ export type AdapterResult =
   | { readonly status: 'done'; readonly value: Uint8Array; readonly incarnation: number }
   | { readonly status: 'invalid' | 'failed'; readonly reason: string; readonly incarnation: number }
 
+/** What a run came to. */
 export interface RunAdapterResult {
+  /** By input. */
   readonly results: readonly AdapterResult[]
+  /** What the run changed; `state.apply` takes it. */
   readonly stateDiff: KeyValueDiff
+  /** What the run did. */
   readonly run: RunReport
 }
 
@@ -39,12 +52,14 @@ export interface RunAdapterResult {
 export class AdapterExecutor {
   readonly #engine: Engine
   readonly #values = new Values(createValueCodec())
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #line = new Line()
 
+  /** @internal Made by `createAdapterExecutor`. */
   constructor(engine: Engine) {
     this.#engine = engine
   }
 
+  /** Threads that serve a run. */
   get workers(): number {
     return this.#engine.workers
   }
@@ -58,22 +73,23 @@ export class AdapterExecutor {
   async run(inputs: readonly Uint8Array[], options: RunAdapterOptions = {}): Promise<RunAdapterResult> {
     inputs.forEach((input, taskIndex) => {
       if (input instanceof Uint8Array) return
-      throw new InvalidInputError('INVALID_OPTION', `input ${taskIndex} is not bytes`, { option: 'inputs', taskIndex })
+      throw badOption('inputs', `input ${taskIndex} is not bytes`, { taskIndex })
     })
+    checkRunOptions(options)
+    checkChoice('failures', options.failures, ['collect', 'stop'])
     const state = options.state ?? createKeyValueState()
     if (!(state instanceof KeyValueState)) {
-      throw new InvalidInputError('INVALID_OPTION', 'state is made by createKeyValueState', { option: 'state' })
+      throw badOption('state', 'state is made by createKeyValueState')
     }
-    const work = () => this.#run(inputs, options, state)
-    const mine = this.#last.then(work, work)
-    this.#last = mine.catch(() => undefined)
-    return mine
+    return this.#line.next(() => this.#run(inputs, options, state))
   }
 
+  /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
   async close(): Promise<void> {
     await this.#engine.close()
   }
 
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -84,7 +100,6 @@ export class AdapterExecutor {
     state: KeyValueState,
   ): Promise<RunAdapterResult> {
     const [words, offsets] = pack(inputs)
-    const { onProgress } = options
     const plan = {
       state,
       places: inputs.length,
@@ -95,12 +110,7 @@ export class AdapterExecutor {
       denseLocation: () => 0,
       reserves: true,
     }
-    const settings = {
-      speculation: options.speculation ?? ('auto' as const),
-      sequential: options.sequential ?? false,
-      signal: options.signal,
-      onProgress: onProgress && ((committed: number) => onProgress({ committed, places: inputs.length })),
-    }
+    const settings = settingsOf(options, inputs.length)
     try {
       return await runOnState(this.#engine, state, inputs.length, async () => {
         const run = await this.#engine.run(plan, settings)

@@ -3,7 +3,9 @@
  */
 import { CapacityError } from '../core/errors.ts'
 import type { SharedState } from '../core/stateMemory.ts'
-import { type Engine, StateFull } from './engine.ts'
+import type { Engine } from './engine.ts'
+import { StateFull } from './faults.ts'
+import { putBack } from './putBack.ts'
 
 /** How often a run may find the state's tables too small. Each time they grow fourfold. */
 const MOST_GROWTHS = 12
@@ -34,7 +36,7 @@ export const runOnState = async <T>(
       if (!(error instanceof StateFull)) throw error
       if (growths === MOST_GROWTHS) throw new CapacityError('CAPACITY', 'the state has no room for what the run meets')
     } finally {
-      engine.putBack(state, succeeded)
+      putBack(engine.words, state, succeeded)
     }
     state.grow()
   }

@@ -14,16 +14,16 @@ import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { Mode as RecordedMode } from '../records/events.ts'
+import { CLAIM_MILLISECONDS, LARGEST_CHUNK } from '../scheduler/claims.ts'
+import { beginsAlone, callNext } from '../scheduler/joining.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
 import { ReadyList } from '../scheduler/ready.ts'
-import { LARGEST_CHUNK, Scheduler } from '../scheduler/scheduler.ts'
+import { Scheduler } from '../scheduler/scheduler.ts'
 import type { RunRecording } from './runRecording.ts'
 import { SequentialMemory } from './sequential.ts'
 
 type Words = Int32Array
 
-/** Aim of a claim, in milliseconds: long tasks are claimed singly, so that neighbours that conflict do not run apart. */
-const CLAIM_MILLISECONDS = 0.06
 /** Commits between two moves of the cursor: an atomic store each would be a tenth of a transfer. */
 export const ADVANCE_EVERY = 16
 
@@ -32,6 +32,11 @@ export const OWN_COMMITS = 4
 
 /** Claims without a wait after which a worker claims several places at once again. */
 const CALM_CLAIMS = 32
+
+/** Where a worker begins alone: how long before it looks at its pace, since the first places are slow. */
+const FIRST_LOOK_MILLISECONDS = 0.1
+/** What must be left for one worker, in milliseconds, to wake the others: a wake takes them a tenth of a millisecond. */
+const WORTH_CALLING_MILLISECONDS = 0.5
 
 export abstract class RunParts {
   protected readonly engine: Words
@@ -229,7 +234,7 @@ export abstract class RunParts {
           this.#finish(next)
           this.#speculative += counted
           next++
-          if ((next & (ADVANCE_EVERY - 1)) === 0) this.advance(next)
+          if ((next & (ADVANCE_EVERY - 1)) === 0) this.pass(next)
           continue
         }
       } else if (scheduler.isReserved(next)) {
@@ -252,6 +257,12 @@ export abstract class RunParts {
   /** Moves the commit cursor. */
   protected advance(next: number): void {
     this.scheduler.advance(next)
+    this.recording?.committed(next)
+  }
+
+  /** The same within a turn, at whose end whoever is parked is woken: each wake takes as long as a dozen short tasks. */
+  protected pass(next: number): void {
+    this.scheduler.pass(next)
     this.recording?.committed(next)
   }
 
@@ -299,7 +310,6 @@ export abstract class RunParts {
     this.recording?.executed(RecordedMode.Direct, outcome)
     if (outcome !== Outcome.Done) return this.complain(place, outcome)
     if (!isPublished) return this.fault(place, Fault.Invariant, 'M4: a strict execution missed its own bound')
-    this.scheduler.executed(place)
     this.engine[Control.JudgedCommits]++
     if (!this.#isEnd(place)) this.#direct++
     return true
@@ -322,15 +332,20 @@ export abstract class RunParts {
   protected beginStretch(from: number): number {
     const { engine, scheduler } = this
     this.fallbacks++
+    this.#takeBack(from)
+    engine[Control.Stretch] = nextStretch(engine[Control.Stretch])
+    return Math.min(from + engine[Control.Stretch], scheduler.last + 1)
+  }
+
+  #takeBack(from: number): void {
+    const { scheduler } = this
     const end = scheduler.executionIndex
     for (let place = from; place < end; place++) {
       if (scheduler.isExecuted(place)) this.memory.withdraw(place, from)
     }
     this.forget()
     scheduler.reset(from, end)
-    engine[Control.Stretch] = nextStretch(engine[Control.Stretch])
     this.oracle.written = this.memory.written
-    return Math.min(from + engine[Control.Stretch], scheduler.last + 1)
   }
 
   /** Lets speculation begin again at `next`, the first place that the stretch from `from` on did not run. */
@@ -341,6 +356,35 @@ export abstract class RunParts {
     this.scheduler.resume(next)
     return next
   }
+
+  // ---- beginning alone ----
+
+  /** True where this worker begins the run by itself, the others still being parked. */
+  protected get beginsAlone(): boolean {
+    return beginsAlone(this.engine, this.#index)
+  }
+
+  /** Takes the run over from `from` on, nobody else executing: a worker that the pool has called meanwhile has drained. */
+  protected beginAlone(from: number): void {
+    this.beginBlock()
+    this.#takeBack(from)
+  }
+
+  /** Whether what is left of the run is worth waking the others, the places from `from` to `next` having taken so long. */
+  protected paysToCall(from: number, next: number, elapsed: number): boolean {
+    if (elapsed < FIRST_LOOK_MILLISECONDS) return false
+    return (elapsed / (next - from)) * (this.scheduler.last + 1 - next) >= WORTH_CALLING_MILLISECONDS
+  }
+
+  /** Opens the rest of the run, from `next` on, to the others. */
+  protected endAlone(from: number, next: number): void {
+    this.memory.written = this.oracle.written
+    this.#direct += Math.max(0, Math.min(next, this.engine[Control.Places] + 1) - Math.max(from, 1))
+    this.scheduler.resume(next)
+    if (next <= this.scheduler.last) callNext(this.engine, this.#index)
+  }
+
+  // ---- sequential stretches ----
 
   /** Tells each place of a stretch, for whoever watches and aborts: places can be long. False when the run halts. */
   protected goesOn(place: number): boolean {

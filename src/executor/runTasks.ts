@@ -1,19 +1,21 @@
 /**
  * `runTasks`: calls of a module's functions on every core, with exactly the result of running them one after another.
  */
-import { KeyBuffer, wordsOf } from '../core/bytes.ts'
-import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
-import { type TaskFailure, TaskFlag, TaskInput } from '../core/tasks.ts'
+import { ParallelExecutionError } from '../core/errors.ts'
+import { badOption, checkChoice, checkFlags, checkObject } from '../core/options.ts'
+import { type TaskFailure, TaskFlag } from '../core/tasks.ts'
 import { Values } from '../core/values.ts'
-import { copy } from '../core/words.ts'
 import { KeyValueState, type KeyValueStateOptions } from '../state/keyValueState.ts'
-import type { RunProgress } from './blockTypes.ts'
-import { Engine, type EngineOptions, type Plan, type RunReport, type RunSettings } from './engine.ts'
+import { CallEncoder, type EncodedCalls } from './encodeCalls.ts'
+import { Engine, type EngineOptions } from './engine.ts'
+import { Line } from './line.ts'
 import { type ObserveOptions, Observers } from './observe.ts'
+import type { Plan, RunSettings } from './plan.ts'
 import { recordedTasks, type TaskSource } from './recordPlan.ts'
 import { RecordedRun } from './recordRun.ts'
-import type { RecordsOption } from './recordSink.ts'
 import { runOnState } from './runOnState.ts'
+import { checkRunOptions, type RunOptions, settingsOf } from './runOptions.ts'
+import type { RunReport } from './runReport.ts'
 import type { ExecutorStats } from './stats.ts'
 import { changedWords, resultAt, statisticsOf } from './taskResults.ts'
 import { orderTasks, type SchedulingPolicy, type TaskOrder } from './taskSchedule.ts'
@@ -33,7 +35,8 @@ import { createValueCodec } from './valueCodec.ts'
 export const createKeyValueState = (options: KeyValueStateOptions = {}): KeyValueState =>
   new KeyValueState(options, createValueCodec())
 
-export interface RunTasksOptions {
+/** Options of one run of tasks. */
+export interface RunTasksOptions extends RunOptions {
   /** State before the run; an empty one by default. A run leaves it as it is. */
   readonly state?: KeyValueState
   /**
@@ -49,18 +52,9 @@ export interface RunTasksOptions {
   readonly failures?: 'collect' | 'stop'
   /** Executes each task twice, on one worker; the run ends with NOT_DETERMINISTIC where answers or writes differ. */
   readonly checkDeterminism?: boolean
-  readonly speculation?: 'auto' | 'always'
-  /** Everything on one worker, without speculation. */
-  readonly sequential?: boolean
-  readonly signal?: AbortSignal
-  /** Keeps what happens in the run, task by task (docs/records.md); the executor's `records` by default. */
-  readonly records?: RecordsOption
-  /** Keeps a trace of the run, in memory, that `replay` of `blockloom/testing` runs again, every incarnation of it. */
-  readonly record?: boolean
-  /** Called about every millisecond while tasks become final. */
-  readonly onProgress?: (progress: RunProgress) => void
 }
 
+/** Options of an executor of tasks. */
 export interface TaskExecutorOptions extends EngineOptions, ObserveOptions {
   /** Lets tasks return promises. A worker awaits each before it begins another; without it a promise is a failed task. */
   readonly asynchronous?: boolean
@@ -79,15 +73,18 @@ export class TaskExecutor<M = UntypedTasks> {
   readonly #module: TaskSource
   readonly #observers: Observers
   readonly #values = new Values(createValueCodec())
+  readonly #encoder = new CallEncoder(this.#values)
   readonly #learned = new Map<string, number>()
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #line = new Line()
 
+  /** @internal Made by `createTaskExecutor`. */
   constructor(engine: Engine, module: TaskSource, observers: Observers) {
     this.#engine = engine
     this.#module = module
     this.#observers = observers
   }
 
+  /** Threads that serve a run. */
   get workers(): number {
     return this.#engine.workers
   }
@@ -121,20 +118,19 @@ export class TaskExecutor<M = UntypedTasks> {
       workers: this.workers,
       learned: this.#learned,
     })
-    const encoded = encodeCalls(list, order, this.#values)
+    const encoded = this.#encoder.encode(list, order)
     const state = options.state ?? createKeyValueState()
-    const before = this.#last
-    const work = () => this.#run(list, order, encoded, options, state)
-    const mine = before.then(work, work)
-    this.#last = mine.catch(() => undefined)
-    return mine as Promise<unknown> as Promise<RunTasksResult<M, C>>
+    const done = this.#line.next(() => this.#run(list, order, encoded, options, state))
+    return done as Promise<unknown> as Promise<RunTasksResult<M, C>>
   }
 
+  /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
   async close(): Promise<void> {
     await this.#engine.close()
     await this.#observers.keeper.close()
   }
 
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -142,7 +138,7 @@ export class TaskExecutor<M = UntypedTasks> {
   async #run(
     calls: readonly Call[],
     order: TaskOrder,
-    encoded: Encoded,
+    encoded: EncodedCalls,
     options: RunTasksOptions,
     state: KeyValueState,
   ): Promise<RunTasksResult> {
@@ -157,13 +153,8 @@ export class TaskExecutor<M = UntypedTasks> {
       reserves: true,
     }
     const places = calls.length
-    const { speculation = 'auto', records, record, onProgress } = options
-    const settings: RunSettings = {
-      speculation,
-      sequential: options.sequential === true || twice,
-      signal: options.signal,
-      onProgress: onProgress && ((committed) => onProgress({ committed, places })),
-    }
+    const { speculation = 'auto', records, record } = options
+    const settings = settingsOf(twice ? { ...options, sequential: true } : options, places)
     const ordered = (): Call[] => order.calls.map((index) => calls[index] as Call)
     const recorded = RecordedRun.open(
       { keeper: this.#observers.keeper, records, record },
@@ -195,6 +186,8 @@ export class TaskExecutor<M = UntypedTasks> {
       return { ...result, ...(await recorded?.settle()) }
     } catch (error) {
       throw taskError(error, calls, order)
+    } finally {
+      this.#encoder.release(encoded)
     }
   }
 }
@@ -226,87 +219,23 @@ function taskError(error: unknown, calls: readonly Call[], order: TaskOrder): un
 
 const checkCalls = (calls: unknown): readonly Call[] => {
   if (!Array.isArray(calls)) {
-    throw new InvalidInputError('INVALID_OPTION', `calls are a list, not ${typeof calls}`, { option: 'calls' })
+    throw badOption('calls', `calls are a list, not ${typeof calls}`)
   }
   calls.forEach((call: Call | undefined | null, taskIndex) => {
     if (typeof call?.task === 'string') return
-    throw new InvalidInputError('INVALID_OPTION', `task ${taskIndex} has no name; give { task, input }`, {
-      option: 'calls',
-      taskIndex,
-    })
+    throw badOption('calls', `task ${taskIndex} has no name; give { task, input }`, { taskIndex })
   })
   return calls as readonly Call[]
 }
 
-const checkOptions = ({ order, failures, state }: RunTasksOptions): void => {
-  const refuse = (option: string, wanted: string, actual: unknown) => {
-    throw new InvalidInputError('INVALID_OPTION', `${option} is ${wanted}, not ${String(actual)}`, { option })
-  }
-  if (order !== undefined && order !== 'ordered' && order !== 'graph') refuse('order', "'ordered' or 'graph'", order)
-  if (failures !== undefined && failures !== 'collect' && failures !== 'stop') {
-    refuse('failures', "'collect' or 'stop'", failures)
-  }
-  if (state !== undefined && !(state instanceof KeyValueState))
-    refuse('state', 'made by createKeyValueState', typeof state)
-}
-
-interface Encoded {
-  readonly inputs: Int32Array
-  readonly offsets: Int32Array
-  readonly environment: Int32Array
-  readonly schedule: number | undefined
-}
-
-/** Calls as words: names once in the environment, inputs by place, the schedule after the names. */
-function encodeCalls(calls: readonly Call[], order: TaskOrder, values: Values): Encoded {
-  const names = new Map<string, number>()
-  const offsets = new Int32Array(calls.length + 1)
-  let inputs = new Int32Array(calls.length * 8 + 64)
-  let end = 0
-  order.calls.forEach((index, k) => {
-    const { task, input } = calls[index] as Call
-    let name = names.get(task)
-    if (name === undefined) {
-      name = names.size
-      names.set(task, name)
-    }
-    encodeInput(values, input, index)
-    const count = wordsOf(values.length)
-    if (end + TaskInput.Words + count > inputs.length) {
-      const larger = new Int32Array((end + TaskInput.Words + count) * 2)
-      larger.set(inputs)
-      inputs = larger
-    }
-    inputs[end + TaskInput.Name] = name
-    inputs[end + TaskInput.Index] = index
-    inputs[end + TaskInput.Length] = values.length
-    copy(inputs, end + TaskInput.Words, values.words, 0, count)
-    end += TaskInput.Words + count
-    offsets[k + 1] = end
-  })
-  const environment: number[] = [names.size]
-  const buffer = new KeyBuffer()
-  for (const name of names.keys()) {
-    const { words, bytes } = buffer.set(name)
-    environment.push(bytes, ...words.subarray(0, wordsOf(bytes)))
-  }
-  const schedule = order.schedule === undefined ? undefined : environment.length
-  const all = new Int32Array(environment.length + (order.schedule?.length ?? 0))
-  all.set(environment)
-  if (order.schedule !== undefined) all.set(order.schedule, environment.length)
-  return { inputs: inputs.subarray(0, end), offsets, environment: all, schedule }
-}
-
-function encodeInput(values: Values, input: unknown, taskIndex: number): void {
-  if (input === undefined) {
-    values.length = 0
-    return
-  }
-  try {
-    values.encode(input)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new InvalidInputError('NOT_ENCODABLE', `the input of task ${taskIndex}: ${reason}`, { taskIndex }, { cause })
+const checkOptions = (options: RunTasksOptions): void => {
+  const { order, failures, state } = options
+  checkRunOptions(options)
+  checkFlags(options, 'checkDeterminism')
+  checkChoice('order', order, ['ordered', 'graph'])
+  checkChoice('failures', failures, ['collect', 'stop'])
+  if (state !== undefined && !(state instanceof KeyValueState)) {
+    throw badOption('state', `state is made by createKeyValueState, not ${typeof state}`)
   }
 }
 
@@ -320,27 +249,16 @@ export const createTaskExecutor = async <M = UntypedTasks>(
   module: ModuleSource<M>,
   options: TaskExecutorOptions = {},
 ): Promise<TaskExecutor<M>> => {
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidInputError('INVALID_OPTION', `options are an object, not ${String(options)}`, {
-      option: 'options',
-    })
-  }
+  checkObject(options)
   const address = addressOf(module)
   if (address === undefined) {
     const message =
       'module is the URL of a module of tasks, or its tasks if they were defined with { url: import.meta.url }'
-    throw new InvalidInputError('INVALID_OPTION', message, { option: 'module' })
+    throw badOption('module', message)
   }
-  const { asynchronous = false } = options
-  if (typeof asynchronous !== 'boolean') {
-    throw new InvalidInputError('INVALID_OPTION', `asynchronous is true or false, not ${String(asynchronous)}`, {
-      option: 'asynchronous',
-    })
-  }
-  const { setup } = options
-  if (setup !== undefined && addressOf(setup) === undefined) {
-    throw new InvalidInputError('INVALID_OPTION', 'setup is the URL of a module', { option: 'setup' })
-  }
+  checkFlags(options, 'asynchronous')
+  const { asynchronous = false, setup } = options
+  if (setup !== undefined && addressOf(setup) === undefined) throw badOption('setup', 'setup is the URL of a module')
   const first = setup === undefined ? {} : { setup: String(setup) }
   const source = { module: address, asynchronous, ...first }
   const engine = new Engine(options, { kind: 'tasks', ...source })

@@ -57,7 +57,7 @@ export class SequentialMemory implements TaskMemory {
 
   begin(place: number): void {
     this.place = place
-    this.cold.length = 0
+    if (this.cold.length > 0) this.cold.length = 0
     const at = this.#placeTable + place * Place.Size
     this.incarnation = incarnationOf(this.engine[at + Place.Status])
     // A speculative execution that was withdrawn may have left its fee.

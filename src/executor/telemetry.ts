@@ -6,7 +6,7 @@
  */
 import { InvalidInputError } from '../core/errors.ts'
 import { LIBRARY_VERSION } from '../core/libraryVersion.ts'
-import type { RunReport } from './engine.ts'
+import type { RunReport } from './runReport.ts'
 
 type Attributes = Record<string, string | number | boolean>
 

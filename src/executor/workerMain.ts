@@ -14,7 +14,7 @@ import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
 import { LocationTable } from '../core/table.ts'
 import { clockOffset } from '../platform/clock.ts'
 import { workerEndpoint } from '../platform/threads.ts'
-import { join, leave } from '../scheduler/joining.ts'
+import { beginsAlone, callNext, join, leave } from '../scheduler/joining.ts'
 import { AsyncBlockRun } from './asyncRun.ts'
 import { BlockRun } from './blockRun.ts'
 import { RunRecording } from './runRecording.ts'
@@ -113,21 +113,12 @@ class WorkerMain implements WorkerApi {
       if (seen === epoch) continue
       epoch = seen
       if (engine[Control.Kind] === RunKind.Messages) return undefined
-      this.#wakeNext(engine, epoch)
+      if (!beginsAlone(engine, this.#index)) callNext(engine, this.#index)
       if (!join(engine, this.#index)) continue
       const served = this.#serve(engine, state)
       const failed = served instanceof Promise ? await served : served
       leave(engine, this.#index)
       if (failed !== undefined) return failed
-    }
-  }
-
-  /** Wakes two more workers of this run, as in a heap: the whole pool is awake after log2 steps. */
-  #wakeNext(engine: Int32Array, epoch: number): void {
-    for (let k = 2 * this.#index + 1; k <= 2 * this.#index + 2 && k < engine[Control.Workers]; k++) {
-      const word = Control.WorkerBlocks + k * WorkerBlock.Size + WorkerBlock.Epoch
-      atomics.store(engine, word, epoch)
-      atomics.notify(engine, word)
     }
   }
 

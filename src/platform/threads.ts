@@ -8,8 +8,12 @@ import type { Endpoint } from 'comlink'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 
 interface NodeWorkerThreads {
-  readonly Worker: new (url: URL, options: { readonly name?: string; readonly execArgv?: string[] }) => NodeWorker
+  readonly Worker: new (
+    url: URL,
+    options: { readonly name?: string; readonly execArgv?: string[]; readonly workerData?: unknown },
+  ) => NodeWorker
   readonly parentPort: MessagePortLike | null
+  readonly workerData: unknown
 }
 interface MessagePortLike {
   postMessage(message: unknown, transfer?: unknown[]): void
@@ -86,6 +90,18 @@ interface BrowserWorker {
 }
 const BrowserWorkerClass = (globalThis as unknown as { Worker: new (url: URL, options: object) => BrowserWorker })
   .Worker
+
+/** The library's worker under a machine that schedules it (testing), beside this module once built. */
+export const modelWorker = (): URL => new URL('./model-worker.js', import.meta.url)
+
+/** A thread that is given data when it is made. Node alone. */
+export const threadWith = (url: URL, workerData: unknown): unknown => {
+  const { Worker } = builtin<NodeWorkerThreads>('worker_threads')
+  return new Worker(url, { name: 'blockloom', workerData })
+}
+
+/** What `threadWith` gave this thread. */
+export const threadData = <T>(): T => builtin<NodeWorkerThreads>('worker_threads').workerData as T
 
 /** The other end, inside a worker. */
 export const workerEndpoint = (): Endpoint => {

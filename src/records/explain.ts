@@ -10,6 +10,7 @@ import { type Keccak256, type LocationName, nameLocations } from './names.ts'
 import type { RunRecord } from './runRecord.ts'
 import { createSimulator, MOST_WORKERS, type Simulator } from './simulate.ts'
 
+/** What an explanation may be told besides the record. */
 export interface ExplainOptions {
   /** Keccak-256, for names of mappings (`createHasher` of `blockloom/wasm`); without it they stay hashed slots. */
   readonly hash?: Keccak256

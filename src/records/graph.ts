@@ -20,6 +20,7 @@ export interface Edge {
   readonly at: number
 }
 
+/** A recorded run as costs and true dependencies. */
 export interface RunGraph {
   /** Numbers of the places that ran to an end, in preset order. */
   readonly places: readonly number[]

@@ -33,6 +33,7 @@ export const POLICIES = ['block-stm', 'graph', 'access-list', 'sequential', 'ora
 /** Most workers that can be asked for. */
 export const MOST_WORKERS = 1024
 
+/** On what a run is simulated. */
 export interface SimulateOptions {
   /** 1 to 1,024. */
   readonly workers: number
@@ -44,6 +45,7 @@ export interface SimulateOptions {
   readonly overheads?: Partial<Overheads>
 }
 
+/** What a run would have taken. */
 export interface Simulation {
   readonly policy: Policy
   readonly workers: number

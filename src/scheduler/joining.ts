@@ -40,6 +40,20 @@ export const join = (engine: Int32Array, worker: number): boolean => {
   }
 }
 
+const epochWord = (worker: number): number => Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.Epoch
+
+/** True where this worker is to begin the run alone, and calls the next ones itself or never. */
+export const beginsAlone = (engine: Int32Array, worker: number): boolean => worker === 0 && engine[Control.Alone] !== 0
+
+/** Wakes two more workers of this run, as in a heap: the whole pool is awake after log2 steps. */
+export const callNext = (engine: Int32Array, worker: number): void => {
+  const epoch = atomics.load(engine, epochWord(worker))
+  for (let k = 2 * worker + 1; k <= 2 * worker + 2 && k < engine[Control.Workers]; k++) {
+    atomics.store(engine, epochWord(k), epoch)
+    atomics.notify(engine, epochWord(k))
+  }
+}
+
 /** Leaves the run and closes it; the last one to leave wakes main. */
 export const leave = (engine: Int32Array, worker: number): void => {
   closeJoin(engine)

@@ -3,8 +3,8 @@
  *
  * Workers pull. One cursor sweeps the block for executions, at most a window ahead of the commit cursor,
  * which whoever holds the commit lock moves in order: there a place is validated once, and executed again
- * if that fails, when everything below it is final. So between two fallbacks a place executes at most twice, nothing respins, and
- * a conflict costs its own re-execution only.
+ * if that fails, when everything below it is final. So between two fallbacks a place executes at most twice, but
+ * for restarts and cold reads (docs/algorithm.md D1); nothing respins, and a conflict costs its own re-execution only.
  *
  * Source: Gelashvili et al., Block-STM, arXiv:2203.06871, Algorithms 4 and 5, of which the execution cursor
  * is left; validation moved to commit as in Bor v2 and Grevm (docs/algorithm.md D1 says what it gives up).
@@ -39,20 +39,15 @@ import { joined } from './joining.ts'
 
 type Words = Int32Array
 
-/**
- * Most places a claim takes. Larger ones save an addition each; but a writer walks past what the others wrote to
- * its location in the places above, up to a claim of each.
- */
-export const LARGEST_CHUNK = 24
-
 /** Claims of short tasks alone are shared: a long one that is reserved would wait for all those before it. */
 const LEAST_SHARED = 4
 
 /**
  * Places ahead of the commit cursor where speculation begins and may have to give way: a fallback throws them away, and
- * all that a block executes must stay below twice its places (test/hostile).
+ * all that a block executes must stay below twice its places (test/hostile/work.test.ts). By counts: the first sample of
+ * 32 places aborts whole, 64 + 32 ahead of it are thrown away, and its stretch has 128; with 192 a list of 400 took 2.1.
  */
-const WARY_WINDOW = 192
+const WARY_WINDOW = 64
 
 /** Turns of an idle worker before it parks. */
 const SPINS = 400
@@ -135,18 +130,37 @@ export class Scheduler {
     if (atomics.load(engine, Control.Mode) !== Mode.Speculative) return -1
     const first = atomics.add(engine, Control.ExecutionIndex, reserve + chunk)
     const own = first + reserve
-    for (let place = first; place < own && place <= this.#last; place++) {
-      const word = this.#word(place)
-      // The claimer is the only writer of a Ready word (S1).
-      atomics.store(engine, word, pack(incarnationOf(engine[word]), Reserved))
-    }
+    if (reserve > 0 && first <= this.#last) this.reserve(first, Math.min(own, this.#last + 1))
     return chunk > 0 && own <= this.#last ? own : -1
+  }
+
+  /**
+   * Leaves places `from` to `to` (exclusive) for the holder of the commit lock. The first one's words say so for all:
+   * a cache line each would else go to the other core and back. By their claimer, or by the holder, who leaves the rest.
+   */
+  reserve(from: number, to: number): void {
+    const { engine } = this
+    const word = this.#word(from)
+    engine[word - Place.Status + Place.ReservedEnd] = to
+    // The claimer is the only writer of a Ready word (S1).
+    atomics.store(engine, word, pack(incarnationOf(engine[word]), Reserved))
+  }
+
+  /** First place after those that were reserved together with `place`, the first of them. */
+  reservedEnd(place: number): number {
+    return this.engine[this.#word(place) - Place.Status + Place.ReservedEnd]
   }
 
   /** How far claims may run ahead of the commit cursor: what a fallback throws away must have been earned by commits. */
   #windowAt(committed: number): number {
     const wary = atomics.load(this.engine, Control.Wary)
     return wary === 0 ? this.#window : Math.min(this.#window, WARY_WINDOW + committed - wary + 1)
+  }
+
+  /** A claim of at most `chunk` places, smaller towards the end, so that the last ones are shared by all. */
+  taper(chunk: number): number {
+    const left = this.#last + 1 - atomics.load(this.engine, Control.ExecutionIndex)
+    return Math.max(1, Math.min(chunk, (left / (4 * (this.engine[Control.Workers] - 1))) | 0))
   }
 
   /** True when all that was claimed is committed: the next place can be executed with everything below it final. */
@@ -207,6 +221,7 @@ export class Scheduler {
     return stateOf(this.status(place)) === Executed
   }
 
+  /** True of the first of places that are reserved together. */
   isReserved(place: number): boolean {
     return stateOf(this.status(place)) === Reserved
   }
@@ -215,7 +230,7 @@ export class Scheduler {
     return stateOf(this.status(place)) === Deferred
   }
 
-  /** True when the lowest uncommitted place has been executed or deferred. Anybody. */
+  /** True when the lowest uncommitted place was executed, given up or reserved: a turn would do something. Anybody. */
   isCommittable(): boolean {
     const next = this.commitIndex
     if (next > this.#last || this.halted()) return false

@@ -5,16 +5,18 @@
  */
 import { KeyBuffer, unpackText, wordsOf } from '../core/bytes.ts'
 import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
-import { BytesRecord } from '../core/location.ts'
+import { BytesRecord, RECORD_WORDS } from '../core/location.ts'
 import type { LocationTable } from '../core/table.ts'
 import { type ValueCodec, Values } from '../core/values.ts'
 import { copy } from '../core/words.ts'
+import { findBytes } from './find.ts'
 import { TableMemory } from './tableMemory.ts'
 
 type Words = Int32Array
 
 /** What became of one key. */
 export interface KeyValueChange {
+  /** The key. */
   readonly key: string
   /** The value after the run; undefined where the key was deleted. */
   readonly value: unknown
@@ -26,6 +28,7 @@ export interface KeyValueDiff {
   readonly entries: readonly KeyValueChange[]
 }
 
+/** Options of a state of values by key. */
 export interface KeyValueStateOptions {
   /** Address space that the state may take; 1 GiB by default. Pages are committed as they are used. */
   readonly maxBytes?: number
@@ -74,6 +77,7 @@ class EncodedDiff implements KeyValueDiff {
   }
 }
 
+/** Values by key. Make one with `createKeyValueState`. */
 export class KeyValueState extends TableMemory {
   readonly #values: Values
   readonly #key = new KeyBuffer()
@@ -93,6 +97,7 @@ export class KeyValueState extends TableMemory {
     return r === 0 ? undefined : (this.#valueOf(r) as T | undefined)
   }
 
+  /** Whether there is a value under a key. */
   has(key: string): boolean {
     const r = this.#find(key)
     return r !== 0 && this.words[r + BytesRecord.Value] >= 0
@@ -179,17 +184,28 @@ export class KeyValueState extends TableMemory {
       w[value] = -1
       return
     }
-    // Room is reused where the new value fits into the old one's words.
-    const room = w[value] > 0 ? wordsOf(w[value]) : 0
     const count = wordsOf(bytes)
-    if (count > room) w[value + 1] = this.reserve(count)
+    const before = wordsOf(Math.max(0, w[value]))
+    const inline = this.#roomIn(r)
+    const room = r + RECORD_WORDS - inline
+    if (count <= inline) w[value + 1] = room
+    // What lies elsewhere is written over where the new value fits into the old one's words.
+    else if (count > before || w[value + 1] === room) w[value + 1] = this.reserve(count)
     w[value] = bytes
     copy(w, w[value + 1], from, at, count)
   }
 
+  /** Words at the end of a record that its key leaves free. */
+  #roomIn(r: number): number {
+    const { words } = this
+    const key =
+      words[r + BytesRecord.KeyOffset] === r + BytesRecord.Room ? wordsOf(words[r + BytesRecord.KeyLength]) : 0
+    return RECORD_WORDS - BytesRecord.Room - key
+  }
+
   #find(key: string): number {
     const { words, bytes } = this.#key.set(key)
-    return this.findBytes(words, bytes)
+    return findBytes(this.words, words, bytes)
   }
 
   #record(key: string): number {

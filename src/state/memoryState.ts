@@ -12,65 +12,27 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { findCode } from '../core/codes.ts'
 import type { AccountDiff, Hex, StateDiff } from '../core/diff.ts'
-import { InvalidInputError } from '../core/errors.ts'
 import { hexOf, readHex, wordHex } from '../core/hex.ts'
 import { AccountRecord, Life, RECORD_SHIFT, RECORD_WORDS, SlotRecord } from '../core/location.ts'
+import { badOption } from '../core/options.ts'
 import type { StateTrie } from '../core/stateRoot.ts'
 import type { LocationTable } from '../core/table.ts'
 import { fromBigInt, isZero8, toBigInt, zero8 } from '../core/words.ts'
+import {
+  type AccountEntry,
+  type AccountInfo,
+  type AccountInput,
+  type BytesLike,
+  type Quantity,
+  quantity,
+  type StateFile,
+} from './accounts.ts'
 import { checkDiff } from './checkDiff.ts'
+import { findAccount } from './find.ts'
 import { RootKeeper } from './rootKeeper.ts'
 import { TableMemory } from './tableMemory.ts'
 
-/** An address or a hash: raw bytes, or hex with a 0x prefix. */
-export type BytesLike = Uint8Array | string
-/** A quantity: a number, a bigint, or a hex string as JSON-RPC spells it. */
-export type Quantity = bigint | number | string
-
-/** An account as it is put into a state. */
-export interface AccountInput {
-  readonly balance?: Quantity
-  readonly nonce?: Quantity
-  /** The code itself, or its hash where the code is given apart (`putCode`). */
-  readonly code?: BytesLike
-  readonly codeHash?: BytesLike | null
-  /** Keys and values as 32-byte words; shorter hex is padded on the left. */
-  readonly storage?: Readonly<Record<string, Quantity>>
-}
-
-/** An account as it is read from a state. */
-export interface AccountInfo {
-  readonly balance: bigint
-  readonly nonce: bigint
-  /** Keccak-256 of the code, or undefined for an account without code. */
-  readonly codeHash: Hex | undefined
-}
-
-/** An account as `accounts` walks over it. */
-export interface AccountEntry extends AccountInfo {
-  /** 20 bytes, lower case. */
-  readonly address: Hex
-  /** Slots that are not zero, 32-byte key and value; read from the state as it is walked, as often as wanted. */
-  readonly storage: Iterable<readonly [key: Hex, value: Hex]>
-}
-
-/** The shape of the pre-state in a block file: snake case, codes by hash, block hashes by number. */
-export interface StateFile {
-  readonly pre: Readonly<
-    Record<
-      string,
-      {
-        readonly balance: string
-        readonly nonce: string | number
-        readonly code_hash?: string | null
-        readonly storage?: Readonly<Record<string, string>>
-      }
-    >
-  >
-  readonly codes?: Readonly<Record<string, string>>
-  readonly blockHashes?: Readonly<Record<string, string>>
-}
-
+/** Options of a state in memory. */
 export interface MemoryStateOptions {
   /** Accounts to begin with, by address. */
   readonly accounts?: Readonly<Record<string, AccountInput>>
@@ -84,18 +46,7 @@ export interface MemoryStateOptions {
 
 const EMPTY_CODE_HASH = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
 
-const quantity = (value: Quantity | undefined, name: string, bits = 256n): bigint => {
-  try {
-    const number = BigInt(value ?? 0)
-    if (number >= 0n && number < 1n << bits) return number
-  } catch {
-    // Falls through to the error, which names the field.
-  }
-  throw new InvalidInputError('INVALID_OPTION', `${name} is not a number from 0 to 2^${bits} - 1: ${String(value)}`, {
-    option: name,
-  })
-}
-
+/** Accounts, storage, codes and block hashes in memory. Make one with `createMemoryState`. */
 export class MemoryState extends TableMemory {
   readonly #keccak256: (bytes: Uint8Array) => Uint8Array
   /** True where the state has what was asked for alone: no root, no walk over its accounts. */
@@ -151,13 +102,16 @@ export class MemoryState extends TableMemory {
   putCode(code: BytesLike, hash?: BytesLike): Hex {
     const bytes = readHex(code, undefined, 'code')
     const name = hash === undefined ? this.#keccak256(bytes) : readHex(hash, 32, 'code hash')
-    this.insertCode(name, bytes)
+    this.assertIdle('change')
+    this.codes.insert(name, bytes)
     return hexOf(name)
   }
 
   /** Makes the hash of an earlier block known to BLOCKHASH. The 256 highest numbers are kept. */
   putBlockHash(number: Quantity, hash: BytesLike): void {
-    this.insertBlockHash(quantity(number, 'block number'), readHex(hash, 32, 'block hash'))
+    const [name, bytes] = [quantity(number, 'block number'), readHex(hash, 32, 'block hash')]
+    this.assertIdle('change')
+    this.codes.insertBlockHash(name, bytes)
   }
 
   /** Loads the `pre`, `codes` and `blockHashes` of a block file. */
@@ -201,6 +155,7 @@ export class MemoryState extends TableMemory {
     return 0n
   }
 
+  /** The code with a hash, a copy; undefined where the state has none. */
   getCode(hash: BytesLike): Uint8Array | undefined {
     const key = new Int32Array(readHex(hash, 32, 'code hash').slice().buffer)
     const at = findCode(this.words, key, 0)
@@ -210,8 +165,8 @@ export class MemoryState extends TableMemory {
   }
 
   /**
-   * Walks over the accounts that exist, in no order that means anything. Change nothing meanwhile: accounts that are put
-   * during the walk may be missed.
+   * Walks over the accounts that exist, in no order that means anything. Change nothing meanwhile: accounts that are
+   * put during the walk may be missed.
    *
    * @throws {InvalidInputError} STATE_BUSY while a run reads the state, at the first step
    */
@@ -320,13 +275,7 @@ export class MemoryState extends TableMemory {
 
   #withTrie(): RootKeeper {
     if (this.#keeper !== undefined) return this.#keeper
-    throw new InvalidInputError(
-      'INVALID_OPTION',
-      'the state has no trie to keep its root; call stateRootOf(state) first, or attach one',
-      {
-        option: 'trie',
-      },
-    )
+    throw badOption('trie', 'the state has no trie to keep its root; call stateRootOf(state) first, or attach one')
   }
 
   /** Takes records and codes for a difference: the record of each account, then those of its slots. */
@@ -342,7 +291,9 @@ export class MemoryState extends TableMemory {
     return records
   }
 
-  /** Writes an account's change to its records, the first of which is at `at`; returns where the next account's begin. */
+  /**
+   * Writes an account's change to its records, the first of which is at `at`; returns where the next account's begin.
+   */
   #applyAccount(account: AccountDiff, records: Int32Array, at: number): number {
     const r = records[at]
     const next = at + 1 + account.storage.size
@@ -377,7 +328,7 @@ export class MemoryState extends TableMemory {
   }
 
   #find(address: BytesLike): number {
-    const r = this.findAccount(this.#address(address))
+    const r = findAccount(this.words, this.#address(address))
     return r !== 0 && this.words[r + AccountRecord.Life + Life.Exists] !== 0 ? r : 0
   }
 

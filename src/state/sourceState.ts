@@ -17,8 +17,11 @@ import { AccountRecord, Life, RECORD_SHIFT, RECORD_WORDS, SlotRecord, Tag } from
 import type { AsyncStateSource, SourceAccount } from '../core/source.ts'
 import { StateHeader } from '../core/table.ts'
 import { fromBigInt, toBigInt } from '../core/words.ts'
-import { type AccountInfo, type AccountInput, type BytesLike, MemoryState, type Quantity } from './memoryState.ts'
+import type { AccountInfo, AccountInput, BytesLike, Quantity } from './accounts.ts'
+import { findAccount } from './find.ts'
+import { MemoryState } from './memoryState.ts'
 
+/** Options of a state whose values come later. */
 export interface SourceStateOptions {
   /** Milliseconds that the source may take for one answer; 10,000 by default, 0 for ever. */
   readonly timeout?: number
@@ -100,7 +103,7 @@ export class SourceState extends MemoryState {
     const w = this.words
     w[StateHeader.Known] = this.reserve(w.length >> RECORD_SHIFT)
     w[StateHeader.Requests] = this.reserve(REQUESTS)
-    this.growCodes(REQUESTS)
+    this.codes.fit(REQUESTS)
     this.#hidden = this.reserve(RECORD_WORDS)
     w.set(globalThis.crypto.getRandomValues(new Int32Array(8)), this.#hidden + SlotRecord.Key)
     w[this.#hidden + SlotRecord.Value] = 1
@@ -154,7 +157,7 @@ export class SourceState extends MemoryState {
     const name = hexOf(bytes)
     this.#accounts.set(name, { account: put, code: codeHash === undefined ? undefined : this.getCode(codeHash) })
     this.#fresh.delete(name)
-    answer(this.words, this.findAccount(new Int32Array(bytes.slice().buffer)))
+    answer(this.words, findAccount(this.words, new Int32Array(bytes.slice().buffer)))
   }
 
   /** Puts a slot as into a state in memory; the source is not asked for it until the state is forgotten. */
@@ -190,7 +193,7 @@ export class SourceState extends MemoryState {
   /** What came in the run lies in memory that the run gives back; the answers are kept here for the next one. */
   #coolDown(failed: boolean): void {
     coolDown(this.words, failed)
-    this.dropRunCodes()
+    this.codes.dropOfRun()
     this.#run++
   }
 
@@ -227,6 +230,11 @@ export class SourceState extends MemoryState {
       await all([...keys.values()].map(([address, key]) => this.#slotOf(address, key)))
     })
     this.#install()
+  }
+
+  /** Whether the source has not answered yet all that it was asked. */
+  get isAsking(): boolean {
+    return this.#answering > 0
   }
 
   /** Resolves when the source has answered, or failed to answer, all that runs, and main for them, have asked. */
@@ -318,7 +326,7 @@ export class SourceState extends MemoryState {
     fromBigInt(account.balance, w, record + AccountRecord.Balance)
     fromBigInt(account.nonce, w, record + AccountRecord.Nonce, 2)
     if (code !== undefined && account.codeHash !== undefined) {
-      this.insertCodeInRun(account.codeHash, code)
+      this.codes.insertInRun(account.codeHash, code)
       w.set(new Int32Array(account.codeHash.slice().buffer), life + Life.CodeHash)
     }
     w[life + Life.Exists] = 1

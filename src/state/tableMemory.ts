@@ -1,10 +1,9 @@
 /**
- * The shared memory of a state: header, indexes, records, codes; and what main does to it between runs.
+ * The shared memory of a state: header, indexes, records, codes (codeStore.ts); and what main does to it between runs.
  *
  * Indexes grow by being written anew at the end of the memory; records never move, so ids stay good.
  */
 
-import { BLOCK_HASH_WORDS, findCode } from '../core/codes.ts'
 import { CapacityError, InvalidInputError } from '../core/errors.ts'
 import { removeKey, removeKeysFrom } from '../core/keyOrder.ts'
 import {
@@ -18,17 +17,17 @@ import {
   Tag,
   WATCHED,
 } from '../core/location.ts'
+import { badOption } from '../core/options.ts'
 import { reserve } from '../core/reserve.ts'
 import type { SharedState } from '../core/stateMemory.ts'
-import { chainOf, FULL, hashAddress, hashBytes, hashSlot, LocationTable, StateHeader } from '../core/table.ts'
+import { chainOf, FULL, hashAddress, hashSlot, LocationTable, StateHeader } from '../core/table.ts'
+import { CodeStore } from './codeStore.ts'
 
 type Words = Int32Array
 
 const DEFAULT_BYTES = 2 ** 30
 /** Entries of an index when a state is made; a power of two. */
 const FIRST_INDEX = 1 << 12
-const FIRST_CODES = 1 << 8
-const MOST_BLOCK_HASHES = 256
 
 let states = 0
 
@@ -42,22 +41,29 @@ const clearHeads = (w: Words, r: number): void => {
 
 export class TableMemory implements SharedState {
   readonly id = ++states
+  /** @internal */
   readonly memory: WebAssembly.Memory
+  /** @internal */
   readonly words: Words
+  /** @internal */
   readonly table: LocationTable
+  /** @internal */
+  protected readonly codes: CodeStore
   /** What keeps everybody else away, and what to wait for; undefined where nothing does. */
   #busy: string | undefined
-  #runCodes: number[] = []
   #counts: readonly [accounts: number, slots: number] = [0, 0]
 
   constructor(maxBytes = DEFAULT_BYTES) {
     if (!Number.isInteger(maxBytes) || maxBytes < 1 << 20 || maxBytes > 2 ** 32) {
-      throw new InvalidInputError('INVALID_OPTION', `maxBytes is not from 1 MiB to 4 GiB: ${maxBytes}`, {
-        option: 'maxBytes',
-      })
+      throw badOption('maxBytes', `maxBytes is not from 1 MiB to 4 GiB: ${maxBytes}`)
     }
     this.memory = reserve(maxBytes, typeof SharedArrayBuffer !== 'undefined')
     this.words = new Int32Array(this.memory.buffer)
+    this.codes = new CodeStore(this.words, {
+      take: (count) => this.#take(count),
+      takeInRun: (count) => this.table.reserve(count),
+      full: (wanted) => this.#full(wanted),
+    })
     this.#layOut()
     this.table = new LocationTable(this.words)
   }
@@ -70,9 +76,7 @@ export class TableMemory implements SharedState {
     w[StateHeader.AccountMask] = FIRST_INDEX - 1
     w[StateHeader.SlotIndex] = this.#take(FIRST_INDEX)
     w[StateHeader.SlotMask] = FIRST_INDEX - 1
-    w[StateHeader.CodeIndex] = this.#take(FIRST_CODES)
-    w[StateHeader.CodeMask] = FIRST_CODES - 1
-    w[StateHeader.BlockHashes] = this.#take(MOST_BLOCK_HASHES * BLOCK_HASH_WORDS)
+    this.codes.layOut()
   }
 
   /**
@@ -144,7 +148,8 @@ export class TableMemory implements SharedState {
     w[StateHeader.Next] = w[StateHeader.RunStart]
     w[StateHeader.AccountCount] = this.#counts[0]
     w[StateHeader.SlotCount] = this.#counts[1]
-    // The chunk of records that main's own table took in the run is given back too: records of later runs would lie in it.
+    // The chunk of records that main's own table took in the run is given back too: records of later runs would lie in
+    // it.
     this.table.begin()
     this.release()
   }
@@ -168,6 +173,7 @@ export class TableMemory implements SharedState {
     this.#busy = 'while it is being advanced; await `apply` first'
   }
 
+  /** Ends `hold`, or a run. */
   protected release(): void {
     this.#busy = undefined
   }
@@ -190,127 +196,14 @@ export class TableMemory implements SharedState {
     return this.#take(count)
   }
 
-  /** Account records, in no order that means anything. The index is taken at the start: what is put later may be missed. */
+  /**
+   * Account records, in no order that means anything. The index is taken at the start: what is put later may be missed.
+   */
   protected *accountRecords(): Generator<number> {
     const w = this.words
     const from = w[StateHeader.AccountIndex]
     const end = from + w[StateHeader.AccountMask] + 1
     for (let at = from; at < end; at++) if (w[at] !== 0) yield w[at] << RECORD_SHIFT
-  }
-
-  /** Record of an address, or 0. Never inserts. */
-  protected findAccount(address: Words): number {
-    const w = this.words
-    const mask = w[StateHeader.AccountMask]
-    let probe = hashAddress(address, 0) & mask
-    for (;;) {
-      const id = w[w[StateHeader.AccountIndex] + probe]
-      if (id === 0) return 0
-      const r = id << RECORD_SHIFT
-      let k = 0
-      while (k < 5 && w[r + AccountRecord.Address + k] === address[k]) k++
-      if (k === 5) return r
-      probe = (probe + 1) & mask
-    }
-  }
-
-  /** Record of a byte-string key, or 0. Never inserts. */
-  protected findBytes(key: Words, bytes: number): number {
-    const w = this.words
-    const mask = w[StateHeader.SlotMask]
-    const hash = hashBytes(key, 0, bytes)
-    let probe = hash & mask
-    for (;;) {
-      const id = w[w[StateHeader.SlotIndex] + probe]
-      if (id === 0) return 0
-      const r = id << RECORD_SHIFT
-      if (id > 0 && w[r + BytesRecord.Hash] === hash && w[r + BytesRecord.KeyLength] === bytes) {
-        const from = w[r + BytesRecord.KeyOffset]
-        const count = (bytes + 3) >> 2
-        let k = 0
-        while (k < count && w[from + k] === key[k]) k++
-        if (k === count) return r
-      }
-      probe = (probe + 1) & mask
-    }
-  }
-
-  protected insertCode(hash: Uint8Array, code: Uint8Array): void {
-    this.assertIdle('change')
-    const w = this.words
-    const key = new Int32Array(hash.slice().buffer)
-    if (findCode(w, key, 0) !== 0) return
-    if (w[StateHeader.CodeCount] * 2 > w[StateHeader.CodeMask]) this.#enlargeCodes()
-    const count = (code.length + 3) >> 2
-    const at = this.#take(9 + count)
-    w.set(key, at)
-    w[at + 8] = code.length
-    const padded = new Uint8Array(count * 4)
-    padded.set(code)
-    w.set(new Int32Array(padded.buffer), at + 9)
-    this.#indexCode(at)
-    w[StateHeader.CodeCount]++
-  }
-
-  protected insertBlockHash(number: bigint, hash: Uint8Array): void {
-    this.assertIdle('change')
-    const w = this.words
-    const low = Number(number & 0xffffffffn) | 0
-    const high = Number((number >> 32n) & 0xffffffffn) | 0
-    const from = w[StateHeader.BlockHashes]
-    let slot = w[StateHeader.BlockHashCount]
-    let lowest = 0
-    for (let k = 0; k < w[StateHeader.BlockHashCount]; k++) {
-      const at = from + k * BLOCK_HASH_WORDS
-      if (w[at] === low && w[at + 1] === high) slot = k
-      const best = from + lowest * BLOCK_HASH_WORDS
-      if (w[at + 1] >>> 0 < w[best + 1] >>> 0 || (w[at + 1] === w[best + 1] && w[at] >>> 0 < w[best] >>> 0)) lowest = k
-    }
-    if (slot === MOST_BLOCK_HASHES) slot = lowest
-    const at = from + slot * BLOCK_HASH_WORDS
-    w[at] = low
-    w[at + 1] = high
-    w.set(new Int32Array(hash.slice().buffer), at + 2)
-    if (slot === w[StateHeader.BlockHashCount]) w[StateHeader.BlockHashCount]++
-  }
-
-  /** Enlarges the index of codes until `count` fill a half of it. */
-  protected growCodes(count: number): void {
-    while (count * 2 > this.words[StateHeader.CodeMask]) this.#enlargeCodes()
-  }
-
-  /** As `insertCode`, while a run reads the state: the index cannot grow, and what is written goes when the run ends. */
-  protected insertCodeInRun(hash: Uint8Array, code: Uint8Array): void {
-    const w = this.words
-    const key = new Int32Array(hash.slice().buffer)
-    if (findCode(w, key, 0) !== 0) return
-    const mask = w[StateHeader.CodeMask]
-    const count = (code.length + 3) >> 2
-    const at = this.table.reserve(9 + count)
-    if (at + 9 + count > w.length || w[StateHeader.CodeCount] * 4 > mask * 3) throw this.#full(9 + count)
-    w.set(key, at)
-    w[at + 8] = code.length
-    const padded = new Uint8Array(count * 4)
-    padded.set(code)
-    w.set(new Int32Array(padded.buffer), at + 9)
-    // A worker that finds it before it was told of it compares hashes, and no other than this one is equal.
-    this.#indexCode(at)
-    w[StateHeader.CodeCount]++
-    this.#runCodes.push(at)
-  }
-
-  /** Takes the codes of `insertCodeInRun` out of the index, before their memory is given back. */
-  protected dropRunCodes(): void {
-    const w = this.words
-    const mask = w[StateHeader.CodeMask]
-    for (const at of this.#runCodes) {
-      // Zeros on its path may be codes that went before it.
-      let probe = w[at] & mask
-      while (w[w[StateHeader.CodeIndex] + probe] !== at) probe = (probe + 1) & mask
-      w[w[StateHeader.CodeIndex] + probe] = 0
-    }
-    w[StateHeader.CodeCount] -= this.#runCodes.length
-    this.#runCodes = []
   }
 
   // ---- internals ----
@@ -374,22 +267,5 @@ export class TableMemory implements SharedState {
     while (w[w[index] + probe] !== id) probe = (probe + 1) & mask
     w[w[index] + probe] = 0
     if (w[r] === Tag.Bytes) removeKey(w, r)
-  }
-
-  #indexCode(at: number): void {
-    const w = this.words
-    const mask = w[StateHeader.CodeMask]
-    let probe = w[at] & mask
-    while (w[w[StateHeader.CodeIndex] + probe] !== 0) probe = (probe + 1) & mask
-    w[w[StateHeader.CodeIndex] + probe] = at
-  }
-
-  #enlargeCodes(): void {
-    const w = this.words
-    const from = w[StateHeader.CodeIndex]
-    const size = w[StateHeader.CodeMask] + 1
-    w[StateHeader.CodeIndex] = this.#take(size * 4)
-    w[StateHeader.CodeMask] = size * 4 - 1
-    for (let k = 0; k < size; k++) if (w[from + k] !== 0) this.#indexCode(w[from + k])
   }
 }

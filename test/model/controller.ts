@@ -4,37 +4,25 @@
  * Main parks while a schedule runs, as any thread does while it is not its turn; so a schedule is a plain call.
  */
 import { MessageChannel, Worker } from 'node:worker_threads'
-import { bundle, type Edit } from './build.ts'
-import { newClocks, resetClocks } from './guard.ts'
 import {
   block,
   choose,
-  DECISION_WORDS,
-  MAX_DECISIONS,
-  MAX_STEPS,
   MAX_THREADS,
   newMachine,
   opNames,
-  State,
   Step,
   Thread,
   Verdict,
   Word,
-} from './machine.ts'
+} from '../../src/testing/schedules/machine.ts'
+import { arm, type Chance, type Decisions as Schedule } from '../../src/testing/schedules/schedule.ts'
+import { bundle, type Edit } from './build.ts'
+import { newClocks, resetClocks } from './guard.ts'
 import { ModelMemories } from './subjects/engineMemory.ts'
 import { type Scenario, subjects } from './subjects/subjects.ts'
 import type { Job, ThreadData } from './thread.ts'
 
-/** What a scheduler does at a step: lets another thread make it, or lets its plain load see an old value ('old'). */
-export type Decision = readonly [step: number, thread: number] | readonly [step: number, thread: number, old: 'old']
-export type Schedule = readonly Decision[]
-
-/** Random priorities and change points (Burckhardt et al., PCT, ASPLOS 2010), `depth` - 1 of them within `steps`. */
-export interface Chance {
-  readonly seed: number
-  readonly depth: number
-  readonly steps: number
-}
+export type { Schedule }
 
 /** What came of a schedule. */
 export interface Outcome {
@@ -45,11 +33,13 @@ export interface Outcome {
   readonly stalls: number
 }
 
+const MAX_STEPS = 20_000
+const MAX_DECISIONS = 4096
 /** Milliseconds that a schedule may take; it takes less than one. */
 const PATIENCE = 20_000
 
 export class Controller {
-  readonly machine = newMachine()
+  readonly machine = newMachine(MAX_STEPS, MAX_DECISIONS)
   readonly memories = new ModelMemories()
   readonly #clocks = newClocks(this.memories.words.map((words) => Math.min(words.length, 1 << 16)))
   readonly #workers: Worker[]
@@ -102,29 +92,16 @@ export class Controller {
   /** Runs one schedule. `guard` watches plain accesses and lets plain loads see old values. */
   run(schedule: Schedule, guard: boolean, chance?: Chance): Outcome {
     const { machine, scenario } = this
-    const { control, decisions, notes } = machine
-    const threads = subjects[scenario.subject].threads(scenario as never)
+    const { control } = machine
+    const { threads, short } = subjects[scenario.subject]
     this.memories.reset()
     resetClocks(this.#clocks)
-    control.fill(0)
-    notes[0] = 0
+    const clock = short(scenario as never) ? 0 : 1000
+    arm(machine, { threads: threads(scenario as never), decisions: schedule, chance, clock })
     this.#run++
     this.schedules++
     control[Word.Run] = this.#run
-    control[Word.Threads] = threads
-    control[Word.StepLimit] = MAX_STEPS
-    control[Word.Last] = -1
     control[Word.Guard] = guard ? 1 : 0
-    control[Word.Clock] = subjects[scenario.subject].short(scenario as never) ? 0 : 1000
-    if (schedule.length > MAX_DECISIONS) throw new Error(`a schedule has ${MAX_DECISIONS} decisions at most`)
-    schedule.forEach(([step, thread, old], k) => {
-      decisions[k * DECISION_WORDS] = step
-      decisions[k * DECISION_WORDS + 1] = thread
-      decisions[k * DECISION_WORDS + 2] = old === 'old' ? 1 : 0
-    })
-    control[Word.Decisions] = schedule.length
-    for (let t = 0; t < threads; t++) control[block(t) + Thread.State] = State.Runnable
-    if (chance !== undefined) this.#roll(chance, threads)
 
     const first = choose(machine)
     if (first >= 0) {
@@ -137,24 +114,6 @@ export class Controller {
       }
     }
     return { failure: this.#failure(), steps: control[Word.Step], stalls: control[Word.Stalls] }
-  }
-
-  #roll({ seed, depth, steps }: Chance, threads: number): void {
-    const { control } = this.machine
-    control[Word.Random] = 1
-    // A seed of 0 would stay 0.
-    let x = Math.imul(seed + 1, 0x9e3779b1) | 1
-    const draw = (count: number) => {
-      x ^= x << 13
-      x ^= x >>> 17
-      x ^= x << 5
-      return (x >>> 0) % count
-    }
-    for (let t = 0; t < threads; t++) control[block(t) + Thread.Priority] = 1 + draw(1 << 20)
-    const changes = Math.min(depth - 1, Word.Clock - Word.ChangePoints)
-    control[Word.Changes] = changes
-    for (let k = 0; k < changes; k++) control[Word.ChangePoints + k] = draw(steps)
-    control[Word.Seed] = x
   }
 
   #failure(): string | undefined {

@@ -5,13 +5,10 @@
  * and parks on its own word; so the engine's code runs as it is, on real threads, one at a time. Waits do not
  * wait on the engine's words: a waiting thread is one that cannot be chosen, until it is notified, or times out.
  */
-import type { Layout } from './areas.ts'
-import { breach, type ClockBuffers, clocks, watched } from './guard.ts'
 import {
   block,
   choose,
   Flag,
-  isSpinning,
   MAX_NOTES,
   type Machine,
   Op,
@@ -20,7 +17,10 @@ import {
   Thread,
   Verdict,
   Word,
-} from './machine.ts'
+} from '../../src/testing/schedules/machine.ts'
+import * as turns from '../../src/testing/schedules/turns.ts'
+import type { Layout } from './areas.ts'
+import { breach, type ClockBuffers, clocks, watched } from './guard.ts'
 
 export type Words = Int32Array
 
@@ -77,22 +77,8 @@ export const note = (what: number, a: number, b: number): void => {
   notes[3 + 3 * at] = b
 }
 
-const handTo = (thread: number): void => {
-  Atomics.store(machine.control, block(thread) + Thread.Go, 1)
-  Atomics.notify(machine.control, block(thread) + Thread.Go)
-}
-
-/** Looks at the turn before parking on it: most turns come back within microseconds. */
-const LOOKS = 2000
-
 /** Returns when it is this thread's turn. */
-export const awaitTurn = (): void => {
-  const { control } = machine
-  const word = block(me) + Thread.Go
-  for (let k = 0; k < LOOKS && Atomics.load(control, word) === 0; k++);
-  while (Atomics.load(control, word) === 0) Atomics.wait(control, word, 0)
-  Atomics.store(control, word, 0)
-}
+export const awaitTurn = (): void => turns.awaitTurn(machine, me)
 
 /** Hands the turn over for good, to whoever has not ended; the last one tells main. Verdicts are passed on so. */
 export const depart = (): void => {
@@ -100,12 +86,12 @@ export const depart = (): void => {
   control[block(me) + Thread.State] = State.Ended
   const next = control[Word.Verdict] === Verdict.Sound ? choose(machine) : -1
   if (next >= 0) {
-    handTo(next)
+    turns.handTo(machine, next)
     return
   }
   for (let t = 0; t < control[Word.Threads]; t++) {
     if (control[block(t) + Thread.State] === State.Ended) continue
-    handTo(t)
+    turns.handTo(machine, t)
     return
   }
   Atomics.store(control, Word.Done, control[Word.Run])
@@ -132,34 +118,14 @@ const turn = (): void => {
   const next = choose(machine)
   if (next === me) return
   if (next < 0) throw new Stopped()
-  handTo(next)
+  turns.handTo(machine, next)
   awaitTurn()
   if (control[Word.Verdict] !== Verdict.Sound) throw new Stopped()
 }
 
-/** Writes down the step that was made. A step that writes wakes those who spin. */
-const made = (op: number, memory: number, index: number, before: number, after: number): void => {
-  const { control, trace } = machine
-  const step = control[Word.Step]
-  const at = step * Step.Size
-  trace[at + Step.Op] = op
-  trace[at + Step.Memory] = memory
-  trace[at + Step.Index] = index
-  trace[at + Step.Before] = before
-  trace[at + Step.After] = after
-  control[Word.Step] = step + 1
-  control[Word.Last] = me
-  if (op <= Op.Peek && before === after) {
-    if (isSpinning(machine, me, step + 1)) control[block(me) + Thread.State] = State.Spinning
-    return
-  }
-  control[Word.Quiet] = 0
-  for (let t = 0; t < control[Word.Threads]; t++) {
-    const b = block(t)
-    control[b + Thread.QuietSince] = step + 1
-    if (control[b + Thread.State] === State.Spinning) control[b + Thread.State] = State.Runnable
-  }
-}
+/** Writes down the step that was made. */
+const made = (op: number, memory: number, index: number, before: number, after: number): void =>
+  turns.made(machine, me, op, memory, index, before, after)
 
 /** A step of a thread's life: its begin, its end. */
 export const mark = (op: number): void => {
@@ -284,34 +250,20 @@ export const wait = (words: Words, index: number, value: number, milliseconds?: 
   const memory = memoryOf(words)
   if (memory < 0) return
   turn()
-  const { control } = machine
-  const b = block(me)
   const now = raw[memory][index]
   order(memory, index, true, false)
   made(Op.Wait, memory, index, now, now === value ? 1 : 0)
   if (now !== value) return
-  control[b + Thread.WaitMemory] = memory
-  control[b + Thread.WaitIndex] = index
-  control[b + Thread.TimedOut] = 0
-  control[b + Thread.State] = milliseconds === undefined ? State.Waiting : State.WaitingTimed
+  turns.sleep(machine, me, memory, index, milliseconds !== undefined)
   turn()
-  made(Op.Woken, memory, index, 0, control[b + Thread.TimedOut])
+  made(Op.Woken, memory, index, 0, machine.control[block(me) + Thread.TimedOut])
 }
 
 export const notify = (words: Words, index: number, count = Number.POSITIVE_INFINITY): void => {
   const memory = memoryOf(words)
   if (memory < 0) return
   turn()
-  const { control } = machine
-  let woken = 0
-  for (let t = 0; t < control[Word.Threads] && woken < count; t++) {
-    const b = block(t)
-    const state = control[b + Thread.State]
-    if (state !== State.Waiting && state !== State.WaitingTimed) continue
-    if (control[b + Thread.WaitMemory] !== memory || control[b + Thread.WaitIndex] !== index) continue
-    control[b + Thread.State] = State.Runnable
-    woken++
-  }
+  const woken = turns.wake(machine, memory, index, count)
   made(Op.Notify, memory, index, 0, woken)
 }
 

@@ -3,10 +3,10 @@
  * and the schedules that once failed.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { decisionsOf } from '../../src/testing/schedules/schedule.ts'
 import { apply } from './build.ts'
 import { draw, hunt, scenarioOf, walk } from './check.ts'
 import { Controller } from './controller.ts'
-import { decisionsOf } from './explore.ts'
 import { mutations } from './mutations.ts'
 import { regressions } from './regressions.ts'
 import { largerScenarios, scenarios } from './scenarios.ts'
@@ -43,7 +43,7 @@ describe('the engine as it is', () => {
     controller.take(scenarioOf('fallback'))
     controller.run([], true, { seed: SEED, depth: 4, steps: 200 })
     const story = controller.story()
-    const schedule = decisionsOf(controller)
+    const schedule = decisionsOf(controller.machine)
     expect(controller.run(schedule, true)).toMatchObject({ failure: undefined, steps: story.length })
     expect(controller.story()).toEqual(story)
   })

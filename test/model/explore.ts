@@ -8,8 +8,9 @@
  * thread only touches, or that nobody writes. Which words those are is learned from the schedules themselves, and
  * the walk is repeated until it learns nothing new.
  */
-import type { Chance, Controller, Decision, Outcome, Schedule } from './controller.ts'
-import { Flag, Op, Step, Word } from './machine.ts'
+import { Flag, Op, Step, Word } from '../../src/testing/schedules/machine.ts'
+import { type Chance, type Decision, decisionsOf, shrinking } from '../../src/testing/schedules/schedule.ts'
+import type { Controller, Outcome, Schedule } from './controller.ts'
 
 export interface Walk {
   /** What failed and how, the first one found; undefined where all schedules are sound. */
@@ -152,25 +153,6 @@ export const exhaust = (controller: Controller, options: WalkOptions): Walk => {
   }
 }
 
-/** The decisions that a run has made, whoever made them: a schedule that runs the same again. */
-export const decisionsOf = (controller: Controller): Schedule => {
-  const { trace, control } = controller.machine
-  const schedule: Decision[] = []
-  for (let s = 0; s < control[Word.Step]; s++) {
-    const at = s * Step.Size
-    const thread = trace[at + Step.Thread]
-    const flags = trace[at + Step.Flags]
-    const runnable = trace[at + Step.Runnable]
-    const last = s === 0 ? -1 : trace[at - Step.Size + Step.Thread]
-    const goesOn = thread === last && (runnable & (1 << thread)) !== 0
-    // Where only spinning or waiting threads are left, the machine chooses by itself.
-    const timedOut = (flags & Flag.TimedOut) !== 0 && (flags & Flag.Stalled) === 0
-    if ((flags & Flag.StaleTaken) !== 0) schedule.push([s, thread, 'old'])
-    else if (timedOut || (runnable !== 0 && !goesOn)) schedule.push([s, thread])
-  }
-  return schedule
-}
-
 export interface RollOptions {
   readonly schedules: number
   readonly seed: number
@@ -187,7 +169,7 @@ export const roll = (controller: Controller, { schedules, seed, depth }: RollOpt
     steps = Math.max(steps, outcome.steps)
     if (outcome.stalls > 0) stalls++
     if (outcome.failure !== undefined) {
-      const schedule = decisionsOf(controller)
+      const schedule = decisionsOf(controller.machine)
       return { failure: outcome.failure, schedule, schedules: k + 1, steps, stalls }
     }
   }
@@ -200,18 +182,13 @@ export const shrink = (controller: Controller, schedule: Schedule): { schedule: 
     const outcome = controller.run(candidate, true)
     return outcome.failure === undefined || outcome.failure.startsWith('not a schedule') ? undefined : outcome
   }
-  let best = schedule
-  let outcome = fails(best) ?? controller.run(best, false)
-  for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let from = 0; from < best.length; ) {
-      const candidate = [...best.slice(0, from), ...best.slice(from + size)]
-      const now = fails(candidate)
-      if (now === undefined) from += size
-      else {
-        best = candidate
-        outcome = now
-      }
-    }
+  let outcome = fails(schedule) ?? controller.run(schedule, false)
+  const candidates = shrinking(schedule)
+  let next = candidates.next(false)
+  while (next.done !== true) {
+    const now = fails(next.value)
+    outcome = now ?? outcome
+    next = candidates.next(now !== undefined)
   }
-  return { schedule: best, outcome }
+  return { schedule: next.value, outcome }
 }

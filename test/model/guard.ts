@@ -9,8 +9,9 @@
  * The engine gets proxies of its memories. They cost some 200 ns an access, so schedules are watched up to a bound of
  * pre-emptions: a race shows on any schedule that holds both accesses, whatever comes between.
  */
+
+import { MAX_THREADS } from '../../src/testing/schedules/machine.ts'
 import { type Area, allowances, areaOf, type Layout } from './areas.ts'
-import { MAX_THREADS } from './machine.ts'
 
 type Words = Int32Array
 

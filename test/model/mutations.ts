@@ -22,6 +22,9 @@ export interface Mutation {
 
 const SCHEDULER = 'src/scheduler/scheduler.ts'
 const MEMORY = 'src/mvmemory/mvmemory.ts'
+const WRITES = 'src/mvmemory/writeSet.ts'
+const ENTRIES = 'src/mvmemory/entries.ts'
+const COMMITS = 'src/mvmemory/commitStage.ts'
 const RUN = 'src/executor/blockRun.ts'
 const PARTS = 'src/executor/runParts.ts'
 const TABLE = 'src/core/table.ts'
@@ -85,7 +88,7 @@ export const mutations: readonly Mutation[] = [
     what: 'an entry that the second incarnation did not write again keeps its first record',
     edits: [
       edit(
-        MEMORY,
+        WRITES,
         'if ((atomics.load(engine, word) & ESTIMATE) !== 0) atomics.store(engine, word, 0)',
         'if ((atomics.load(engine, word) & ESTIMATE) !== 0) atomics.store(engine, word, atomics.load(engine, word) & ~ESTIMATE)',
       ),
@@ -98,7 +101,7 @@ export const mutations: readonly Mutation[] = [
     what: 'validation takes a read of the base for good, though a place below has written there since',
     edits: [
       edit(
-        MEMORY,
+        COMMITS,
         'if (now !== seen && !this.#sameWords(',
         'if (seen !== Seen.Base && now !== seen && !this.#sameWords(',
       ),
@@ -111,9 +114,9 @@ export const mutations: readonly Mutation[] = [
     what: 'the first entry of a location is stored, not exchanged: two first writers, one entry',
     edits: [
       edit(
-        MEMORY,
-        'if (atomics.compareExchange(this.state, location, 0, fresh) !== 0) return 0',
-        'atomics.store(this.state, location, fresh)',
+        ENTRIES,
+        'if (atomics.compareExchange(state, location, 0, fresh) !== 0) return 0',
+        'atomics.store(state, location, fresh)',
       ),
     ],
     on: ['memory', 'changing writes'],
@@ -202,7 +205,7 @@ export const mutations: readonly Mutation[] = [
     hazard: 16,
     what: 'the estimate of a place whose last incarnation writes nothing there stays',
     edits: [
-      edit(MEMORY, 'if ((atomics.load(engine, word) & ESTIMATE) !== 0) atomics.store(engine, word, 0)', 'void word'),
+      edit(WRITES, 'if ((atomics.load(engine, word) & ESTIMATE) !== 0) atomics.store(engine, word, 0)', 'void word'),
     ],
     on: ['changing writes', 'memory'],
   },
@@ -239,7 +242,7 @@ export const mutations: readonly Mutation[] = [
     name: 'delta-not-folded',
     hazard: 20,
     what: 'a committed delta is not replaced by its value: whoever reads next reads the change',
-    edits: [edit(MEMORY, 'if (folded[k] !== 0) atomics.store(engine, entry + Entry.Record, folded[k] << 1)', '')],
+    edits: [edit(COMMITS, 'if (folded[k] !== 0) atomics.store(engine, entry + Entry.Record, folded[k] << 1)', '')],
     on: ['deltas', 'memory, deltas'],
   },
   {
@@ -248,7 +251,7 @@ export const mutations: readonly Mutation[] = [
     what: 'a number that was read is validated as if it had only been bounded',
     edits: [
       edit(
-        MEMORY,
+        COMMITS,
         '? equal(this.#below, 0, engine, r + Read.Size, length)',
         '? atLeast(this.#below, 0, engine, r + Read.Size, length)',
       ),
@@ -260,7 +263,7 @@ export const mutations: readonly Mutation[] = [
     hazard: 20,
     what: 'a delta of the fee recipient is folded without what was collected and not folded yet',
     edits: [
-      edit(MEMORY, 'add256(this.#below, 0, from, at, engine, Control.DenseSum)', 'copy8(this.#below, 0, from, at)'),
+      edit(COMMITS, 'add256(this.#below, 0, from, at, engine, Control.DenseSum)', 'copy8(this.#below, 0, from, at)'),
     ],
     on: ['collected on the side'],
   },
@@ -300,7 +303,7 @@ export const mutations: readonly Mutation[] = [
     what: 'an entry is put in front of a list by a store',
     edits: [
       edit(
-        MEMORY,
+        ENTRIES,
         'if (atomics.compareExchange(state, location, head, fresh) !== head) continue',
         'atomics.store(state, location, fresh)',
       ),
@@ -334,9 +337,9 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         MEMORY,
-        `const record = this.#newest(atomics.load(this.state, location), this.place, floor)
+        `const record = newest(this.engine, atomics.load(this.state, location), this.place, floor)
       if (record > 0 &&`,
-        `const record = this.#newest(atomics.peek(this.state, location), this.place, floor)
+        `const record = newest(this.engine, atomics.peek(this.state, location), this.place, floor)
       if (record > 0 &&`,
       ),
     ],

@@ -307,6 +307,29 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     subject: 'block',
+    name: 'begun alone',
+    workers: 2,
+    initial: [1, 2, 3],
+    fallback: true,
+    alone: true,
+    stalls: 'allowed',
+    tasks: [
+      [
+        ['read', 0],
+        ['write', 1, 1],
+      ],
+      [
+        ['read', 1],
+        ['write', 2, 1],
+      ],
+      [
+        ['read', 2],
+        ['write', 0, 4],
+      ],
+    ],
+  },
+  {
+    subject: 'block',
     name: 'small memory',
     workers: 2,
     initial: [1, 2],

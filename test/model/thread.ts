@@ -4,10 +4,10 @@
  * It parks between schedules on its turn, so what to play comes over a port that is looked into without an event loop.
  */
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { type Machine, Op, Verdict, Word } from '../../src/testing/schedules/machine.ts'
 import type { Layout } from './areas.ts'
 import { attach, awaitTurn, depart, enter, mark, Stopped, stop } from './door.ts'
 import type { ClockBuffers } from './guard.ts'
-import { type Machine, Op, Verdict, Word } from './machine.ts'
 import { bodies } from './subjects/bodies.ts'
 
 /** What a thread is given when it is made. */

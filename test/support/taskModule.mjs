@@ -271,6 +271,30 @@ export function exit(_store, code) {
   process.exit(code)
 }
 
+/** @param {unknown} store @param {number} ms */
+export function exitAfter(store, ms) {
+  spin(store, ms)
+  process.exit(3)
+}
+
+/** @param {unknown} store @param {number} ms */
+export function failAfter(store, ms) {
+  spin(store, ms)
+  throw new RangeError('that was it')
+}
+
+/**
+ * Fails in its first incarnation, so that it is executed again at the commit cursor, and writes many keys there.
+ *
+ * @param {TaskStore} store
+ * @param {{ prefix: string, count: number }} input
+ * @param {Incarnation} context
+ */
+export function writeManyLate(store, { prefix, count }, { incarnation }) {
+  if (incarnation === 0) throw new RangeError('too early')
+  writeMany(store, { prefix, count, value: 'late' })
+}
+
 export function loopForEver() {
   for (;;);
 }

@@ -46,15 +46,15 @@ test('codes that came in a run go with it, also where they share a path with oth
   const hashOf = (name: number): Uint8Array => new Uint8Array(32).fill(name, 4)
   class Codes extends TableMemory {
     put(name: number): void {
-      this.insertCode(hashOf(name), new Uint8Array(5))
+      this.codes.insert(hashOf(name), new Uint8Array(5))
     }
 
     putInRun(name: number): void {
-      this.insertCodeInRun(hashOf(name), new Uint8Array(5))
+      this.codes.insertInRun(hashOf(name), new Uint8Array(5))
     }
 
     end(): void {
-      this.dropRunCodes()
+      this.codes.dropOfRun()
       this.close([])
     }
   }

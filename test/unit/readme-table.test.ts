@@ -74,6 +74,35 @@ describe('readme-table', () => {
     expect(table).toContain('| 3 real blocks, two workers | at least 1.40x | 1.30x | **missed** |')
   })
 
+  it('readme-table: beside @ethereumjs/vm there are goals and lines where it was measured, and none where not', () => {
+    const times = { transactions: 200, runs: 3 }
+    const given: Results = {
+      ...results(),
+      runBlock: [
+        { ...times, name: 'erc20', kind: 'synthetic', plain: 180, revm: 10, ethereumjs: 100 },
+        { ...times, name: '100', kind: 'real', plain: 300, revm: 20, ethereumjs: 100 },
+        { ...times, name: '9 real blocks', kind: 'sum', plain: 149, revm: 10, ethereumjs: 100 },
+      ],
+      adapter: [
+        { ...times, name: 'erc20', kind: 'synthetic', merkle: 400, flat: 100, sequential: 110, one: 112, two: 60 },
+        { ...times, name: '9 real blocks', kind: 'sum', merkle: 400, flat: 100, sequential: 111, one: 112, two: 60 },
+      ],
+    }
+    expect(verdict(given, 'runBlock of erc20')).toBe(true)
+    expect(verdict(given, 'runBlock of 9 real blocks')).toBe(false)
+    expect(verdict(given, 'erc20, adapter ethereumjs on one worker')).toBe(true)
+    expect(verdict(given, '9 real blocks, adapter ethereumjs on one worker')).toBe(false)
+    expect(judge(results()).some(({ goal }) => goal.includes('ethereumjs'))).toBe(false)
+    const table = render(given)
+    expect(table).toContain(
+      '| `runBlock` of 200 `erc20`, two workers, ethereumjs | 100 ms | 180 ms, @ethereumjs/vm `runBlock` | 1.80x |',
+    )
+    expect(table).toContain(
+      '| adapter ethereumjs, 9 real blocks, one worker | 111 ms | 400 ms, `runTx`, MerkleStateManager | 3.60x |',
+    )
+    expect(table).not.toContain('300 ms')
+  })
+
   it('readme-table: the text around the marks stays, and missing or doubled marks are an error', () => {
     const readme = `before\n${BEGIN}\nold\n${END}\nafter\n`
     const once = insert(readme, 'new')

@@ -45,13 +45,32 @@ describe('scheduler: claims', () => {
   test("what is reserved before a claim is nobody's but the committer's", () => {
     const { engine, a, b } = two(10)
     expect(a.claim(2, 3)).toBe(4)
-    expect([1, 2, 3, 4, 5].map((place) => a.isReserved(place))).toEqual([true, true, true, false, false])
+    expect([1, 2, 3, 4, 5].map((place) => a.isReserved(place))).toEqual([true, false, false, false, false])
+    expect(a.reservedEnd(1)).toBe(4)
     expect(b.isCommittable()).toBe(true)
     // Cut by the end of the block, and nothing is left to claim after it.
     expect(b.claim(4, 8)).toBe(-1)
-    expect([6, 10].map((place) => b.isReserved(place))).toEqual([true, true])
+    expect([b.isReserved(6), b.reservedEnd(6)]).toEqual([true, 11])
     expect([a.claim(1, 1), b.executionIndex]).toEqual([-1, 11])
     expect(engine[Control.ExecutionIndex]).toBeGreaterThan(10)
+  })
+
+  test('who cannot go on within reserved places leaves the rest of them', () => {
+    const { a, b } = two(10)
+    expect(a.claim(0, 8)).toBe(-1)
+    b.reserve(4, b.reservedEnd(1))
+    expect([b.isReserved(4), a.reservedEnd(4)]).toEqual([true, 9])
+  })
+
+  test('claims grow smaller towards the end, by the number of workers', () => {
+    const { engine, a } = two(100)
+    const taper = (workers: number, next: number) => {
+      engine[Control.Workers] = workers
+      engine[Control.ExecutionIndex] = next
+      return a.taper(24)
+    }
+    expect([1, 5, 61, 97, 101].map((next) => taper(2, next))).toEqual([24, 24, 10, 1, 1])
+    expect([1, 61].map((next) => taper(5, next))).toEqual([6, 2])
   })
 
   test("places are reserved for short tasks alone, one committer's share, and only where the run has some", () => {
@@ -83,15 +102,15 @@ describe('scheduler: claims', () => {
       while (a.claim(1, 0) >= 0);
       return a.executionIndex - a.commitIndex
     }
-    expect(ahead()).toBe(192)
+    expect(ahead()).toBe(64)
     a.advance(101)
-    expect(ahead()).toBe(292)
+    expect(ahead()).toBe(164)
     a.advance(700)
     expect(ahead()).toBe(301)
     // After a fallback it begins anew.
     a.advance(750)
     a.resume(750)
-    expect(ahead()).toBe(192)
+    expect(ahead()).toBe(64)
   })
 
   test('no claim while the run drains', () => {

@@ -40,9 +40,9 @@ const EVENTS = {
 
 /** Which event may meet a place in which state; the callers keep to it (S1: one writer at a time). */
 const LEGAL: Readonly<Record<keyof typeof EVENTS, readonly number[]>> = {
-  executed: [Ready, Aborting, Reserved],
+  executed: [Ready, Aborting],
   defer: [Ready, Cold],
-  chill: [Aborting, Reserved],
+  chill: [Aborting, Reserved, Ready],
   abort: [Executed, Deferred],
   reset: [Executed, Deferred, Reserved],
   reserve: [Ready],

@@ -61,8 +61,10 @@ export class LocationStateManager implements StateManagerInterface {
   fault: { readonly fault: number; readonly message: string } = { fault: Fault.None, message: '' }
   readonly accounts = new Map<string, Held>()
   readonly isView: (account: unknown) => boolean
-  /** Called where the fee recipient is read or written after the call: its fee is no write (machine.ts). */
-  feePut: ((held: Held, account: Account) => boolean) | undefined
+  /** Whether an account that is put after the call is so for the fee, which is no write (machine.ts). */
+  takesFee: ((held: Held) => boolean) | undefined
+  /** Who was paid the fee, once it was. */
+  #paid: Held | undefined
 
   readonly #packages: Packages
   readonly #createView: CreateView
@@ -106,7 +108,8 @@ export class LocationStateManager implements StateManagerInterface {
     this.#undo = []
     this.#checkpoints = []
     this.aborted = undefined
-    this.feePut = undefined
+    this.takesFee = undefined
+    this.#paid = undefined
   }
 
   /** Open checkpoints: none between transactions. */
@@ -144,6 +147,8 @@ export class LocationStateManager implements StateManagerInterface {
 
   async getAccount(address: Address): Promise<Account | undefined> {
     const held = this.hold(address)
+    // The clearing of touched accounts asks whether the fee recipient is empty, which its fee alone decides.
+    if (held === this.#paid && this.phase === 'after') return new this.#packages.util.Account(1n)
     if (!this.#block.spuriousDragon) return held.exists ? this.#view(held) : undefined
     // Authorities of EIP-7702 are looked up before the call, and their existence counts.
     if (this.phase === 'before' && keyOf(address) !== this.#sender) {
@@ -161,7 +166,10 @@ export class LocationStateManager implements StateManagerInterface {
   async putAccount(address: Address, account?: Account): Promise<void> {
     if (account === undefined) return this.deleteAccount(address)
     const held = this.hold(address)
-    if (this.phase === 'after' && this.feePut?.(held, account) === true) return
+    if (this.phase === 'after' && this.#paid === undefined && this.takesFee?.(held) === true) {
+      this.#paid = held
+      return
+    }
     const isView = this.isView(account)
     const view = account as AccountView
     const balance = isView ? view.plainBalance : account.balance

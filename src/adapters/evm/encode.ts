@@ -5,30 +5,34 @@
  * The layouts below are shared with the kernel's decoder: change both or neither.
  *
  * Transaction, `transactionWords(tx)` words:
- *    0      type                       20-23  priority fee, u128     40  blob hashes
- *    1      flags: 1 to, 2 chainId,    24-31  value, u256            41  authorisations
- *           4 data fee
- *    2-6    from                       32-33  chainId, u64           42  words of all this
- *    7-11   to                         34-37  blob fee, u128         43  0
- *   12-13   gas limit, u64             38     data, bytes            44  data, padded to a word; then lists
- *   14-15   nonce, u64                 39     access list entries
- *   16-19   max fee, u128
+ *    0      type                       24-31  value, u256
+ *    1      flags: 1 to, 2 chainId,    32-33  chainId, u64
+ *           4 data fee                 34-37  blob fee, u128
+ *    2-6    from                       38     data, bytes
+ *    7-11   to                         39     access list entries
+ *   12-13   gas limit, u64             40     blob hashes
+ *   14-15   nonce, u64                 41     authorisations
+ *   16-19   max fee, u128              42     words of all this
+ *   20-23   priority fee, u128         43     0
+ *                                      44     data, padded to a word; then lists
  *   access list entry: address 5, count of keys 1, keys 8 each; blob hash: 8;
  *   authorisation: chainId 8, address 5, nonce 2, yParity 1, r 8, s 8.
  *   With a data fee (feeOptions.ts) the last 8 words are that fee.
  *
  * Block environment, `BLOCK_ENV_WORDS` words:
- *    0-1    chainId, u64               10-11  base fee, u64          29-33  coinbase
- *    2      spec                       12-19  difficulty, u256       34     1 where excess blob gas is given
- *    3      flags: 1 EIP-1283,         20-27  prevRandao             35     dialect of Amsterdam
- *    4-5    number, u64                28     1 from the merge on    36-37  excess blob gas, u64
- *           2 fees keep base fee,
- *           4, 8 vaults are given
- *    6-7    timestamp, u64                                           38-39  blob base fee update fraction, u64
- *    8-9    gas limit, u64                                           40     most blobs, 0 where there are none
- *                                                                    41-42  slot number, u64 (EIP-7843)
- *                                                                  44-48  vault of the base fee
- *                                                                  49-53  vault of the data fee
+ *    0-1    chainId, u64               29-33  coinbase
+ *    2      spec                       34     1 where excess blob gas is given
+ *    3      flags: 1 EIP-1283,         35     dialect of Amsterdam
+ *           2 fees keep base fee,      36-37  excess blob gas, u64
+ *           4 vault of the base fee,   38-39  blob base fee update fraction, u64
+ *           8 vault of the data fee    40     most blobs, 0 where there are none
+ *    4-5    number, u64                41-42  slot number, u64 (EIP-7843)
+ *    6-7    timestamp, u64             43     0
+ *    8-9    gas limit, u64             44-48  vault of the base fee
+ *   10-11   base fee, u64              49-53  vault of the data fee
+ *   12-19   difficulty, u256
+ *   20-27   prevRandao
+ *   28      1 from the merge on
  *
  * Concurrency: main thread, once a block, before any worker reads the words.
  */

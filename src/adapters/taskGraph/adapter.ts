@@ -12,8 +12,9 @@ import { Fault } from '../../core/layout.ts'
 import { MIX_START, mixBytes, mixWord } from '../../core/mix.ts'
 import { type TaskFailure, TaskFlag, TaskInput, TaskResultWords } from '../../core/tasks.ts'
 import { type ValueCodec, Values } from '../../core/values.ts'
+import { IncarnationStore } from './incarnation.ts'
 import { isShortage, type MergeFunction, Operations } from './operations.ts'
-import { IncarnationStore, type TaskStore } from './store.ts'
+import type { TaskStore } from './store.ts'
 
 type Words = Int32Array
 
@@ -101,25 +102,25 @@ const NOT_DETERMINISTIC: TaskFailure = {
 abstract class TaskAdapter {
   protected readonly values: Values
   protected readonly operations: Operations
+  readonly fold: Operations['fold']
   readonly #functions: ReadonlyMap<string, TaskFunction>
   readonly #mergeNames: readonly string[]
   #names: string[] = []
   #tasks: (TaskFunction | undefined)[] = []
   #flags = 0
   #complaint: Complaint = { fault: Fault.None, message: '' }
-  protected fresh = true
 
   constructor({ functions, merges }: Loaded, codec: ValueCodec) {
     this.#functions = functions
     this.values = new Values(codec)
     this.operations = new Operations(this.values, [...merges.values()])
+    this.fold = this.operations.fold.bind(this.operations)
     this.#mergeNames = [...merges.keys()]
   }
 
   /** The environment: how many names, then each one's length in bytes and its words. */
   beginBlock(engine: Words, environment: number, flags: number): void {
     this.#flags = flags
-    this.fresh = true
     this.#names = []
     let at = environment + 1
     for (let k = 0; k < engine[environment]; k++) {
@@ -127,18 +128,6 @@ abstract class TaskAdapter {
       at += 1 + wordsOf(engine[at])
     }
     this.#tasks = this.#names.map((name) => this.#functions.get(name))
-  }
-
-  fold(
-    memory: TaskMemory,
-    words: Words,
-    bytes: number,
-    at: number,
-    operations: number,
-    count: number,
-    out: number,
-  ): boolean {
-    return this.operations.fold(memory, words, bytes, at, operations, count, out)
   }
 
   /** How long it took is no part of a result, nor where in which thread's code an error was made. */
@@ -263,8 +252,6 @@ class SyncTasks extends TaskAdapter implements SyncAdapter {
   execute(memory: TaskMemory, input: number): Outcome {
     this.#store ??= this.makeStore(memory)
     const store = this.#store
-    if (this.fresh) store.beginRun(memory)
-    this.fresh = false
     const task = this.taskOf(memory, input)
     if (task === undefined) return Outcome.Fault
     let first: string | undefined

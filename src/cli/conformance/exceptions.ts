@@ -10,6 +10,7 @@
  * alternatives: clients check in different orders.
  */
 import { InvalidInputError, ParallelExecutionError } from '../../index.ts'
+import { transactionReasons } from './transactionTexts.ts'
 
 /** Header fields, by the name that `BlockHeader` gives them. */
 type HeaderField =
@@ -220,36 +221,6 @@ export function mayBeAnUncles(reasons: ReadonlySet<Reason>): boolean {
   return all.some((reason) => !reason.startsWith('tx.')) && !all.some((reason) => OF_THE_BLOCK.has(reason))
 }
 
-/** Classes by the text of revm's InvalidTransaction (revm-context-interface 43.0.2), and of this library's own checks. */
-const TRANSACTION_TEXTS: readonly (readonly [RegExp, Reason])[] = [
-  [/^priority fee is greater than max fee/, 'tx.priorityFee'],
-  [/^gas price is less than basefee/, 'tx.baseFee'],
-  [/^caller gas limit exceeds the block gas limit/, 'tx.gasAllowance'],
-  [/^its gas limit of \d+ exceeds/, 'tx.gasAllowance'],
-  [/^transaction gas limit \(\d+\) is greater than the cap/, 'tx.gasCap'],
-  [/^call gas cost/, 'tx.intrinsicGas'],
-  [/^gas floor/, 'tx.floorGas'],
-  [/^reject transactions from senders with deployed code/, 'tx.senderCode'],
-  [/^lack of funds/, 'tx.funds'],
-  [/^overflow payment in transaction/, 'tx.funds'],
-  [/^does not fit in 128 bits: no sender can pay it/, 'tx.funds'],
-  [/^nonce overflow in transaction/, 'tx.nonceMax'],
-  [/^nonce \d+ too high/, 'tx.nonceHigh'],
-  [/^nonce \d+ too low/, 'tx.nonceLow'],
-  [/^create initcode size limit/, 'tx.initcode'],
-  [/^(?:invalid|missing) chain ID/, 'tx.chainId'],
-  [/^blob gas price/, 'tx.blobFee'],
-  [/^empty blobs/, 'tx.zeroBlobs'],
-  [/^blob create transaction/, 'tx.creation'],
-  [/^too many blobs/, 'tx.blobCount'],
-  [/^its \d+ blobs exceed/, 'tx.blobCount'],
-  [/^its \d+ blobs exceed/, 'tx.blobCount'],
-  [/^its signature names chain/, 'tx.chainId'],
-  [/^blob version not supported/, 'tx.blobVersion'],
-  [/^empty authorization list/, 'tx.authorizations'],
-  [/not supported$/, 'tx.type'],
-]
-
 /** One field of a `BlockMismatchError`. */
 interface Mismatch {
   readonly field: string
@@ -295,7 +266,7 @@ export function reasonsOf(error: unknown): ReadonlySet<string> | undefined {
     case 'UNKNOWN_TRANSACTION_TYPE':
       return new Set(['tx.type', 'form.transaction'])
     case 'INVALID_TRANSACTION':
-      return new Set(TRANSACTION_TEXTS.filter(([text]) => text.test(reason)).map(([, found]) => found))
+      return transactionReasons(reason)
     case 'SYSTEM_CALL_FAILED':
       return new Set(['requests'])
     case 'UNDECODABLE_BLOCK':

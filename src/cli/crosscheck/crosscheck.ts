@@ -11,7 +11,7 @@ import type { Summary, ToldCase } from '../conformance/report.ts'
 import { Exit, type Source } from '../run.ts'
 import { printable } from '../text.ts'
 import { type CrossResult, type CrossRunOptions, crossRun } from './blocks.ts'
-import { KNOWN_FAULTS } from './faults.ts'
+import { CHECK_ORDERS, KNOWN_FAULTS } from './faults.ts'
 
 export interface CrosscheckOptions extends Omit<CrossRunOptions, 'senders' | 'speculation'> {
   /** Block files and folders of them. */
@@ -87,6 +87,15 @@ function page(
     '## Consensus tests',
     '',
     ...(cases === undefined ? ['Not run.'] : casesPart(cases, cell)),
+    '',
+    '## What both reject, for different reasons',
+    '',
+    'Reasons are compared by class: funds, nonces, a field of the header. Blocks that break two rules at once may be told by',
+    'either, and these are:',
+    '',
+    '| revm | ethereumjs | why |',
+    '|---|---|---|',
+    ...CHECK_ORDERS.map(({ revm, ethereumjs, why }) => `| \`${revm}\` | \`${ethereumjs}\` | ${cell(why)} |`),
     '',
     '## What ethereumjs gets wrong',
     '',

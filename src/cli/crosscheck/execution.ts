@@ -3,6 +3,7 @@ import { type BlockResult, compareBlockResults, differenceText, type Executor, t
 import { reasonsOf } from '../conformance/exceptions.ts'
 import type { BlockExecution } from '../conformance/importer.ts'
 import type { NetworkRules } from '../conformance/networks.ts'
+import { CHECK_ORDERS } from './faults.ts'
 
 /** The adapters say something else of a block. */
 export class Disagreement extends Error {
@@ -52,9 +53,29 @@ function compareSayings(revm: Saying, ethereumjs: Saying, state: MemoryState): v
     state.rollback()
     throw new Disagreement(`revm and ethereumjs differ: ${differenceText(found)}`)
   }
-  if ('error' in revm && 'error' in ethereumjs) return
+  if ('error' in revm && 'error' in ethereumjs) {
+    const found = reasonDifference(revm.reasons, ethereumjs.reasons)
+    if (found === undefined) return
+    state.rollback()
+    throw new Disagreement(`${found}: revm says '${textOf(revm.error)}', ethereumjs '${textOf(ethereumjs.error)}'`)
+  }
   state.rollback()
   const [who, saying] = 'error' in revm ? ['revm', revm] : ['ethereumjs', ethereumjs as typeof revm]
   const { error } = saying as { readonly error: unknown }
-  throw new Disagreement(`only ${who} rejects a block: ${error instanceof Error ? error.message : String(error)}`)
+  throw new Disagreement(`only ${who} rejects a block: ${textOf(error)}`)
 }
+
+/**
+ * Where two rejections part: they must have a class of reasons in common, or be a pair that is known to come of the order
+ * in which rules are checked.
+ *
+ * @returns undefined where they agree
+ */
+export function reasonDifference(revm: ReadonlySet<string>, ethereumjs: ReadonlySet<string>): string | undefined {
+  if (revm.size === 0 || ethereumjs.size === 0) return 'a block is rejected for a reason of no known class'
+  if ([...revm].some((reason) => ethereumjs.has(reason))) return undefined
+  if (CHECK_ORDERS.some((order) => revm.has(order.revm) && ethereumjs.has(order.ethereumjs))) return undefined
+  return `both reject a block, for ${[...revm].join(', ')} and ${[...ethereumjs].join(', ')}`
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

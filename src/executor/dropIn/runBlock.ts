@@ -20,12 +20,13 @@ import type { Hex } from '../../core/diff.ts'
 import { InvalidInputError } from '../../core/errors.ts'
 import { SourceState } from '../../state/sourceState.ts'
 import type { BlockResult, ExecuteBlockOptions, Senders } from '../blockTypes.ts'
-import type { RunReport } from '../engine.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../executeBlock.ts'
 import { isFrom, type PreparedBlock } from '../prepare.ts'
+import type { RunReport } from '../runReport.ts'
 import { verifyOutcome } from '../verify.ts'
 import { type RootsOfResult, runBlockResultOf } from './runResult.ts'
 import { reasonToRunSequentially, type SequentialReason } from './sequential.ts'
+import { assertNotAborted, settled, stopBetween, unlessAborted } from './stopping.ts'
 
 /** Options of @ethereumjs/vm's `RunBlockOpts`, and ours. */
 export interface ParallelRunBlockOptions
@@ -91,8 +92,11 @@ export const runBlock = async (vm: VM, options: ParallelRunBlockOptions): Promis
   try {
     return await runInParallel(vm, options, executor, state)
   } finally {
-    state.clear()
-    free.push(state)
+    // A manager that still answers keeps its state: nobody waits for it.
+    if (!state.isAsking) {
+      state.clear()
+      free.push(state)
+    }
     if (options.executor === undefined) await executor.close()
   }
 }
@@ -160,7 +164,8 @@ const runOneByOne = async (
       reason,
     })
   }
-  return { ...(await runSequentially(vm, options)), run: { path: 'sequential', reason } }
+  const result = await stopBetween(vm, options.signal, () => runSequentially(vm, options))
+  return { ...result, run: { path: 'sequential', reason } }
 }
 
 const runInParallel = async (
@@ -179,7 +184,7 @@ const runInParallel = async (
   const leave = await enterRoot(vm, options)
   let done: Done
   try {
-    await validate(vm, block, options)
+    await unlessAborted(() => validate(vm, block, options), options.signal)
     done = await underCheckpoint(manager, () => executeAndWrite(vm, options, executor, state))
   } catch (error) {
     await leave()
@@ -221,10 +226,12 @@ const executeAndWrite = async (
   executor: Executor,
   state: SourceState,
 ): Promise<Done> => {
-  const { block } = options
+  const { block, signal } = options
   // Nothing is asked of the manager while it is written, or taken back.
-  const { prepared, result, passes } = await execute(vm, options, executor, state).finally(() => state.settled())
+  const { prepared, result, passes } = await execute(vm, options, executor, state).finally(() => settled(state, signal))
+  assertNotAborted(signal)
   const roots = await write(vm, executor, state, prepared, result)
+  assertNotAborted(signal)
   const run = { path: 'parallel', report: result.run, passes } as const
   const answer = { ...runBlockResultOf(block, result, roots), run }
   if (options.generate === true) return { answer, block: generate(vm, executor, block, result, roots) }
@@ -323,7 +330,7 @@ const execute = async (
     } catch (error) {
       if (!(error instanceof InvalidInputError) || error.code !== 'MISSING_BLOCK_HASH') throw error
       const number = BigInt(error.fields['blockNumber'] as string)
-      await putBlockHashes(vm, state, block.header.number, number, 2 ** (passes - 1))
+      await unlessAborted(() => putBlockHashes(vm, state, block.header.number, number, 2 ** (passes - 1)), signal)
     }
   }
 }

@@ -6,7 +6,7 @@ import { Control, Entry, ESTIMATE, Fault, Halt, Place, Record, WorkerBlock } fro
 import { BASE, locationOf } from '../../../src/core/location.ts'
 import { Aborting, Executed, incarnationOf, stateOf, transitions } from '../../../src/core/status.ts'
 import { isZero8, toBigInt } from '../../../src/core/words.ts'
-import { type Machine, Op, Step, Word } from '../machine.ts'
+import { type Machine, Op, Step, Word } from '../../../src/testing/schedules/machine.ts'
 import type { ModelMemories } from './engineMemory.ts'
 import { interpret, Note, type Program } from './tinyTasks.ts'
 
@@ -18,6 +18,8 @@ export interface BlockScenario {
   /** Names of those higher keys. */
   readonly fresh?: readonly string[]
   readonly fallback?: boolean
+  /** The first worker begins alone; the others come whenever they do, as where the pool calls them. */
+  readonly alone?: boolean
   readonly window?: number
   readonly denseKey?: number
   readonly arenaWords?: number

@@ -27,6 +27,7 @@ export interface MemoryOptions {
   readonly window?: number
   /** Whether speculation may give way to the sequential path. */
   readonly fallback?: boolean
+  readonly alone?: boolean
   readonly denseKey?: number
   /** Words that arenas may take. */
   readonly arenaWords?: number
@@ -118,7 +119,7 @@ export class ModelMemories {
     const used = Math.min(Math.max(engine[Control.ArenaNext], this.arenas), ENGINE_WORDS)
     engine.fill(POISON, this.arenas, used === this.arenas ? ENGINE_WORDS : used)
     engine.fill(0, 0, this.arenas)
-    const { places, workers, window, fallback, denseKey } = this.#options
+    const { places, workers, window, fallback, alone, denseKey } = this.#options
     const offsets = layout.placeTable + (places + 3) * Place.Size
     engine[Control.Places] = places
     engine[Control.PlaceTable] = layout.placeTable
@@ -128,6 +129,7 @@ export class ModelMemories {
     engine[Control.Window] = window ?? 512
     engine[Control.Speculation] = fallback === true ? 0 : 1
     engine[Control.Reserve] = fallback === true ? 1 : 0
+    engine[Control.Alone] = alone === true ? 1 : 0
     engine[Control.DenseLocation] = denseKey === undefined ? 0 : locationOf(this.records[denseKey] as number, 0)
     engine[Control.Workers] = workers
     engine[Control.ArenaEnd] = this.arenaEnd

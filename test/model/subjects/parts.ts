@@ -69,8 +69,13 @@ export const schedulerBody = (thread: number, [engine]: Memories, scenario: Sche
         if (fails.includes(next) && incarnationOf(scheduler.status(next)) === 0) again(next)
       } else if (scheduler.isDeferred(next)) again(next)
       else if (scheduler.isReserved(next)) {
+        const end = scheduler.reservedEnd(next)
+        for (; next < end - 1; next++) {
+          execute(next)
+          note(Note.Commits, next, thread)
+          scheduler.pass(next + 1)
+        }
         execute(next)
-        scheduler.executed(next)
       } else break
       note(Note.Commits, next, thread)
       next++

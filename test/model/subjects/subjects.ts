@@ -1,6 +1,6 @@
 /** What can be checked: its threads, its memory, and what must hold at the end of a schedule. */
 import { Control } from '../../../src/core/layout.ts'
-import { type Machine, Op, Step, Word } from '../machine.ts'
+import { type Machine, Op, Step, Word } from '../../../src/testing/schedules/machine.ts'
 import { type BlockScenario, blockBreaks, listsBreak, notesBreak, resultsBreak, traceBreaks } from './block.ts'
 import type { MemoryOptions, ModelMemories } from './engineMemory.ts'
 import type { Assignment, JoiningScenario, ParkingScenario, SchedulerScenario, TableScenario } from './parts.ts'

@@ -1,14 +1,17 @@
 /**
  * The machine under the model checker: threads that run one at a time, and the words that say whose turn it is.
  *
- * A schedule is data: decisions `[step, thread]`, sorted. One step is one operation of the door (`core/atomics.ts`), or the
- * begin or end of a thread, or its return from a wait. Before each step somebody has to be chosen. Without a decision the
- * thread of the step before goes on while it can, then the next one in the ring; so the empty schedule is a run
- * without pre-emption, and each decision is one thing that a scheduler did to us. This is how CHESS bounds its search
- * (Musuvathi and Qadeer, PLDI 2007).
+ * A schedule is data: decisions `[step, thread]`, sorted. One step is one operation of the door (`core/atomics.ts`), or
+ * the begin or end of a thread, or its return from a wait. Before each step somebody has to be chosen. Without a
+ * decision the thread of the step before goes on while it can, then the next one in the ring; so the empty schedule is
+ * a run without pre-emption, and each decision is one thing that a scheduler did to us. This is how CHESS bounds its
+ * search (Musuvathi and Qadeer, PLDI 2007).
  *
  * The thread that ends a step chooses the next one itself: a step without a switch costs no futex call. Only the
- * thread whose turn it is touches these words, and turns pass through `Go`, which is atomic; so all else here is plain.
+ * thread whose turn it is touches these words, and turns pass through `Go` (turns.ts), which is atomic; so all else
+ * here is plain.
+ *
+ * Two stand on it: `exploreSchedules`, for code of users on the pool, and the model of the engine (test/model).
  */
 
 type Words = Int32Array
@@ -52,6 +55,9 @@ export const Word = {
   Clock: 30,
   Time: 31,
   MessageBytes: 32,
+  /** 1 where the next run of the pool is one of the machine's, and workers that have come to it. Atomic. */
+  Armed: 33,
+  Arrived: 34,
   ThreadBlocks: 64,
 } as const
 
@@ -119,15 +125,13 @@ export const Step = {
 } as const
 
 /**
- * A plain load could have seen an older value; it did; this step's thread came out of a wait nobody ended; it did so because
- * nobody else could go on.
+ * A plain load could have seen an older value; it did; this step's thread came out of a wait nobody ended; it did so
+ * because nobody else could go on.
  */
 export const Flag = { StalePossible: 1, StaleTaken: 2, TimedOut: 4, Stalled: 8 } as const
 
 /** A decision in the list: step, thread, 1 for an old value. */
 export const DECISION_WORDS = 3
-export const MAX_DECISIONS = 4096
-export const MAX_STEPS = 20_000
 /** Events that subjects note down, three words each: what, and two values. The first word counts them. */
 export const MAX_NOTES = 1024
 
@@ -139,13 +143,13 @@ export interface Machine {
   readonly message: Uint8Array
 }
 
-/** The buffers that make a machine, to be sent to the threads. */
-export const newMachine = (): Machine => {
+/** The buffers that make a machine, to be sent to the threads: room for so many steps and decisions. */
+export const newMachine = (steps: number, decisions: number): Machine => {
   const words = (count: number) => new Int32Array(new SharedArrayBuffer(count * 4))
   return {
     control: words(256),
-    decisions: words(MAX_DECISIONS * DECISION_WORDS),
-    trace: words((MAX_STEPS + 2) * Step.Size),
+    decisions: words(decisions * DECISION_WORDS),
+    trace: words((steps + 2) * Step.Size),
     notes: words(1 + 3 * MAX_NOTES),
     message: new Uint8Array(new SharedArrayBuffer(4096)),
   }
@@ -224,8 +228,8 @@ const nextInRing = (mask: number, last: number, threads: number): number => {
 const QUIET_TURNS = 3
 
 /**
- * Chooses who makes the next step, and writes down who could have. Called once a step, by the thread of the step before.
- * Returns -1 when the run is over: all have ended, or the verdict says why not.
+ * Chooses who makes the next step, and writes down who could have. Called once a step, by the thread of the step
+ * before. Returns -1 when the run is over: all have ended, or the verdict says why not.
  */
 export const choose = (machine: Machine): number => {
   const { control, decisions, trace } = machine
@@ -280,7 +284,8 @@ export const choose = (machine: Machine): number => {
   else chosen = nextInRing(runnable, last, threads)
 
   if (chosen < 0) {
-    // Whoever spins goes on by itself, or would in some milliseconds: only when that leads nowhere does a wait time out.
+    // Whoever spins goes on by itself, or would in some milliseconds: only when that leads nowhere does a wait time
+    // out.
     const patience = QUIET_TURNS * threads
     if (spinning !== 0 && (timed === 0 || control[Word.Quiet] < patience)) {
       chosen = nextInRing(spinning, last, threads)

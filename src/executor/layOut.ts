@@ -1,0 +1,120 @@
+/**
+ * Lays a plan out in the engine memory: control words, place table, environment, inputs. What is left is for arenas.
+ *
+ * ```text
+ * control words, worker blocks | place table | offsets of inputs | environment | prologue, inputs, epilogue | arenas
+ * ```
+ * Concurrency: main thread, while every worker is parked.
+ */
+import * as atomics from '../core/atomics.ts'
+import { CapacityError } from '../core/errors.ts'
+import { CONTROL_END, Control, MAX_WORKERS, Mode, Place, WorkerBlock } from '../core/layout.ts'
+import type { Plan, PlanInputs, RunSettings } from './plan.ts'
+
+type Words = Int32Array
+
+/** Places that may be executed ahead of the commit cursor. */
+const DEFAULT_WINDOW = 512
+const ALIGN = 32
+
+const align = (at: number): number => (at + ALIGN - 1) & ~(ALIGN - 1)
+
+/**
+ * Writes all that a run is to find.
+ *
+ * @throws {CapacityError} CAPACITY where the memory is too small for it
+ */
+export const layOut = (words: Words, plan: Plan, settings: RunSettings): void => {
+  clearRun(words)
+  const table = align(CONTROL_END)
+  // One row more than there are places: what is left of the dense sum is written after the last one.
+  const rows = (plan.places + 3) * Place.Size
+  const offsets = align(table + rows)
+  const environment = align(offsets + offsetWords(plan))
+  const inputs = align(environment + plan.environment.length)
+  const arenas = align(inputs + inputWords(plan))
+  assertRoom(words, arenas)
+  words.fill(0, table, table + rows)
+  words.set(plan.environment, environment)
+  layOutInputs(words, offsets, inputs, plan)
+  const first = (plan.prologue?.length ?? 0) > 0 ? 0 : 1
+  words[Control.Places] = plan.places
+  words[Control.PlaceTable] = table
+  words[Control.FirstPlace] = first
+  words[Control.LastPlace] = plan.places + ((plan.epilogue?.length ?? 0) > 0 ? 1 : 0)
+  words[Control.Environment] = environment
+  words[Control.AdapterFlags] = plan.adapterFlags
+  // A schedule takes places out of order, and declared edges say what need not be guessed.
+  const scheduled = plan.schedule !== undefined
+  words[Control.Schedule] = scheduled ? environment + (plan.schedule ?? 0) : 0
+  words[Control.Window] = scheduled ? plan.places : DEFAULT_WINDOW
+  words[Control.Speculation] = settings.speculation === 'always' || scheduled ? 1 : 0
+  // Not on a state that answers late: whoever runs in order would wait for each value alone.
+  const isInOrder = words[Control.Speculation] === 0 && plan.state.serve === undefined
+  words[Control.Reserve] = plan.reserves === true && isInOrder ? 1 : 0
+  words[Control.Alone] = plan.isLight === true && isInOrder ? 1 : 0
+  words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
+  words[Control.DenseLocation] = plan.denseLocation(plan.state)
+  words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
+  words[Control.ArenaEnd] = words.length
+  words[Control.ExecutionIndex] = first
+  words[Control.CommitIndex] = first
+  words[Control.Mode] = Mode.Speculative
+  atomics.store(words, Control.ArenaNext, arenas)
+}
+
+/** Words of the table that says where the inputs of a plan begin, its ends included. */
+export const offsetWords = ({ places }: PlanInputs): number => places + 3
+
+/** Words of the inputs of a plan, its ends included. */
+export const inputWords = ({ inputs, prologue, epilogue }: PlanInputs): number =>
+  (prologue?.length ?? 0) + inputs.length + (epilogue?.length ?? 0)
+
+/**
+ * Writes the inputs of a plan from `at` on, and from `offsets` on where each begins: prologue, places, epilogue, end.
+ */
+export const layOutInputs = (words: Words, offsets: number, at: number, plan: PlanInputs): void => {
+  const { places, inputs, prologue, epilogue } = plan
+  const first = at + (prologue?.length ?? 0)
+  const last = first + inputs.length
+  if (prologue !== undefined) words.set(prologue, at)
+  words.set(inputs, first)
+  if (epilogue !== undefined) words.set(epilogue, last)
+  words[offsets] = at
+  for (let k = 0; k <= places; k++) words[offsets + 1 + k] = first + plan.offsets[k]
+  words[offsets + places + 2] = last + (epilogue?.length ?? 0)
+  words[Control.InputOffsets] = offsets
+}
+
+/**
+ * What a batch lays out: items, and where each begins, which becomes an offset in the memory. Returns the first word.
+ */
+export const layOutBatch = (words: Words, items: Words, offsets: Words): number => {
+  clearRun(words)
+  const at = CONTROL_END
+  const data = at + offsets.length
+  assertRoom(words, data + items.length)
+  words.set(items, data)
+  for (let k = 0; k < offsets.length; k++) words[at + k] = offsets[k] + data
+  words[Control.InputOffsets] = at
+  words[Control.BatchItems] = offsets.length
+  return data
+}
+
+/** Clears the control words and worker blocks of the run before. Epochs stay. */
+const clearRun = (words: Words): void => {
+  // `Join` stays closed: a worker that is late for the run before must find it so.
+  words.fill(0, 0, Control.Join)
+  for (let k = 0; k < MAX_WORKERS; k++) {
+    const block = Control.WorkerBlocks + k * WorkerBlock.Size
+    words.fill(0, block, block + WorkerBlock.Epoch)
+  }
+}
+
+const assertRoom = (words: Words, end: number): void => {
+  if (end + ALIGN <= words.length) return
+  throw new CapacityError('CAPACITY', 'the block does not fit into memoryLimit', {
+    limit: words.length * 4,
+    actual: end * 4,
+  })
+}

@@ -1,0 +1,19 @@
+/**
+ * What stands for `scheduler/joining.ts` in `dist/model-worker.js`: who joins a run comes to the machine, who leaves it
+ * departs.
+ */
+import * as real from '../../scheduler/joining.ts'
+import { depart, enter } from './door.ts'
+
+export { beginsAlone, callNext } from '../../scheduler/joining.ts'
+
+export const join = (engine: Int32Array, worker: number): boolean => {
+  if (!real.join(engine, worker)) return false
+  enter(engine, worker)
+  return true
+}
+
+export const leave = (engine: Int32Array, worker: number): void => {
+  depart()
+  real.leave(engine, worker)
+}
