@@ -22,8 +22,11 @@ export default ({ words, balances, list, turns }) => {
   for (const [from, to] of list) {
     const amount = (burn(turns) & 1) + 1
     lock(control)
-    numbers[from] = Number(numbers[from]) - amount
-    numbers[to] = Number(numbers[to]) + amount
+    // Both are read before either is written, as the tasks do: it matters where they are one account.
+    const a = Number(numbers[from])
+    const b = Number(numbers[to])
+    numbers[from] = a - amount
+    numbers[to] = b + amount
     unlock(control)
   }
   return list.length

@@ -2,8 +2,9 @@
  * `npm run plots`: the pictures of the documents, from real blocks and from the report of one.
  *
  * Costs are those of one worker that speculates, since only there nothing disturbs them: of several recorded runs each
- * place counts with its shortest execution, which another program cannot make shorter; and overheads are the simulator's
- * defaults, since those of a single run are as unsteady as its waking. The curves are the simulator's; they are drawn by the code that draws them in a report.
+ * place counts with its shortest execution, which another program cannot make shorter; and overheads are the
+ * simulator's defaults, since those of a single run are as unsteady as its waking. The curves are the simulator's; they
+ * are drawn by the code that draws them in a report.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -1,6 +1,6 @@
 /**
- * What recording costs, and what learning saves: the same block by turns with records off and on, and its aborts with an
- * executor that learns and one that does not.
+ * What recording costs, and what learning saves: the same block by turns with records off and on, and its aborts with
+ * an executor that learns and one that does not.
  *
  * Records go to a callback that drops them, so that no disk is measured. `ms` is the run on the pool, `wall` all of the
  * call, in which main also copies the logs out.

@@ -2,12 +2,13 @@
  * The simulator against reality: predicted and measured time of a block at one and at two workers.
  *
  * One worker is the sequential path, two are Block-STM with `speculation: 'auto'`, as users run them. Runs with and
- * without records take turns. Predicted is from the recorded run whose time is the median of all recorded ones;
- * measured are the runs without records. Each recording predicts both: the own number of workers, and the other one,
- * for which the simulator has to know what it has not seen.
+ * without records, on one worker and on two, take turns. Predicted is from all recorded runs together, measured is the
+ * median of those without records; before each of these goes one that is not counted, since what main does with the
+ * records of the run before leaves the caches cold. Each recording predicts both: the own number of workers, and the
+ * other one, for which the simulator has to know what it has not seen.
  */
-import type { ExecuteBlockOptions, Executor, MemoryState, PreparedBlock } from 'blockloom'
-import { type RunRecord, simulate } from 'blockloom/records'
+import { decodeTrace, type ExecuteBlockOptions } from 'blockloom'
+import { simulate } from 'blockloom/records'
 import { type BenchFile, openExecutor, stateOf } from './pool.ts'
 import { median, round, table } from './report.ts'
 
@@ -26,49 +27,40 @@ export interface SimulateRow {
   readonly fromTwo: { readonly one: number; readonly two: number }
 }
 
+/** One number of workers. */
 interface Path {
-  readonly measured: number
-  /** Predicted milliseconds at one worker and at two. */
-  readonly one: number
-  readonly two: number
-}
-
-async function measurePath(
-  executor: Executor,
-  prepared: PreparedBlock,
-  state: MemoryState,
-  sequential: boolean,
-  runs: number,
-): Promise<Path> {
-  const options: ExecuteBlockOptions = { state, senders: 'trust', only: 'transactions', sequential }
-  const plain: number[] = []
-  const recorded: { readonly ms: number; readonly record: RunRecord }[] = []
-  for (let k = 0; k < WARM_UP + runs; k++) {
-    const { ms } = await executor.timePrepared(prepared, options)
-    const { run, records } = await executor.runPrepared(prepared, { ...options, records: true })
-    if (k < WARM_UP) continue
-    plain.push(ms)
-    if (records === undefined) throw new Error('the run has no records')
-    recorded.push({ ms: run.ms, record: records })
-  }
-  recorded.sort((a, b) => a.ms - b.ms)
-  const { record } = recorded[recorded.length >> 1]
-  const at = (workers: number) => simulate(record, { workers, speculation: 'auto' }).makespan / 1000
-  return { measured: median(plain), one: at(1), two: at(2) }
+  readonly sequential: boolean
+  readonly plain: number[]
+  readonly traces: Uint8Array[]
 }
 
 export async function measureSimulation(name: string, file: BenchFile, runs: number): Promise<SimulateRow> {
   const executor = await openExecutor(2)
+  const one: Path = { sequential: true, plain: [], traces: [] }
+  const two: Path = { sequential: false, plain: [], traces: [] }
   try {
     const state = stateOf(file, executor)
     const prepared = await executor.prepareBlock(file.block, { state, senders: 'trust', only: 'transactions' })
-    const one = await measurePath(executor, prepared, state, true, runs)
-    const two = await measurePath(executor, prepared, state, false, runs)
-    const measured = { one: round(one.measured), two: round(two.measured) }
-    const over = ({ one: first, two: second }: Path) => ({
-      one: round(first / one.measured),
-      two: round(second / two.measured),
-    })
+    for (let k = 0; k < WARM_UP + runs; k++) {
+      for (const { sequential, plain, traces } of [one, two]) {
+        const options: ExecuteBlockOptions = { state, senders: 'trust', only: 'transactions', sequential }
+        await executor.timePrepared(prepared, options)
+        const { ms } = await executor.timePrepared(prepared, options)
+        const pieces: Uint8Array[] = []
+        // Decoded later: a collection of garbage would fall into the next run.
+        const onChunk = (bytes: Uint8Array) => void pieces.push(bytes)
+        await executor.timePrepared(prepared, { ...options, records: { onChunk } })
+        if (k < WARM_UP) continue
+        plain.push(ms)
+        traces.push(Buffer.concat(pieces))
+      }
+    }
+    const measured = { one: round(median(one.plain)), two: round(median(two.plain)) }
+    const over = ({ traces }: Path) => {
+      const records = traces.flatMap((trace) => decodeTrace(trace).runs)
+      const at = (workers: number) => simulate(records, { workers, speculation: 'auto' }).makespan / 1000
+      return { one: round(at(1) / measured.one), two: round(at(2) / measured.two) }
+    }
     return { name, transactions: prepared.plan.places, runs, measured, fromOne: over(one), fromTwo: over(two) }
   } finally {
     await executor.close()

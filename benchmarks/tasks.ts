@@ -77,6 +77,17 @@ function pairs(count: number, skewed: boolean): [number, number][] {
   return Array.from({ length: count }, () => [key(), key()])
 }
 
+/** What is not the same is not worth timing. */
+function assertSame(what: string, wanted: readonly unknown[], found: readonly unknown[]): void {
+  const k = wanted.findIndex((value, index) => value !== found[index])
+  if (k < 0 && wanted.length === found.length) return
+  throw new Error(`${what} differ from the loop's at ${k}: ${String(found[k])} instead of ${String(wanted[k])}`)
+}
+
+/**
+ * Times the three beside each other. The pool with a lock has the lighter work: accounts are numbers, batches go to its
+ * threads in one message each, and nobody asks for the order; what it reads is not what a loop would have read.
+ */
 export async function measureTasks(runs: number, workers: number): Promise<TaskRow[]> {
   const perMicrosecond = calibrate()
   const executor = await openTasks(workers)
@@ -104,20 +115,33 @@ export async function measureTasks(runs: number, workers: number): Promise<TaskR
         for (let k = 0; k < runs + 2; k++) {
           const map = new Map<string, number>(entries)
           const began = performance.now()
-          for (const { input } of calls) transfer(map, input as Parameters<typeof transfer>[1])
+          const read = calls.map(({ input }) => transfer(map, input as Parameters<typeof transfer>[1]))
           const mid = performance.now()
-          const { run } = await executor.run(calls, { state })
+          const { run, results, stateDiff } = await executor.run(calls, { state })
           const end = performance.now()
-          const shared = { words: new SharedArrayBuffer(4), balances: new SharedArrayBuffer(KEYS * 8), turns }
+          const balances = new SharedArrayBuffer(KEYS * 8)
+          new Float64Array(balances).fill(100)
+          const shared = { words: new SharedArrayBuffer(4), balances, turns }
           const size = Math.ceil(tasks / (workers * 8))
           const batches = Array.from({ length: Math.ceil(tasks / size) }, (_, b) =>
             list.slice(b * size, (b + 1) * size),
           )
           const start = performance.now()
           await Promise.all(batches.map((batch) => pool.run({ ...shared, list: batch })))
-          // Two runs warm the threads up.
+          const stop = performance.now()
+          // Two runs warm the threads up, and the first says whether all three come to the same.
+          if (k === 0) {
+            assertSame(
+              'results',
+              read,
+              results.map((result) => (result.status === 'done' ? result.value : result.error)),
+            )
+            const after = new Map([...entries, ...stateDiff.entries.map(({ key, value }) => [key, value] as const)])
+            assertSame('values', [...map.values()], [...after.values()])
+            assertSame('balances under a lock', [...map.values()], [...new Float64Array(balances)])
+          }
           if (k < 2) continue
-          other.push(performance.now() - start)
+          other.push(stop - start)
           loop.push(mid - began)
           own.push(end - mid)
           aborts = run.aborts
@@ -154,7 +178,9 @@ interface Workflow {
   }[]
 }
 
-/** Length of a list schedule, longest remaining path first: what two workers without any cost of their own would take. */
+/**
+ * Length of a list schedule, longest remaining path first: what two workers without any cost of their own would take.
+ */
 function listSchedule(costs: readonly number[], parents: readonly (readonly number[])[], workers: number): number {
   const rest = [...costs]
   const children: number[][] = costs.map(() => [])

@@ -1,4 +1,7 @@
-/** 2,000 orders for 100 articles, on every core and on one thread: `npx tsx --tsconfig examples/tsconfig.json examples/inventory.ts` */
+/**
+ * 2,000 orders for 100 articles, on every core and on one thread:
+ * `npx tsx --tsconfig examples/tsconfig.json examples/inventory.ts`
+ */
 import { createKeyValueState, createTaskExecutor } from 'blockloom/tasks'
 import tasks, { check, type Order } from './inventory.tasks.ts'
 

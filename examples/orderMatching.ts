@@ -1,4 +1,7 @@
-/** 2,000 orders in 200 symbols, matched on every core and on one thread: `npx tsx --tsconfig examples/tsconfig.json examples/orderMatching.ts` */
+/**
+ * 2,000 orders in 200 symbols, matched on every core and on one thread:
+ * `npx tsx --tsconfig examples/tsconfig.json examples/orderMatching.ts`
+ */
 import { createTaskExecutor } from 'blockloom/tasks'
 import tasks, { type Book, type LimitOrder, match } from './orderMatching.tasks.ts'
 

@@ -1,4 +1,7 @@
-/** A sheet of 1,200 formulas, recalculated on every core and on one thread: `npx tsx --tsconfig examples/tsconfig.json examples/spreadsheet.ts` */
+/**
+ * A sheet of 1,200 formulas, recalculated on every core and on one thread:
+ * `npx tsx --tsconfig examples/tsconfig.json examples/spreadsheet.ts`
+ */
 import { createKeyValueState, createTaskExecutor } from 'blockloom/tasks'
 import tasks, { evaluate, type Formula } from './spreadsheet.tasks.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The four charts as options of ECharts: pure functions of data and theme, used by the page and, drawn as SVG in Node, by
- * the pictures of the documents. Needs no window.
+ * The four charts as options of ECharts: pure functions of data and theme, used by the page and, drawn as SVG in Node,
+ * by the pictures of the documents. Needs no window.
  */
 import type { CustomSeriesOption } from 'echarts/charts'
 import type { EChartsCoreOption } from 'echarts/core'

@@ -1,4 +1,7 @@
-/** Colours of the charts, light and dark: told apart by people who see few colours, and dark or bright enough to be seen. */
+/**
+ * Colours of the charts, light and dark: told apart by people who see few colours, and dark or bright enough to be
+ * seen.
+ */
 export interface Theme {
   readonly text: string
   readonly muted: string

@@ -1,6 +1,6 @@
 /**
- * `npm run conformance`: all consensus tests of ../shared/data, on a clone in any state, and the page docs/conformance.md.
- * Arguments are handed to the command (`npm run conformance -- --workers 4`).
+ * `npm run conformance`: all consensus tests of ../shared/data, on a clone in any state, and the page
+ * docs/conformance.md. Arguments are handed to the command (`npm run conformance -- --workers 4`).
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

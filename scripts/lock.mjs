@@ -1,10 +1,10 @@
 /**
  * `npm run lock`: makes package-lock.json whole after a dependency has changed; prints what it added.
  *
- * npm leaves a platform's binary out of the lock where the registry in use does not carry it, and `npm ci` then refuses that
- * lock everywhere. Such a binary is an optional dependency of an exact version whose name tells its platform, so its entry
- * can be written without asking: no integrity (nobody has seen the file), the rest as npm would. Addresses of the registry
- * are taken out too.
+ * npm leaves a platform's binary out of the lock where the registry in use does not carry it, and `npm ci` then refuses
+ * that lock everywhere. Such a binary is an optional dependency of an exact version whose name tells its platform, so
+ * its entry can be written without asking: no integrity (nobody has seen the file), the rest as npm would. Addresses of
+ * the registry are taken out too.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 

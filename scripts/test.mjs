@@ -1,4 +1,6 @@
-/** `npm test`: every test but the slow ones, on a clone in any state. Arguments go to vitest (`npm test -- .property.`). */
+/**
+ * `npm test`: every test but the slow ones, on a clone in any state. Arguments go to vitest (`npm test -- .property.`).
+ */
 import { ensureReady, run } from './ensure.mjs'
 
 await ensureReady()

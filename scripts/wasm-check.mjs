@@ -1,9 +1,9 @@
 /**
  * `npm run wasm:check`: exits 1 when a committed kernel does not belong to the Rust sources beside it.
  *
- * The stamp `src/wasm/<name>.stamp.json` holds a hash over the sources that were built and a hash of the built file. No Rust
- * is needed to compare them. `--write <name> <rustc version>` makes the stamp (scripts/wasm-build.sh does), `--stale` names
- * the kernels to build.
+ * The stamp `src/wasm/<name>.stamp.json` holds a hash over the sources that were built and a hash of the built file. No
+ * Rust is needed to compare them. `--write <name> <rustc version>` makes the stamp (scripts/wasm-build.sh does),
+ * `--stale` names the kernels to build.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'

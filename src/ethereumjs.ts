@@ -1,4 +1,7 @@
-/** For teams that run @ethereumjs/vm: their own `runBlock`, opcodes, precompiles, hooks and state managers on every core. */
+/**
+ * For teams that run @ethereumjs/vm: their own `runBlock`, opcodes, precompiles, hooks and state managers on every
+ * core.
+ */
 export {
   defineEvmModule,
   type EvmHooks,

@@ -1,4 +1,6 @@
-/** Blocks, transactions, chains and receipts as the EVM adapters read and write them, and the rules that blocks obey. */
+/**
+ * Blocks, transactions, chains and receipts as the EVM adapters read and write them, and the rules that blocks obey.
+ */
 export {
   type AccountAccess,
   accessListItems,

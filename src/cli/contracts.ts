@@ -49,7 +49,10 @@ const PAIR: Artefact = {
   runtime: (json) => json.evm?.deployedBytecode?.object,
 }
 
-/** ERC20PresetFixedSupply of OpenZeppelin. @throws {InvalidInputError} MODULE_NOT_LOADED if its package is absent or another version */
+/**
+ * ERC20PresetFixedSupply of OpenZeppelin. @throws {InvalidInputError} MODULE_NOT_LOADED if its package is absent or
+ * another version
+ */
 export const tokenContract = (): Contract => loadArtefact(TOKEN)
 
 /** UniswapV2Pair. @throws {InvalidInputError} MODULE_NOT_LOADED if its package is absent or another version */

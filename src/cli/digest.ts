@@ -2,8 +2,8 @@
  * Results as digests, so that two runs can be compared part by part and the comparison can be shown.
  *
  * A result is written as parts that each belong to one transaction, account or code, in an order that does not depend
- * on how it came about. RLP delimits itself, so hashing the parts one after another is unambiguous. SHA-256 because Node
- * has it natively; nothing outside this command reads these digests.
+ * on how it came about. RLP delimits itself, so hashing the parts one after another is unambiguous. SHA-256 because
+ * Node has it natively; nothing outside this command reads these digests.
  */
 import { createHash } from 'node:crypto'
 import { type Input, RLP } from '@ethereumjs/rlp'

@@ -32,7 +32,9 @@ export const add = (words: Words, index: number, value: number): number => Atomi
  */
 export const peek = (words: Words, index: number): number => words[index]
 
-/** Parks this thread until notified, `milliseconds` at most, unless the word already differs. Never on a main thread. */
+/**
+ * Parks this thread until notified, `milliseconds` at most, unless the word already differs. Never on a main thread.
+ */
 export const wait = (words: Words, index: number, value: number, milliseconds?: number): void => {
   Atomics.wait(words, index, value, milliseconds)
 }

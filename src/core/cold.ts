@@ -6,9 +6,9 @@
  * again. A state that has everything has no such words, and a run on it asks for their place once.
  *
  * Shares: `StateHeader.Asked` and the words at `StateHeader.Known` and `StateHeader.Requests`.
- * The ring hardly ever fills up: a place asks for `MOST_ASKED` records and is not executed again before they are answered,
- * and a window of places is under way (`Control.Window`). With many workers that is not a bound, so a slot that main has
- * not emptied yet is never overwritten: its run halts for want of room.
+ * The ring hardly ever fills up: a place asks for `MOST_ASKED` records and is not executed again before they are
+ * answered, and a window of places is under way (`Control.Window`). With many workers that is not a bound, so a slot
+ * that main has not emptied yet is never overwritten: its run halts for want of room.
  */
 
 import { ArenaFull } from './arena.ts'
@@ -21,8 +21,8 @@ type Words = Int32Array
 const Known = { Unknown: 0, Asked: 1, Answered: 2 } as const
 
 /**
- * Records that one execution may ask for. After the first it goes on with zeros, to learn what else it needs: one by one,
- * a transaction with a thousand reads would run a thousand times. What it does so counts for nothing.
+ * Records that one execution may ask for. After the first it goes on with zeros, to learn what else it needs: one by
+ * one, a transaction with a thousand reads would run a thousand times. What it does so counts for nothing.
  */
 export const MOST_ASKED = 128
 

@@ -86,7 +86,9 @@ export interface TaskMemory {
   /** Asserts a predicate over `words[at..]`, as many as the kind has. */
   expect(location: number, kind: Kind, predicate: Predicate, words: Words, at: number): void
 
-  /** Buffers a value, published when the incarnation ends. A value equal to the base seen may be dropped by the caller. */
+  /**
+   * Buffers a value, published when the incarnation ends. A value equal to the base seen may be dropped by the caller.
+   */
   write(location: number, kind: Kind, words: Words, at: number): void
 
   /**
@@ -99,9 +101,10 @@ export interface TaskMemory {
   exists(location: number): number
 
   /**
-   * Looks at the records of byte strings whose keys begin with `prefix`, in order, after the key `after` (`afterBytes` -1:
-   * from the first). `visit` is told of each whether a lower place left bytes there, and stops the walk with false. What
-   * was seen is noted, absences and the end included. Returns false where a value is not there yet (`Seen.Blocked`).
+   * Looks at the records of byte strings whose keys begin with `prefix`, in order, after the key `after` (`afterBytes`
+   * -1: from the first). `visit` is told of each whether a lower place left bytes there, and stops the walk with false.
+   * What was seen is noted, absences and the end included. Returns false where a value is not there yet
+   * (`Seen.Blocked`).
    */
   range(
     prefix: Words,
@@ -139,9 +142,9 @@ interface AdapterBase {
   /** One item of a batch that is no transaction (sender recovery); writes its answer over the input. */
   batchItem?(engine: Words, input: number): void
   /**
-   * Applies `count` operations at `operations` of the engine memory to the byte string of `bytes` (-1: none) at `words[at]`,
-   * and puts length and offset of the result to `engine[out]`. False where they cannot be applied: the place is then
-   * executed again strictly, and says why itself. A pure function.
+   * Applies `count` operations at `operations` of the engine memory to the byte string of `bytes` (-1: none) at
+   * `words[at]`, and puts length and offset of the result to `engine[out]`. False where they cannot be applied: the
+   * place is then executed again strictly, and says why itself. A pure function.
    */
   fold?(
     memory: TaskMemory,

@@ -2,6 +2,7 @@
  * The difference that a block makes, in plain objects: what a state source applies and a user stores.
  */
 
+/** Bytes as lower case hex with a 0x prefix. */
 export type Hex = `0x${string}`
 
 /** One account that changed. Fields that did not change are absent. */
@@ -10,6 +11,7 @@ export interface AccountDiff {
   readonly address: Hex
   /** In wei, after the block. */
   readonly balance?: bigint
+  /** After the block. */
   readonly nonce?: bigint
   /** Keccak-256 of the code after the block; the code itself is in `StateDiff.codes` if it is new. */
   readonly codeHash?: Hex
@@ -23,6 +25,7 @@ export interface AccountDiff {
 
 /** Everything a block changed. Applying it to the state before the block gives the state after it. */
 export interface StateDiff {
+  /** Accounts that changed, each once. */
   readonly accounts: readonly AccountDiff[]
   /** Codes that came to be, by hash. */
   readonly codes: ReadonlyMap<Hex, Uint8Array>

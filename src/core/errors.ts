@@ -10,7 +10,9 @@
 
 /** What went wrong, in a word that programs may compare; a code keeps its meaning for ever. */
 export type ErrorCode =
-  /** The block is not a JSON-RPC block with full transactions, RLP, or a Block object; `fields.where` says the place. */
+  /**
+   * The block is not a JSON-RPC block with full transactions, RLP, or a Block object; `fields.where` says the place.
+   */
   | 'UNDECODABLE_BLOCK'
   /** No fork of the chain is active at the block, or a fork has a name that is not known. */
   | 'UNKNOWN_FORK'
@@ -40,7 +42,9 @@ export type ErrorCode =
   | 'MODULE_NOT_LOADED'
   /** A function of a module given by the user threw while a transaction ran; `fields.reason` is what it threw. */
   | 'MODULE_FAILED'
-  /** An asynchronous state source rejected, was too slow, or answered with what is no value; `fields.reason` says which. */
+  /**
+   * An asynchronous state source rejected, was too slow, or answered with what is no value; `fields.reason` says which.
+   */
   | 'STATE_SOURCE_FAILED'
   /** The state object is in use by a run, so it can neither be changed nor used by a second one. */
   | 'STATE_BUSY'
@@ -170,7 +174,9 @@ export interface BlockMismatch {
   readonly reason?: string
 }
 
-/** A block is not valid: it says something else than the rules, or its execution, give. Make it with `blockMismatch`. */
+/**
+ * A block is not valid: it says something else than the rules, or its execution, give. Make it with `blockMismatch`.
+ */
 export class BlockMismatchError extends ParallelExecutionError {
   static {
     BlockMismatchError.prototype.name = 'Blockloom.BlockMismatchError'

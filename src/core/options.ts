@@ -27,7 +27,9 @@ export const checkFlags = <O extends object>(options: O, ...names: readonly (key
 /** @throws {InvalidInputError} INVALID_OPTION where the option is there, and none of `choices` */
 export const checkChoice = (name: string, value: unknown, choices: readonly string[]): void => {
   if (value === undefined || choices.includes(value as string)) return
-  throw badOption(name, `${name} is ${choices.map((choice) => `'${choice}'`).join(' or ')}, not ${String(value)}`)
+  const quoted = choices.map((choice) => `'${choice}'`)
+  const last = quoted.pop()
+  throw badOption(name, `${name} is ${quoted.join(', ')} or ${last}, not ${String(value)}`)
 }
 
 /**

@@ -1,4 +1,6 @@
-/** Memory at its full length from the start (docs/decisions/0002-reserved-memory.md): pages are committed when touched. */
+/**
+ * Memory at its full length from the start (docs/decisions/0002-reserved-memory.md): pages are committed when touched.
+ */
 
 const PAGE = 65536
 

@@ -1,6 +1,7 @@
 /**
- * The words of a schedule: which places may be claimed before others, and when. Main lays it out beside the environment;
- * a run without one claims in order. Nothing in it decides a result: places are committed in order in any case.
+ * The words of a schedule: which places may be claimed before others, and when. Main lays it out beside the
+ * environment; a run without one claims in order. Nothing in it decides a result: places are committed in order in any
+ * case.
  *
  * ```text
  * header | free units of each resource | places by rank | a row for each place | predecessors and needs
@@ -18,7 +19,10 @@ export const Schedule = {
   Free: 8,
 } as const
 
-/** A row: `Claimed` is 0 or 1, changed by exchange; `Next` is the first predecessor not known to be through, a plain word. */
+/**
+ * A row: `Claimed` is 0 or 1, changed by exchange; `Next` is the first predecessor not known to be through, a plain
+ * word.
+ */
 export const ScheduleRow = {
   Size: 6,
   Claimed: 0,

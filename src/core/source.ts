@@ -3,7 +3,9 @@ import type { StateDiff } from './diff.ts'
 
 /** An account as a source answers with it. */
 export interface SourceAccount {
+  /** In wei. */
   readonly balance: bigint
+  /** Below 2^64. */
   readonly nonce: bigint
   /** Keccak-256 of the code, 32 bytes; absent, or that of nothing, for an account without code. */
   readonly codeHash?: Uint8Array

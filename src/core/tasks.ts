@@ -16,8 +16,11 @@ export const TaskFlag = {
 
 /** What a task threw, as far as it can be said on another thread. */
 export interface TaskFailure {
+  /** What went wrong; TASK_FAILED where the task threw. */
   readonly code: 'TASK_FAILED' | 'UNKNOWN_TASK' | 'ASYNCHRONOUS_TASK' | 'NOT_ENCODABLE' | 'NOT_DETERMINISTIC'
+  /** Name of the error, such as TypeError. */
   readonly name: string
+  /** Its message. */
   readonly message: string
   /** As the worker saw it. */
   readonly stack?: string

@@ -37,6 +37,9 @@ export const ValueTag = {
   Fields: 9,
 } as const
 
+/** Words before a list in the engine memory (adapters/taskGraph/lists.ts); zeros where it has no room to grow. */
+export const LIST_HEAD = 2
+
 const SHORT_TEXT = 64
 /** Fields of an object that is laid out here, and characters of their names. */
 const MOST_FIELDS = 8

@@ -116,7 +116,9 @@ interface Roots {
   readonly places: ReadonlyMap<number, Uint8Array>
 }
 
-/** Adds the roots to an outcome; that of the state where `state` is given, on whose trie the block's changes are staged. */
+/**
+ * Adds the roots to an outcome; that of the state where `state` is given, on whose trie the block's changes are staged.
+ */
 export const withRoots = (
   executed: Executed,
   byzantium: boolean,

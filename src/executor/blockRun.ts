@@ -14,7 +14,7 @@ import type { RunRecording } from './runRecording.ts'
 type Words = Int32Array
 
 /** Places that a worker that began alone executes before it looks at its pace again. */
-const MOST_BETWEEN_LOOKS = 16
+const MOST_BETWEEN_LOOKS = 4
 
 export class BlockRun extends RunParts {
   readonly #adapter: SyncAdapter
@@ -84,7 +84,7 @@ export class BlockRun extends RunParts {
     const began = performance.now()
     let next = from
     while (next <= scheduler.last) {
-      // After 1, 2, 4, 8, 16 places and so on: the clock is not for nothing.
+      // After 1, 2, 4, 8, 12 places and so on: the clock is not for nothing.
       const to = Math.min(next + Math.min(Math.max(1, next - from), MOST_BETWEEN_LOOKS), scheduler.last + 1)
       next = this.#runSequential(next, to)
       if (next < to || this.paysToCall(from, next, performance.now() - began)) break

@@ -20,7 +20,9 @@ export type Senders = 'recover' | 'trust' | readonly (Uint8Array | string)[]
 export interface CommitBatch {
   /** Index of the first transaction of the batch. */
   readonly from: number
+  /** Results of the transactions from `from` on. */
   readonly results: readonly TransactionResult[]
+  /** Their receipts, final but for the state roots of receipts before Byzantium, which come with the block's result. */
   readonly receipts: readonly TransactionReceipt[]
 }
 
@@ -30,16 +32,17 @@ export interface ExecuteBlockOptions extends RunOptions, Ancestry {
   readonly state: MemoryState
   /** A chain by name or configuration, or an @ethereumjs/common `Common`; mainnet by default. */
   readonly chain?: ChainInput
+  /** Where senders come from; signatures by default. */
   readonly senders?: Senders
   /**
-   * 'transactions' leaves out what belongs to the block and to none of them: system calls, withdrawals, rewards, the DAO
-   * fork, the state root, and the comparison with the header. For states that have no accounts for it (a witness of the
-   * transactions alone). By default blocks run whole.
+   * 'transactions' leaves out what belongs to the block and to none of them: system calls, withdrawals, rewards, the
+   * DAO fork, the state root, and the comparison with the header. For states that have no accounts for it (a witness of
+   * the transactions alone). By default blocks run whole.
    */
   readonly only?: 'transactions'
   /**
-   * What the block and its uncles earn, before the merge. By default it follows from the block, which then must name its
-   * uncles: RLP does, JSON-RPC gives their hashes alone.
+   * What the block and its uncles earn, before the merge. By default it follows from the block, which then must name
+   * its uncles: RLP does, JSON-RPC gives their hashes alone.
    */
   readonly rewards?: readonly Reward[]
   /** Where the fees go, as rollups need it; as on mainnet by default. */
@@ -57,7 +60,9 @@ export interface ExecuteBlockOptions extends RunOptions, Ancestry {
 
 /** What the block did; names follow ethereumjs `RunBlockResult`. */
 export interface BlockResult extends RecordedOutcome {
+  /** By transaction, in the order of the block. */
   readonly results: readonly TransactionResult[]
+  /** As `results`. */
   readonly receipts: readonly TransactionReceipt[]
   /** What the header holds: the sum of what was paid for; from Amsterdam on as in `BlockGas`, before refunds. */
   readonly gasUsed: bigint

@@ -70,6 +70,7 @@ export class Executor {
   readonly #observers: Observers
   readonly #line = new Line()
 
+  /** @internal Made by `createExecutor`. */
   constructor(
     engine: Engine,
     kernel: Kernel,
@@ -115,7 +116,7 @@ export class Executor {
    */
   async executeBlock(block: unknown, options: ExecuteBlockOptions): Promise<BlockResult> {
     checkOptions(options)
-    const decoded = decode(block, options)
+    const decoded = decode(block, options, this.#adapter)
     return this.#line.next(async () => {
       const prepared = await prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter)
       return this.#runOpen(prepared, options)
@@ -124,13 +125,13 @@ export class Executor {
 
   /** Decodes the block and finds its rules: everything that can be known before a worker starts. */
   decode(block: unknown, options: Pick<ExecuteBlockOptions, 'chain' | 'parentTotalDifficulty'>): Decoded {
-    return decode(block, options)
+    return decode(block, options, this.#adapter)
   }
 
   /** Decodes a block and recovers its senders, so that it can be run more than once. */
   async prepareBlock(block: unknown, options: ExecuteBlockOptions): Promise<PreparedBlock> {
     checkOptions(options)
-    const decoded = decode(block, options)
+    const decoded = decode(block, options, this.#adapter)
     return this.#line.next(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
   }
 
@@ -163,11 +164,13 @@ export class Executor {
     })
   }
 
+  /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
   async close(): Promise<void> {
     await this.#engine.close()
     await this.#observers.keeper.close()
   }
 
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -1,5 +1,6 @@
 /** A hasher by itself: which kind of Keccak-256 runs here, and what it gives; no pool, no EVM kernel. */
 import { InvalidInputError } from '../core/errors.ts'
+import { badOption, checkChoice } from '../core/options.ts'
 import { readBytes } from '../platform/threads.ts'
 import { type HashKind, javascriptKeccak, type Keccak, openHashCore } from '../wasm/hash.ts'
 import { loadHashCore, type WasmSource } from '../wasm/load.ts'
@@ -24,7 +25,8 @@ export interface HasherOptions {
 /**
  * Makes a hasher; a few milliseconds for the first one, since the kernel of 60 kB is compiled once a process.
  *
- * @throws {InvalidInputError} MODULE_NOT_LOADED where the kernel cannot be read or is no WebAssembly, or where the `kind`
+ * @throws {InvalidInputError} MODULE_NOT_LOADED where the kernel cannot be read or is no WebAssembly, or where the
+ *   `kind`
  * asked for does not run here; INVALID_OPTION where `kind` is unknown or given together with `wasm`
  * @example
  * const { keccak256 } = await createHasher()
@@ -42,19 +44,9 @@ export const createHasher = async (options: HasherOptions = {}): Promise<Hasher>
 }
 
 const chooseKeccak = async ({ kind, wasm }: HasherOptions): Promise<Keccak> => {
-  if (kind !== undefined && kind !== 'simd' && kind !== 'scalar' && kind !== 'javascript') {
-    throw new InvalidInputError('INVALID_OPTION', `kind is 'simd', 'scalar' or 'javascript', not ${String(kind)}`, {
-      option: 'kind',
-    })
-  }
+  checkChoice('kind', kind, ['simd', 'scalar', 'javascript'])
   if (kind !== undefined && wasm !== undefined) {
-    throw new InvalidInputError(
-      'INVALID_OPTION',
-      'a module given by `wasm` is of the kind that it is; leave out `kind`',
-      {
-        option: 'kind',
-      },
-    )
+    throw badOption('kind', 'a module given by `wasm` is of the kind that it is; leave out `kind`')
   }
   if (kind === 'javascript') return javascriptKeccak()
   const chosen = kind !== undefined || wasm !== undefined

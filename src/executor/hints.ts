@@ -12,6 +12,7 @@ import { kindOf, recordOf, WATCHED } from '../core/location.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { LocationNames, visitAborts } from '../records/drain.ts'
 import type { RunRecord } from '../records/runRecord.ts'
+import { CLAIM_MILLISECONDS, LARGEST_CHUNK } from '../scheduler/claims.ts'
 import { type LocationName, locate } from './locate.ts'
 import { callerOf, nameOfRecord } from './recordPlan.ts'
 
@@ -20,8 +21,13 @@ type Words = Int32Array
 /** Callers that are remembered, and locations of each. */
 const CALLERS = 1 << 12
 const LOCATIONS = 64
-/** Runs in a row without two writers of a location after which it is forgotten. */
+/** Runs in a row without so many writers of a location after which it is forgotten. */
 const IDLE_RUNS = 4
+/**
+ * Writers from which a location is worth a hint. Who waits claims single places, so neighbours run side by side: where
+ * each location has two writers alone, as in a chain of payments, that makes more conflicts than waiting spares.
+ */
+const MANY_WRITERS = 8
 
 interface Hint extends LocationName {
   idle: number
@@ -43,10 +49,16 @@ export class Hints {
   /** Takes the conflicts of recorded runs. */
   learn(runs: readonly RunRecord[]): void {
     for (const { places, executions, locations } of runs) {
+      const writers = new Map<number, Set<number>>()
+      for (const { place, writes } of executions) {
+        for (const { location } of writes) writers.set(location, (writers.get(location) ?? new Set()).add(place))
+      }
       for (const { place, aborted } of executions) {
         const who = places[place]
-        const where = aborted === undefined ? undefined : locations[aborted.location]
-        if (who === undefined || where === undefined) continue
+        if (aborted === undefined || who === undefined) continue
+        const where = locations[aborted.location]
+        if (where === undefined) continue
+        if ((writers.get(aborted.location)?.size ?? 0) < MANY_WRITERS) continue
         this.add(callerOf(who.name, who.to, who.selector), nameOfRecord(where))
       }
     }
@@ -85,10 +97,6 @@ export class Hints {
   }
 }
 
-/** Aim of a first claim, in milliseconds, and the most places of it, as those of later claims (blockRun.ts). */
-const CLAIM_MILLISECONDS = 0.06
-const LARGEST_CLAIM = 24
-
 class RunHints {
   readonly #hints: Hints
   readonly #words: Words
@@ -121,7 +129,7 @@ class RunHints {
     }
     const { cost } = this.#hints
     const isCalm = this.#watched.length === 0 && cost > 0
-    words[Control.FirstClaim] = isCalm ? Math.max(1, Math.min(LARGEST_CLAIM, Math.round(CLAIM_MILLISECONDS / cost))) : 1
+    words[Control.FirstClaim] = isCalm ? Math.max(1, Math.min(LARGEST_CHUNK, Math.round(CLAIM_MILLISECONDS / cost))) : 1
   }
 
   end(ms: number | undefined): void {
@@ -129,7 +137,7 @@ class RunHints {
     const { words } = this.#state
     for (const { location, hint, forget } of this.#watched) {
       this.#flag(location, 0)
-      hint.idle = this.#hasTwoWriters(location) ? 0 : hint.idle + 1
+      hint.idle = this.#hasManyWriters(location) ? 0 : hint.idle + 1
       if (hint.idle >= IDLE_RUNS) forget()
     }
     const names = new LocationNames(words)
@@ -137,7 +145,8 @@ class RunHints {
     for (let worker = 0; worker < this.#workers; worker++) {
       visitAborts(this.#words, worker, (place, location) => {
         const caller = this.#callers[place - 1]
-        if (location !== 0 && caller !== undefined) this.#hints.add(caller, names.nameOf(location))
+        if (location === 0 || caller === undefined || !this.#hasManyWriters(location)) return
+        this.#hints.add(caller, names.nameOf(location))
       })
       executions += this.#words[Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.Executions]
     }
@@ -149,12 +158,12 @@ class RunHints {
     words[recordOf(location) + WATCHED[kindOf(words, location)]] = value
   }
 
-  #hasTwoWriters(location: number): boolean {
+  #hasManyWriters(location: number): boolean {
     let writers = 0
     let entry = this.#state.words[location]
-    for (; entry !== 0 && writers < 2; entry = this.#words[entry + Entry.Next]) {
+    for (; entry !== 0 && writers < MANY_WRITERS; entry = this.#words[entry + Entry.Next]) {
       if (this.#words[entry + Entry.Record] !== 0) writers++
     }
-    return writers === 2
+    return writers === MANY_WRITERS
   }
 }

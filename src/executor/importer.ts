@@ -11,6 +11,7 @@ import { hashHeader } from '../adapters/evm/header.ts'
 import { MemoryState } from '../state/memoryState.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
 import type { Executor } from './executeBlock.ts'
+import { Line } from './line.ts'
 import { stateRootOf } from './stateRoot.ts'
 
 /** Where a chain stands. */
@@ -31,14 +32,16 @@ export type ImportOptions = Pick<
 
 /** Imports blocks one after another; open one with `openChain`. */
 export class ChainImporter {
+  /** The rules by which blocks are imported. */
   readonly chain: ChainInput
   /** The state after the head. */
   readonly state: MemoryState
   readonly #executor: Executor
   #head: ChainHead
-  /** Imports run one after another, each on the head that the one before it left; this is the end of the line. */
-  #last: Promise<unknown> = Promise.resolve()
+  /** Imports run one after another, each on the head that the one before it left. */
+  readonly #line = new Line()
 
+  /** @internal Made by `openChain`. */
   constructor(executor: Executor, chain: ChainInput, state: MemoryState, head: ChainHead) {
     this.#executor = executor
     this.chain = chain
@@ -46,6 +49,7 @@ export class ChainImporter {
     this.#head = head
   }
 
+  /** The last block that was imported; the genesis at first. */
   get head(): ChainHead {
     return this.#head
   }
@@ -59,10 +63,7 @@ export class ChainImporter {
    * @throws {InvalidInputError} as `executeBlock`; the chain is as it was
    */
   async import(block: unknown, options: ImportOptions = {}): Promise<BlockResult> {
-    const work = () => this.#import(block, options)
-    const mine = this.#last.then(work, work)
-    this.#last = mine.catch(() => undefined)
-    return mine
+    return this.#line.next(() => this.#import(block, options))
   }
 
   async #import(block: unknown, options: ImportOptions): Promise<BlockResult> {

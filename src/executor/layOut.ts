@@ -70,7 +70,9 @@ export const offsetWords = ({ places }: PlanInputs): number => places + 3
 export const inputWords = ({ inputs, prologue, epilogue }: PlanInputs): number =>
   (prologue?.length ?? 0) + inputs.length + (epilogue?.length ?? 0)
 
-/** Writes the inputs of a plan from `at` on, and from `offsets` on where each begins: prologue, places, epilogue, end. */
+/**
+ * Writes the inputs of a plan from `at` on, and from `offsets` on where each begins: prologue, places, epilogue, end.
+ */
 export const layOutInputs = (words: Words, offsets: number, at: number, plan: PlanInputs): void => {
   const { places, inputs, prologue, epilogue } = plan
   const first = at + (prologue?.length ?? 0)
@@ -84,7 +86,9 @@ export const layOutInputs = (words: Words, offsets: number, at: number, plan: Pl
   words[Control.InputOffsets] = offsets
 }
 
-/** What a batch lays out: items, and where each begins, which becomes an offset in the memory. Returns the first word. */
+/**
+ * What a batch lays out: items, and where each begins, which becomes an offset in the memory. Returns the first word.
+ */
 export const layOutBatch = (words: Words, items: Words, offsets: Words): number => {
   clearRun(words)
   const at = CONTROL_END

@@ -1,4 +1,7 @@
-/** Everything that looks on while an executor runs: records, hints, statistics, telemetry. Each is optional but the third. */
+/**
+ * Everything that looks on while an executor runs: records, hints, statistics, telemetry. Each is optional but the
+ * third.
+ */
 import { InvalidInputError } from '../core/errors.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import type { RunRecord } from '../records/runRecord.ts'
@@ -16,8 +19,8 @@ export interface ObserveOptions {
   /** What of every run is recorded, and where it goes; nothing by default. */
   readonly records?: RecordsOption
   /**
-   * Learns from each run which locations conflict, and has the next runs of the same tasks or contracts wait there in time
-   * instead of aborting; records of earlier runs to begin with may be given. Never changes a result.
+   * Learns from each run which locations conflict, and has the next runs of the same tasks or contracts wait there in
+   * time instead of aborting; records of earlier runs to begin with may be given. Never changes a result.
    */
   readonly learn?: boolean | readonly RunRecord[]
   /** The module `@opentelemetry/api`: a span and metrics of every run. */

@@ -15,6 +15,7 @@ import { isPriceable } from '../adapters/evm/fees.ts'
 import { EvmFlag } from '../adapters/evm/flags.ts'
 import { SPEC_AMSTERDAM, SPEC_CANCUN, SPEC_PARIS, specOf } from '../adapters/evm/forks.ts'
 import { blockRewards, type Reward } from '../adapters/evm/rewards.ts'
+import { ownParamsOf } from '../adapters/evm/standardParams.ts'
 import type { Kernel } from '../adapters/revm/kernel.ts'
 import { type BlockMismatch, InvalidInputError } from '../core/errors.ts'
 import { readHex } from '../core/hex.ts'
@@ -44,8 +45,11 @@ export interface Decoded {
 /** A block decoded, its senders known, encoded for the kernel: what remains is to run it. */
 export interface PreparedBlock {
   readonly block: DecodedBlock
+  /** Its rules. */
   readonly chain: ResolvedChain
+  /** By transaction, 20 bytes each. */
   readonly senders: readonly Uint8Array[]
+  /** The same as words. */
   readonly plan: Plan
   /** False where `only: 'transactions'` was asked for. */
   readonly isWhole: boolean
@@ -76,11 +80,22 @@ export const checkOptions = (options: ExecuteBlockOptions): void => {
   }
 }
 
-/** Decodes the block and finds its rules: everything that can be known before a worker starts. */
+/**
+ * Decodes the block and finds its rules: everything that can be known before a worker starts.
+ *
+ * @throws {InvalidInputError} INVALID_OPTION for a Common with parameters of its own, where the adapter is not the one that
+ *   takes them; what `decodeBlock` and `resolveChain` throw
+ */
 export const decode = (
   block: unknown,
   options: Pick<ExecuteBlockOptions, 'chain' | 'parentTotalDifficulty'>,
+  adapter: AdapterName,
 ): Decoded => {
+  const own = adapter === 'revm' ? ownParamsOf(options.chain) : []
+  if (own.length > 0) {
+    const message = `the Common object has parameters of its own (${own.join(', ')}); the adapter 'ethereumjs' takes them`
+    throw new InvalidInputError('INVALID_OPTION', message, { option: 'chain', parameters: own })
+  }
   const decoded = decodeBlock(block)
   const { parentTotalDifficulty } = options
   const point = { ...decoded.header, ...(parentTotalDifficulty === undefined ? {} : { parentTotalDifficulty }) }

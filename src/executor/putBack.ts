@@ -1,4 +1,6 @@
-/** What a run leaves behind in shared words: chains of what was written and inserted, by worker, and taking it all back. */
+/**
+ * What a run leaves behind in shared words: chains of what was written and inserted, by worker, and taking it all back.
+ */
 import { Control, Entry, MAX_WORKERS, WorkerBlock } from '../core/layout.ts'
 import { Kind, recordOf, Tag, WATCHED } from '../core/location.ts'
 import type { SharedState } from '../core/stateMemory.ts'

@@ -49,8 +49,8 @@ export const recordedBlock = (
         rows[at] = to === undefined ? 1 : data.length === 0 ? 0 : 2
         if (to !== undefined) {
           rows[at + 1] = data.length >= 4 ? 3 : 1
-          bytes.set(to, 4 * (at + 2))
-          if (data.length >= 4) bytes.set(data.subarray(0, 4), 4 * (at + 7))
+          for (let b = 0; b < 20; b++) bytes[4 * (at + 2) + b] = to[b]
+          if (data.length >= 4) for (let b = 0; b < 4; b++) bytes[4 * (at + 7) + b] = data[b]
         }
       })
       return withJson({ names: BLOCK_NAMES }, rows)

@@ -7,17 +7,21 @@
 import { InvalidInputError, type ParallelExecutionError } from '../core/errors.ts'
 import { Control, MAX_WORKERS, Recording } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
+import { systemCrc32 } from '../platform/checksum.ts'
 import { clockOffset } from '../platform/clock.ts'
 import { decodeTrace } from '../records/decode.ts'
-import { LocationNames, LogReader, WordBuffer } from '../records/drain.ts'
+import { LocationNames, LogReader, type WordBuffer } from '../records/drain.ts'
 import { bytesOf, ChunkKind, encodeChunk, encodeJson } from '../records/format.ts'
 import type { RunRecord } from '../records/runRecord.ts'
 import { MemorySink, type RecordKeeper, type RecordsOption, type Sink } from './recordSink.ts'
 
 type Words = Int32Array
 
-/** Milliseconds between two drains. Logs are kept until the run ends: more often would only save less from a crash. */
-const DRAIN = 25
+/**
+ * Milliseconds between two drains. Logs are kept until the run ends: more often would only save less from a crash, and
+ * main takes a core from the workers meanwhile.
+ */
+const DRAIN = 100
 
 /** What a trace says of a run, by what runs. */
 export interface RecordedPlan {
@@ -61,7 +65,8 @@ export class RecordedRun {
   readonly #plan: RecordedPlan
   readonly #sink: Sink
   readonly #what: number
-  readonly #buffer = new WordBuffer()
+  readonly #buffer: WordBuffer
+  readonly #crc32 = systemCrc32()
   #names: LocationNames | undefined
   #readers: LogReader[] = []
   #clock = 0
@@ -81,10 +86,25 @@ export class RecordedRun {
     const plan = planOf()
     const label = option === true ? undefined : option.label
     const what = Recording.Events | (payload ? Recording.Answers : 0)
-    return new RecordedRun(words, state, label === undefined ? plan : { ...plan, label }, sink, what)
+    return new RecordedRun(
+      words,
+      state,
+      label === undefined ? plan : { ...plan, label },
+      sink,
+      what,
+      request.keeper.buffer,
+    )
   }
 
-  private constructor(words: Words, state: SharedState, plan: RecordedPlan, sink: Sink, what: number) {
+  private constructor(
+    words: Words,
+    state: SharedState,
+    plan: RecordedPlan,
+    sink: Sink,
+    what: number,
+    buffer: WordBuffer,
+  ) {
+    this.#buffer = buffer
     this.#words = words
     this.#state = state
     this.#plan = plan
@@ -172,7 +192,7 @@ export class RecordedRun {
       const head = buffer.length
       reader.drain(buffer, names)
       if (buffer.length > head) {
-        chunks.push(encodeChunk(ChunkKind.Events, bytesOf(buffer.words.subarray(0, buffer.length))))
+        chunks.push(encodeChunk(ChunkKind.Events, bytesOf(buffer.words.subarray(0, buffer.length)), this.#crc32))
       }
     })
     // A reader knows a location before the first event that names it.
@@ -184,6 +204,6 @@ export class RecordedRun {
   }
 
   #write(kind: number, payload: Uint8Array): void {
-    this.#sink.write(encodeChunk(kind, payload))
+    this.#sink.write(encodeChunk(kind, payload, this.#crc32))
   }
 }

@@ -6,6 +6,7 @@
 import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
 import { LIBRARY_VERSION } from '../core/libraryVersion.ts'
 import { createFile, type GrowingFile } from '../platform/files.ts'
+import { WordBuffer } from '../records/drain.ts'
 import { encodeHeader } from '../records/format.ts'
 
 /** Where records of runs go, and what of them. */
@@ -146,6 +147,8 @@ export class FileSink implements Sink {
 
 /** Opens sinks for the runs of one executor. */
 export class RecordKeeper {
+  /** Room for what is drained, kept from run to run: of an executor, one run goes on at a time. */
+  readonly buffer = new WordBuffer()
   readonly #option: RecordsOption | undefined
   readonly #files = new Map<string, FileSink>()
   readonly #callbacks = new WeakMap<(bytes: Uint8Array) => void, CallbackSink>()

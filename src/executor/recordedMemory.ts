@@ -1,6 +1,7 @@
 /**
- * Memories of a recorded run. The multi-version memory keeps its read sets by itself; here are the oracle, which does not,
- * and both memories as they are where answers are recorded, so that a run that is not recorded pays nothing for it.
+ * Memories of a recorded run. The multi-version memory keeps its read sets by itself; here are the oracle, which does
+ * not, and both memories as they are where answers are recorded, so that a run that is not recorded pays nothing for
+ * it.
  */
 import type { Arena } from '../core/arena.ts'
 import { Predicate } from '../core/contracts.ts'
@@ -21,8 +22,8 @@ type Words = Int32Array
 const recordSeen = (answer: number): number => (answer > 0 ? answer - 1 : answer)
 
 /**
- * Whether an answer is the value that the commit of a merge made, which lies inside the merge's record. What is taken for
- * one by the word before it is a value all the same, and only takes more room in the trace.
+ * Whether an answer is the value that the commit of a merge made, which lies inside the merge's record. What is taken
+ * for one by the word before it is a value all the same, and only takes more room in the trace.
  */
 const isMerged = (engine: Words, kind: Kind, answer: number): boolean =>
   kind === Kind.Bytes && answer > 0 && engine[answer - 1 - MergeRecord.Folded] === Record.Merge

@@ -63,7 +63,9 @@ export interface ReplayDifference {
 export interface ReplayResult {
   /** The run as it was recorded. */
   readonly run: RunRecord
-  /** Incarnations that were run again; all of the run's where there is no difference. What `waited` counts for nothing. */
+  /**
+   * Incarnations that were run again; all of the run's where there is no difference. What `waited` counts for nothing.
+   */
   readonly incarnations: number
   /** The first difference; undefined where every incarnation did what it had done. */
   readonly difference: ReplayDifference | undefined

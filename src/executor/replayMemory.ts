@@ -12,6 +12,7 @@ import { Control, DeltaRecord, Record } from '../core/layout.ts'
 import { Kind, LENGTH, Life, recordOf, STORED } from '../core/location.ts'
 import { MIX_START, mixWords } from '../core/mix.ts'
 import type { LocationTable } from '../core/table.ts'
+import { LIST_HEAD } from '../core/values.ts'
 import { copy, copy8 } from '../core/words.ts'
 import { digestOfWrite } from '../records/digest.ts'
 import { Answer, answerSize } from '../records/events.ts'
@@ -168,11 +169,18 @@ export class ReplayMemory implements TaskMemory {
     const { answers } = this.#recorded
     const bytes = answers[at + 2]
     const count = wordsOf(Math.max(0, bytes))
-    const pair = this.allocate(2 + count)
+    const pair = this.allocate(2)
     this.engine[pair] = bytes
-    this.engine[pair + 1] = pair + 2
-    copy(this.engine, pair + 2, answers, at + 3, count)
+    this.engine[pair + 1] = this.#layOut(answers, at + 3, count)
     return pair
+  }
+
+  /** Copies a value's words; where they are a list, it has no room behind it. */
+  #layOut(from: Words, at: number, count: number): number {
+    const to = this.allocate(LIST_HEAD + count) + LIST_HEAD
+    for (let k = 1; k <= LIST_HEAD; k++) this.engine[to - k] = 0
+    copy(this.engine, to, from, at, count)
+    return to
   }
 
   #value(tag: number, kind: Kind, location: number): number {
@@ -187,8 +195,7 @@ export class ReplayMemory implements TaskMemory {
     const at = this.allocate(record.length)
     copy(this.engine, at, record, 0, record.length)
     if (body.length > 0) {
-      const to = this.allocate(body.length)
-      copy(this.engine, to, body, 0, body.length)
+      const to = this.#layOut(body, 0, body.length)
       this.engine[at + 1 + (kind === Kind.Bytes ? 1 : Life.CodeOffset)] = to
     }
     return at + 1

@@ -1,4 +1,7 @@
-/** Runs of an adapter from outside the package: inputs in bytes, results in bytes, one after another as far as can be told. */
+/**
+ * Runs of an adapter from outside the package: inputs in bytes, results in bytes, one after another as far as can be
+ * told.
+ */
 import { packBytes, wordsOf } from '../core/bytes.ts'
 import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
 import { badOption, checkChoice } from '../core/options.ts'
@@ -15,6 +18,7 @@ import { createKeyValueState, type RunTasksOptions } from './runTasks.ts'
 import { changedWords, resultAt } from './taskResults.ts'
 import { createValueCodec } from './valueCodec.ts'
 
+/** Options of an executor of an adapter from outside the package. */
 export interface AdapterExecutorOptions extends EngineOptions {
   /** Address of a module that exports `createAdapter`. */
   readonly adapter: URL | string
@@ -22,6 +26,7 @@ export interface AdapterExecutorOptions extends EngineOptions {
   readonly options?: unknown
 }
 
+/** Options of one run. */
 export interface RunAdapterOptions
   extends Pick<RunTasksOptions, 'state' | 'speculation' | 'sequential' | 'signal' | 'onProgress' | 'failures'> {
   /** Given to `beginBlock` in each worker. */
@@ -33,9 +38,13 @@ export type AdapterResult =
   | { readonly status: 'done'; readonly value: Uint8Array; readonly incarnation: number }
   | { readonly status: 'invalid' | 'failed'; readonly reason: string; readonly incarnation: number }
 
+/** What a run came to. */
 export interface RunAdapterResult {
+  /** By input. */
   readonly results: readonly AdapterResult[]
+  /** What the run changed; `state.apply` takes it. */
   readonly stateDiff: KeyValueDiff
+  /** What the run did. */
   readonly run: RunReport
 }
 
@@ -45,10 +54,12 @@ export class AdapterExecutor {
   readonly #values = new Values(createValueCodec())
   readonly #line = new Line()
 
+  /** @internal Made by `createAdapterExecutor`. */
   constructor(engine: Engine) {
     this.#engine = engine
   }
 
+  /** Threads that serve a run. */
   get workers(): number {
     return this.#engine.workers
   }
@@ -73,10 +84,12 @@ export class AdapterExecutor {
     return this.#line.next(() => this.#run(inputs, options, state))
   }
 
+  /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
   async close(): Promise<void> {
     await this.#engine.close()
   }
 
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

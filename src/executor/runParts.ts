@@ -14,17 +14,16 @@ import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { Mode as RecordedMode } from '../records/events.ts'
+import { CLAIM_MILLISECONDS, LARGEST_CHUNK } from '../scheduler/claims.ts'
 import { beginsAlone, callNext } from '../scheduler/joining.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../scheduler/judge.ts'
 import { ReadyList } from '../scheduler/ready.ts'
-import { LARGEST_CHUNK, Scheduler } from '../scheduler/scheduler.ts'
+import { Scheduler } from '../scheduler/scheduler.ts'
 import type { RunRecording } from './runRecording.ts'
 import { SequentialMemory } from './sequential.ts'
 
 type Words = Int32Array
 
-/** Aim of a claim, in milliseconds: long tasks are claimed singly, so that neighbours that conflict do not run apart. */
-const CLAIM_MILLISECONDS = 0.06
 /** Commits between two moves of the cursor: an atomic store each would be a tenth of a transfer. */
 export const ADVANCE_EVERY = 16
 

@@ -4,13 +4,17 @@ import { Control, MAX_WORKERS, RunKind, WorkerBlock } from '../core/layout.ts'
 
 type Words = Int32Array
 
-/** What a run did. Each transaction or task is counted once in one of `speculative`, `direct`, `reexecuted`, `fallback`. */
+/**
+ * What a run did. Each transaction or task is counted once in one of `speculative`, `direct`, `reexecuted`, `fallback`.
+ */
 export interface RunReport {
   /** Milliseconds from waking the pool to the last result being final. */
   readonly ms: number
   /** Threads that served the run. */
   readonly workers: number
-  /** Incarnations begun, also those that were thrown away, or broke off because a value of the state was not here yet. */
+  /**
+   * Incarnations begun, also those that were thrown away, or broke off because a value of the state was not here yet.
+   */
   readonly executions: number
   /** Incarnations thrown away. */
   readonly aborts: number

@@ -1,13 +1,12 @@
 /**
  * `runTasks`: calls of a module's functions on every core, with exactly the result of running them one after another.
  */
-import { KeyBuffer, wordsOf } from '../core/bytes.ts'
-import { InvalidInputError, ParallelExecutionError } from '../core/errors.ts'
+import { ParallelExecutionError } from '../core/errors.ts'
 import { badOption, checkChoice, checkFlags, checkObject } from '../core/options.ts'
-import { type TaskFailure, TaskFlag, TaskInput } from '../core/tasks.ts'
+import { type TaskFailure, TaskFlag } from '../core/tasks.ts'
 import { Values } from '../core/values.ts'
-import { copy } from '../core/words.ts'
 import { KeyValueState, type KeyValueStateOptions } from '../state/keyValueState.ts'
+import { CallEncoder, type EncodedCalls } from './encodeCalls.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { Line } from './line.ts'
 import { type ObserveOptions, Observers } from './observe.ts'
@@ -74,15 +73,18 @@ export class TaskExecutor<M = UntypedTasks> {
   readonly #module: TaskSource
   readonly #observers: Observers
   readonly #values = new Values(createValueCodec())
+  readonly #encoder = new CallEncoder(this.#values)
   readonly #learned = new Map<string, number>()
   readonly #line = new Line()
 
+  /** @internal Made by `createTaskExecutor`. */
   constructor(engine: Engine, module: TaskSource, observers: Observers) {
     this.#engine = engine
     this.#module = module
     this.#observers = observers
   }
 
+  /** Threads that serve a run. */
   get workers(): number {
     return this.#engine.workers
   }
@@ -116,17 +118,19 @@ export class TaskExecutor<M = UntypedTasks> {
       workers: this.workers,
       learned: this.#learned,
     })
-    const encoded = encodeCalls(list, order, this.#values)
+    const encoded = this.#encoder.encode(list, order)
     const state = options.state ?? createKeyValueState()
     const done = this.#line.next(() => this.#run(list, order, encoded, options, state))
     return done as Promise<unknown> as Promise<RunTasksResult<M, C>>
   }
 
+  /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
   async close(): Promise<void> {
     await this.#engine.close()
     await this.#observers.keeper.close()
   }
 
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -134,7 +138,7 @@ export class TaskExecutor<M = UntypedTasks> {
   async #run(
     calls: readonly Call[],
     order: TaskOrder,
-    encoded: Encoded,
+    encoded: EncodedCalls,
     options: RunTasksOptions,
     state: KeyValueState,
   ): Promise<RunTasksResult> {
@@ -182,6 +186,8 @@ export class TaskExecutor<M = UntypedTasks> {
       return { ...result, ...(await recorded?.settle()) }
     } catch (error) {
       throw taskError(error, calls, order)
+    } finally {
+      this.#encoder.release(encoded)
     }
   }
 }
@@ -230,66 +236,6 @@ const checkOptions = (options: RunTasksOptions): void => {
   checkChoice('failures', failures, ['collect', 'stop'])
   if (state !== undefined && !(state instanceof KeyValueState)) {
     throw badOption('state', `state is made by createKeyValueState, not ${typeof state}`)
-  }
-}
-
-interface Encoded {
-  readonly inputs: Int32Array
-  readonly offsets: Int32Array
-  readonly environment: Int32Array
-  readonly schedule: number | undefined
-}
-
-/** Calls as words: names once in the environment, inputs by place, the schedule after the names. */
-function encodeCalls(calls: readonly Call[], order: TaskOrder, values: Values): Encoded {
-  const names = new Map<string, number>()
-  const offsets = new Int32Array(calls.length + 1)
-  let inputs = new Int32Array(calls.length * 8 + 64)
-  let end = 0
-  order.calls.forEach((index, k) => {
-    const { task, input } = calls[index] as Call
-    let name = names.get(task)
-    if (name === undefined) {
-      name = names.size
-      names.set(task, name)
-    }
-    encodeInput(values, input, index)
-    const count = wordsOf(values.length)
-    if (end + TaskInput.Words + count > inputs.length) {
-      const larger = new Int32Array((end + TaskInput.Words + count) * 2)
-      larger.set(inputs)
-      inputs = larger
-    }
-    inputs[end + TaskInput.Name] = name
-    inputs[end + TaskInput.Index] = index
-    inputs[end + TaskInput.Length] = values.length
-    copy(inputs, end + TaskInput.Words, values.words, 0, count)
-    end += TaskInput.Words + count
-    offsets[k + 1] = end
-  })
-  const environment: number[] = [names.size]
-  const buffer = new KeyBuffer()
-  for (const name of names.keys()) {
-    const { words, bytes } = buffer.set(name)
-    environment.push(bytes, ...words.subarray(0, wordsOf(bytes)))
-  }
-  const schedule = order.schedule === undefined ? undefined : environment.length
-  const all = new Int32Array(environment.length + (order.schedule?.length ?? 0))
-  all.set(environment)
-  if (order.schedule !== undefined) all.set(order.schedule, environment.length)
-  return { inputs: inputs.subarray(0, end), offsets, environment: all, schedule }
-}
-
-function encodeInput(values: Values, input: unknown, taskIndex: number): void {
-  if (input === undefined) {
-    values.length = 0
-    return
-  }
-  try {
-    values.encode(input)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new InvalidInputError('NOT_ENCODABLE', `the input of task ${taskIndex}: ${reason}`, { taskIndex }, { cause })
   }
 }
 

@@ -4,26 +4,37 @@ import type { RunReport } from './runReport.ts'
 
 type Words = Int32Array
 
-/** Counts of one worker. They mean what the fields of the same names in `RunReport` mean. */
+/** Counts of one worker; each is the sum of the field of the same name in `RunReport`. */
 export interface WorkerStats {
+  /** Incarnations begun. */
   readonly executions: number
+  /** Incarnations thrown away. */
   readonly aborts: number
+  /** Incarnations that were compared with what is final. */
   readonly validations: number
+  /** Executions left to the commit stage. */
   readonly deferrals: number
+  /** Times a reader waited for a lower place. */
   readonly waits: number
 }
 
 /** Since the executor was made. */
 export interface ExecutorStats extends WorkerStats {
-  /** Runs that ended well, and those that did not. */
+  /** Runs that ended well. */
   readonly runs: number
+  /** Runs that did not. */
   readonly failed: number
-  /** Transactions or tasks of the runs that ended well, and how each was committed. */
+  /** Transactions or tasks of the runs that ended well. */
   readonly places: number
+  /** Of these, committed from a speculative execution. */
   readonly speculative: number
+  /** Executed once, at the commit cursor. */
   readonly direct: number
+  /** Executed again at the commit cursor. */
   readonly reexecuted: number
+  /** Committed by the sequential path. */
   readonly fallback: number
+  /** Times speculation gave way to the sequential path. */
   readonly fallbacks: number
   /** Milliseconds that these runs took. */
   readonly ms: number

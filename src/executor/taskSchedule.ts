@@ -11,13 +11,17 @@ import type { TaskHints } from './taskTypes.ts'
 
 /** A call as a scheduling policy sees it. */
 export interface SchedulableTask {
+  /** Index of the call. */
   readonly index: number
+  /** Name of the task. */
   readonly task: string
+  /** 0 where none was given. */
   readonly priority: number
   /** Estimated milliseconds: given, learned, or the mean of those. */
   readonly cost: number
   /** Indices of calls that come before, sorted. */
   readonly after: readonly number[]
+  /** Units by name; empty where it needs none. */
   readonly resources: Readonly<Record<string, number>>
 }
 

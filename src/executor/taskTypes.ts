@@ -24,6 +24,7 @@ export interface TaskModule<T> {
 /** Where the tasks are: the address of their module, or what it exports if that says its own `url`. */
 export type ModuleSource<M> = URL | string | TaskModule<M>
 
+/** What a module says of its tasks besides. */
 export interface DefineTasksOptions {
   /** Merges by name, for `memory.merge`: pure functions of the value before (undefined for none) and an operand. */
   readonly merges?: Readonly<Record<string, (value: never, operand: never) => unknown>>
@@ -35,7 +36,8 @@ const MERGES = Symbol.for('blockloom.merges')
 const ADDRESS = Symbol.for('blockloom.url')
 
 /**
- * Names the tasks of a module: its default export. It gives each task's `memory` its type, and calls and results theirs.
+ * Names the tasks of a module: its default export. It gives each task's `memory` its type, and calls and results
+ * theirs.
  *
  * @example
  * export default defineTasks({
@@ -94,8 +96,9 @@ export interface TaskHints {
   readonly cost?: number
   /** Units of named resources that it holds while it runs. */
   readonly resources?: Readonly<Record<string, number>>
-  /** Keys that it will probably read and write. */
+  /** Keys that it will probably read. */
   readonly reads?: readonly string[]
+  /** Keys that it will probably write. */
   readonly writes?: readonly string[]
 }
 
@@ -106,6 +109,7 @@ export type TaskCall<M = UntypedTasks> = {
 
 /** What every result tells. */
 export interface ResultBase<K> {
+  /** The name that was called. */
   readonly task: K
   /** How often it was executed before the incarnation that counts. */
   readonly incarnation: number
@@ -127,13 +131,17 @@ export type TaskResults<M, C extends readonly TaskCall<M>[]> = {
 
 /** What the tasks of one name did in a run. */
 export interface TaskStatistics {
+  /** Calls of tasks of this name. */
   readonly calls: number
+  /** Those whose result is a failure. */
   readonly failed: number
   /** Executions, those that did not count included. */
   readonly executions: number
   /** Milliseconds of the executions that counted. */
   readonly totalMs: number
+  /** Mean of these. */
   readonly meanMs: number
+  /** The longest of these. */
   readonly maxMs: number
 }
 
@@ -147,5 +155,6 @@ export interface RunTasksResult<M = UntypedTasks, C extends readonly TaskCall<M>
   readonly order: readonly number[]
   /** By name of a task. */
   readonly statistics: ReadonlyMap<string, TaskStatistics>
+  /** What the run did. */
   readonly run: RunReport
 }

@@ -1,8 +1,8 @@
 /**
  * The codec of task values: CBOR (RFC 8949) by cbor-x, with structured cloning's types.
  *
- * Chosen over msgpackr, @msgpack/msgpack and v8.serialize: as fast as the fastest, runs in browsers, and a Map comes back as
- * a Map (docs/decisions/0011-task-values-and-ranges.md; `npm run bench -- --only codec`).
+ * Chosen over msgpackr, @msgpack/msgpack and v8.serialize: as fast as the fastest, runs in browsers, and a Map comes
+ * back as a Map (docs/decisions/0011-task-values-and-ranges.md; `npm run bench -- --only codec`).
  */
 import { addExtension, Encoder } from 'cbor-x'
 import type { ValueCodec } from '../core/values.ts'

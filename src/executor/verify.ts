@@ -1,9 +1,9 @@
 /**
  * A block's claims: compared with the rules before it runs, and with what it did afterwards.
  *
- * Owns which field is compared when. Does not own the rules (adapters/evm/headerRules.ts) or the values (executeBlock.ts).
- * Both functions throw all fields that differ at once; what the header does not say is not compared, but where its
- * parent is given: then it must be complete.
+ * Owns which field is compared when. Does not own the rules (adapters/evm/headerRules.ts) or the values
+ * (executeBlock.ts). Both functions throw all fields that differ at once; what the header does not say is not compared,
+ * but where its parent is given: then it must be complete.
  */
 import type { BlockHeader, DecodedBlock } from '../adapters/evm/block.ts'
 import type { ChainInput, ResolvedChain } from '../adapters/evm/chain.ts'

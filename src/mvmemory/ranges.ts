@@ -39,7 +39,7 @@ export const keepRange = (
 }
 
 export const SAME = 0
-export const DIFFERS = -1
+const DIFFERS = -1
 
 /**
  * Walks a range again, everything below being committed, and compares what has bytes now with what had them: SAME,

@@ -1,8 +1,8 @@
 /**
  * The longest chain of true dependencies in time: what no number of workers can go below.
  *
- * A place may begin before what it needs is there, as far as its read; so an edge costs the reader only what comes after
- * that read. This makes the bound true of pipelines as well, and no policy can beat it.
+ * A place may begin before what it needs is there, as far as its read; so an edge costs the reader only what comes
+ * after that read. This makes the bound true of pipelines as well, and no policy can beat it.
  */
 import type { RunGraph } from './graph.ts'
 

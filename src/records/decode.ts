@@ -1,8 +1,8 @@
 /**
  * From the bytes of a trace to recorded runs.
  *
- * A run of which the end is missing is decoded as far as it goes: its `duration` is undefined, places that had not ended
- * are holes, and reads of a version that the trace does not have are left out.
+ * A run of which the end is missing is decoded as far as it goes: its `duration` is undefined, places that had not
+ * ended are holes, and reads of a version that the trace does not have are left out.
  */
 import { unpackBytes } from '../core/bytes.ts'
 import { Outcome, Predicate, Seen } from '../core/contracts.ts'
@@ -25,6 +25,7 @@ import type {
 export interface DecodedTrace {
   /** Version of the library that wrote it. */
   readonly libraryVersion: string
+  /** In the order in which they were written. */
   readonly runs: readonly RunRecord[]
   /** Where and why the trace breaks off; undefined where it is whole. What comes before it is in `runs`. */
   readonly broken: TraceBreak | undefined
@@ -33,8 +34,8 @@ export interface DecodedTrace {
 /**
  * The runs of a trace. Of one that breaks off, all that is whole: `duration` of its last run is undefined then.
  *
- * @throws {InvalidInputError} RECORDS_FORMAT where the bytes are no trace, of a version that is not known, or where what
- *   a chunk says does not hold together though its checksum is right
+ * @throws {InvalidInputError} RECORDS_FORMAT where the bytes are no trace, of a version that is not known, or where
+ *   what a chunk says does not hold together though its checksum is right
  */
 export const decodeRecords = (bytes: Uint8Array): RunRecord[] => [...decodeTrace(bytes).runs]
 

@@ -1,6 +1,7 @@
 /**
- * One word that stands for what an incarnation did: its result, and what it wrote where. Locations count by their names,
- * and their order does not count: an adapter publishes in the order of ids, which are another state's in a replay.
+ * One word that stands for what an incarnation did: its result, and what it wrote where. Locations count by their
+ * names, and their order does not count: an adapter publishes in the order of ids, which are another state's in a
+ * replay.
  */
 
 import { DeltaRecord, MergeRecord, OPERATION_WORDS, Record } from '../core/layout.ts'

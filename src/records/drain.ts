@@ -6,7 +6,8 @@
  * Cost: a copy of words an event, one look at a byte a location.
  */
 import * as atomics from '../core/atomics.ts'
-import { Control, Read, WorkerBlock } from '../core/layout.ts'
+import { Predicate } from '../core/contracts.ts'
+import { Control, READ_PREDICATE_SHIFT, Read, WorkerBlock } from '../core/layout.ts'
 import { AccountRecord, BytesRecord, Kind, kindOf, RECORD_SHIFT, recordOf, SlotRecord, Tag } from '../core/location.ts'
 import { Abort, Answer, answerSize, Event, Execution, isRange, readSize, Wait } from './events.ts'
 
@@ -36,7 +37,8 @@ export class WordBuffer {
 
   copy(from: Words, at: number, count: number): void {
     const to = this.room(count)
-    for (let k = 0; k < count; k++) this.words[to + k] = from[at + k]
+    const { words } = this
+    for (let k = 0; k < count; k++) words[to + k] = from[at + k]
   }
 
   /** A copy of all words; the buffer is empty afterwards. */
@@ -50,8 +52,8 @@ export class WordBuffer {
 /** Locations that a run has met, in the order in which they were, and the words that name the new ones. */
 export class LocationNames {
   readonly #state: Words
-  /** A bit a kind for each record. */
-  #known = new Uint8Array(1 << 12)
+  /** A bit a kind for each record. It grows, so whoever keeps it may see too few. */
+  known = new Uint8Array(1 << 12)
   readonly met: number[] = []
   readonly fresh = new WordBuffer()
 
@@ -61,14 +63,14 @@ export class LocationNames {
 
   meet(location: number): void {
     const record = location >>> RECORD_SHIFT
-    if (record >= this.#known.length) {
+    if (record >= this.known.length) {
       const larger = new Uint8Array(2 * record)
-      larger.set(this.#known)
-      this.#known = larger
+      larger.set(this.known)
+      this.known = larger
     }
     const bit = 1 << (location & 3)
-    if ((this.#known[record] & bit) !== 0) return
-    this.#known[record] |= bit
+    if ((this.known[record] & bit) !== 0) return
+    this.known[record] |= bit
     this.met.push(location)
     this.#name(location)
   }
@@ -169,6 +171,7 @@ export class LogReader {
     const size = engine[at + Execution.Length]
     const start = to.length
     to.copy(engine, at, size)
+    const { known } = names
     for (let k = Execution.Writes; k < size; k++) {
       const location = engine[at + k]
       names.meet(location < 0 ? ~location : location)
@@ -179,9 +182,13 @@ export class LogReader {
     to.copy(engine, reads, readWords)
     for (let r = reads; r < reads + readWords; ) {
       const kind = engine[r + Read.Kind]
-      // A range is no location; the keys that it met are noted beside it.
-      if (!isRange(kind)) names.meet(engine[r + Read.Location])
-      r += readSize(kind) ?? 0
+      const location = engine[r + Read.Location]
+      const isPlain = kind >> READ_PREDICATE_SHIFT === Predicate.SameRecord
+      // A range is no location; the keys that it met are noted beside it. Most others are known already.
+      if (isPlain || !isRange(kind)) {
+        if ((known[location >>> RECORD_SHIFT] & (1 << (location & 3))) === 0) names.meet(location)
+      }
+      r += isPlain ? Read.Size : (readSize(kind) ?? 0)
     }
     const answers = engine[at + Execution.Answers]
     const answerWords = engine[at + Execution.AnswerWords]

@@ -21,8 +21,8 @@ export const Event = { Next: 0, Execution: 1, Chunk: 2, Wait: 3, Abort: 4, Commi
 export const Mode = { Speculative: 0, Committing: 1, Sequential: 2, Direct: 3 } as const
 
 /**
- * Outcome, besides those of contracts.ts, of an execution that met a base value that was not here yet (core/cold.ts). It
- * counts for nothing, so nothing of it is kept but its time: the place is executed again as the same incarnation.
+ * Outcome, besides those of contracts.ts, of an execution that met a base value that was not here yet (core/cold.ts).
+ * It counts for nothing, so nothing of it is kept but its time: the place is executed again as the same incarnation.
  */
 export const WAITED = 5
 

@@ -10,6 +10,7 @@ import { type Keccak256, type LocationName, nameLocations } from './names.ts'
 import type { RunRecord } from './runRecord.ts'
 import { createSimulator, MOST_WORKERS, type Simulator } from './simulate.ts'
 
+/** What an explanation may be told besides the record. */
 export interface ExplainOptions {
   /** Keccak-256, for names of mappings (`createHasher` of `blockloom/wasm`); without it they stay hashed slots. */
   readonly hash?: Keccak256
@@ -25,7 +26,7 @@ export interface ExplainOptions {
 export function explain(record: RunRecord, options: ExplainOptions = {}): Explanation {
   const names = nameLocations(record, options.hash, options.addresses)
   const graph = graphOf(record)
-  const simulator = createSimulator(record, graph)
+  const simulator = createSimulator(record)
   const path = criticalPath(graph)
   const conflicts = conflictsOf(record, graph, names)
   const told: Omit<Explanation, 'advice'> = {
@@ -136,8 +137,8 @@ function relief(record: RunRecord, graph: RunGraph, hottest: Conflict | undefine
     pathAfter: after,
     boundBefore: before === 0 ? 1 : graph.work / before,
     boundAfter: after === 0 ? 1 : graph.work / after,
-    makespanBefore: createSimulator(record, graph).run({ workers }).makespan,
-    makespanAfter: createSimulator(record, without).run({ workers }).makespan,
+    makespanBefore: createSimulator(record).run({ workers }).makespan,
+    makespanAfter: createSimulator(record, () => without).run({ workers }).makespan,
     workers,
   }
 }

@@ -26,6 +26,7 @@ export interface Conflict extends LocationName {
   readonly places: readonly Affected[]
 }
 
+/** A step of the critical path. */
 export interface Step {
   readonly place: number
   /** What the place is, in words. */
@@ -51,6 +52,7 @@ export interface Relief {
   readonly workers: number
 }
 
+/** Why a run took as long as it did. */
 export interface Explanation {
   readonly label: string
   readonly kind: RunRecord['run']['kind']

@@ -20,6 +20,7 @@ export interface Edge {
   readonly at: number
 }
 
+/** A recorded run as costs and true dependencies. */
 export interface RunGraph {
   /** Numbers of the places that ran to an end, in preset order. */
   readonly places: readonly number[]
@@ -27,6 +28,10 @@ export interface RunGraph {
   readonly cost: Float64Array
   /** True where that incarnation was run by the oracle, whose reads and writes cost less. */
   readonly sequential: readonly boolean[]
+  /** Locations that each place read, predicates included. */
+  readonly reads: Float64Array
+  /** Locations that each place read or wrote, and that many places write. */
+  readonly crowded: Float64Array
   /** What each place needs from lower ones, in the order in which it reads. */
   readonly needs: readonly (readonly Edge[])[]
   /** Places that speculation cannot run: those whose first incarnation ended blocked or not valid. */
@@ -36,6 +41,9 @@ export interface RunGraph {
   /** Sum of `cost`. */
   readonly work: number
 }
+
+/** Writers of a location from which it is crowded: its entries lie in the caches of all cores. */
+const CROWD = 16
 
 /** The incarnation of each place that counted: its last one that ended well. */
 export function finalExecutions(record: RunRecord): Map<number, ExecutionRecord> {
@@ -67,11 +75,25 @@ export function graphOf(record: RunRecord): RunGraph {
     places,
     cost,
     sequential: places.map((place) => final.get(place)?.mode === 'sequential'),
+    reads: Float64Array.from(places, (place) => final.get(place)?.reads.length ?? 0),
+    crowded: crowdedOf(places.map((place) => final.get(place) as ExecutionRecord)),
     needs,
     deferred: places.map((place) => deferring.has(place)),
     declared: places.map((place) => known(record.places[place]?.after ?? [], place, indexOf)),
     work: cost.reduce((sum, each) => sum + each, 0),
   }
+}
+
+function crowdedOf(executions: readonly ExecutionRecord[]): Float64Array {
+  const writers = new Map<number, number>()
+  for (const { writes } of executions) {
+    for (const { location } of writes) writers.set(location, (writers.get(location) ?? 0) + 1)
+  }
+  const isCrowded = (location: number): boolean => (writers.get(location) ?? 0) >= CROWD
+  return Float64Array.from(executions, ({ reads, writes }) => {
+    const met = new Set([...reads, ...writes].map(({ location }) => location))
+    return [...met].filter(isCrowded).length
+  })
 }
 
 /** The same graph without the edges over one location: as if nobody conflicted there. */

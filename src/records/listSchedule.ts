@@ -5,35 +5,37 @@
  * declared ones, a dependency that nobody declared is found at the commit cursor, as the engine does it: the place is
  * executed again there. Commits are in order and one at a time.
  */
-import type { Tally } from './blockStm.ts'
 import type { RunGraph } from './graph.ts'
 import { Heap } from './heap.ts'
 import type { Overheads } from './overheads.ts'
+import type { Tally } from './virtualRun.ts'
 
 export interface ListScheduleOptions {
   readonly workers: number
   readonly overheads: Overheads
-  /** Microseconds of each place on the sequential path. */
-  readonly cost: Float64Array
+  /** Microseconds of each place in multi-version memory. */
+  readonly work: Float64Array
+  /** Microseconds that committing each place takes. */
+  readonly commits: Float64Array
   /** Places that each place waits for, by index. */
   readonly after: readonly (readonly number[])[]
 }
 
 export function listSchedule(graph: RunGraph, options: ListScheduleOptions): Tally {
-  const { overheads, cost } = options
+  const { overheads } = options
   const starts = startTimes(options)
-  const count = cost.length
+  const count = options.work.length
   const published = new Float64Array(count)
   let makespan = overheads.wake
   let aborts = 0
   let wasted = 0
   let busy = 0
   for (let index = 0; index < count; index++) {
-    const work = cost[index] + overheads.slower
+    const work = options.work[index]
     const end = starts[index] + work
     const early = graph.needs[index].some((edge) => published[edge.on] > starts[index] + edge.at * work)
-    makespan = Math.max(makespan, end) + overheads.commit
-    busy += work + overheads.speculative + overheads.commit
+    makespan = Math.max(makespan, end) + options.commits[index]
+    busy += work + overheads.speculative + options.commits[index]
     if (early) {
       aborts++
       wasted += work
@@ -54,8 +56,8 @@ export function listSchedule(graph: RunGraph, options: ListScheduleOptions): Tal
 }
 
 /** When each place begins. */
-function startTimes({ workers, overheads, cost, after }: ListScheduleOptions): Float64Array {
-  const count = cost.length
+function startTimes({ workers, overheads, work, commits, after }: ListScheduleOptions): Float64Array {
+  const count = work.length
   const starts = new Float64Array(count)
   const owed = Int32Array.from(after, (before) => before.length)
   const dependents: number[][] = Array.from({ length: count }, () => [])
@@ -78,10 +80,10 @@ function startTimes({ workers, overheads, cost, after }: ListScheduleOptions): F
     for (; free > 0 && ready.size > 0; free--) {
       const index = ready.pop()
       starts[index] = now
-      const end = now + cost[index] + overheads.slower
+      const end = now + work[index]
       events.push(end, index)
       // Publishing and committing keep the worker, but its writes are there.
-      events.push(end + overheads.speculative + overheads.commit, count)
+      events.push(end + overheads.speculative + commits[index], count)
     }
   }
   return starts

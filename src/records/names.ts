@@ -1,9 +1,9 @@
 /**
  * Readable names of locations: balances and allowances of ERC-20 tokens, reserves of Uniswap V2 pairs, plain variables.
  *
- * Solidity keeps the entry of address `a` in the mapping at slot `p` at keccak256(a . p). So the addresses that a run has
- * seen are hashed with the first few slots, and what comes out is compared. What a contract is, its accesses tell: a
- * transaction that writes two entries of one mapping moves a balance; who reads the slots of token0, token1, reserves
+ * Solidity keeps the entry of address `a` in the mapping at slot `p` at keccak256(a . p). So the addresses that a run
+ * has seen are hashed with the first few slots, and what comes out is compared. What a contract is, its accesses tell:
+ * a transaction that writes two entries of one mapping moves a balance; who reads the slots of token0, token1, reserves
  * and the lock is a pair. A name is a guess in this sense; contract and slot are always told with it.
  */
 import { hexOf, readHex } from '../core/hex.ts'
@@ -25,6 +25,7 @@ export type LocationRole =
   | 'entry'
   | 'value'
 
+/** What a location is called, and what it probably is. */
 export interface LocationName {
   /** Index into `RunRecord.locations`. */
   readonly location: number
@@ -208,7 +209,8 @@ function mappingEntries(record: RunRecord, hash: Keccak256, more: readonly strin
       outer.push({ digest, key, slot })
     }
   }
-  // allowance[owner][spender]: keccak256(spender . keccak256(owner . slot)); spenders are contracts more often than not.
+  // allowance[owner][spender]: keccak256(spender . keccak256(owner . slot)); spenders are contracts more often than
+  // not.
   const spenders = new Set(record.places.flatMap((place) => place?.to ?? []))
   for (const [k, spender] of keys.entries()) {
     if (!spenders.has(spender)) continue

@@ -16,10 +16,17 @@ export interface Overheads {
   readonly sequential: number
   /** Between two places of a worker that speculates: publishing, claiming, a share of its clock readings. */
   readonly speculative: number
-  /** What a place takes longer inside its execution when it reads multi-version memory. */
+  /** What a place takes longer in multi-version memory; more for each read, and for each location that many write. */
   readonly slower: number
-  /** Validating and committing one place, under the lock. */
+  readonly slowerRead: number
+  readonly slowerCrowded: number
+  /** What recording has added to a place, on the sequential path and in speculation, and there for each of its reads. */
+  readonly recordedAlone: number
+  readonly recordedRead: number
+  readonly recorded: number
+  /** Validating and committing one place, under the lock, and more of it for each of its reads. */
   readonly commit: number
+  readonly commitRead: number
   /** From the last commit to the run's end. */
   readonly finish: number
 }
@@ -30,11 +37,17 @@ export interface Overheads {
  */
 export const DEFAULT_OVERHEADS: Overheads = {
   wake: 60,
-  wakeNext: 30,
+  wakeNext: 40,
   sequential: 0.05,
   speculative: 0.1,
   slower: 0.15,
-  commit: 0.3,
+  slowerRead: 0.1,
+  slowerCrowded: 0.35,
+  recordedAlone: 0.1,
+  recordedRead: 0.1,
+  recorded: 0.15,
+  commit: 0.1,
+  commitRead: 0.1,
   finish: 10,
 }
 
@@ -59,7 +72,7 @@ export function overheadsOf(record: RunRecord): Overheads {
     ...(starts.length > 1 && { wakeNext: Math.max(0, starts[1] - starts[0]) }),
     ...(sequential !== undefined && { sequential }),
     ...(speculative !== undefined && { speculative }),
-    ...(commit !== undefined && { commit }),
+    ...(commit !== undefined && { commit, commitRead: 0 }),
     ...(duration !== undefined && { finish: Math.max(0, duration - last) }),
   }
 }

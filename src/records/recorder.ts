@@ -1,8 +1,9 @@
 /**
  * A worker's side of recording: what happens to places, as words in its arena, while the run goes on.
  *
- * An event costs one look at the clock and some twenty stores; nothing is allocated, sent or made text. What is logged
- * lives until the run ends, as all of an arena does, so nobody waits for main to read it.
+ * An event costs some twenty stores and a look at the clock, which short executions share (`stamp`); nothing is
+ * allocated, sent or made text. What is logged lives until the run ends, as all of an arena does, so nobody waits for
+ * main to read it.
  * Concurrency: the worker that owns it writes; main reads what `publish` has published.
  * Not here: what main makes of it (drain.ts), the meaning of words (events.ts).
  */
@@ -41,6 +42,15 @@ export interface NotedMemory {
   readonly writeCount: number
 }
 
+/**
+ * Executions that share a look at the clock, where so many before them were short: on payments it costs a tenth of what
+ * they do, since whatever the processor has begun has to end first (`npm run bench -- --only records`).
+ */
+const SHARED = 4
+/** Ticks of an execution that is short. */
+const SHORT = 2 * (TICKS / 1000)
+const MANY_SHORT = 32
+
 export class Recorder {
   readonly #engine: Words
   readonly #state: Words
@@ -53,8 +63,17 @@ export class Recorder {
   #offset = 0
   /** End of the last event: the next place begins there. */
   #last = 0
+  /** Events of executions that have no times yet, and how many share the next look at the clock. */
+  readonly #open = new Int32Array(SHARED)
+  #opened = 0
+  #group = 1
+  /** Executions in a row that were short, and ticks of one of them. */
+  #shorts = 0
+  #each = 0
   #at = 0
+  /** Where the log's chunk ends, and the same or 0 where chunks of the arena are to be told first. */
   #end = 0
+  #limit = 0
   /** Chunks that the arena took since the last execution: pairs of offset and size. */
   #chunks: number[] = []
 
@@ -90,17 +109,69 @@ export class Recorder {
     this.#chunks = []
     this.#at = 0
     this.#end = 0
+    this.#limit = 0
+    this.#opened = 0
+    this.#group = 1
+    this.#shorts = 0
     const memory = this.#memory
     memory.conflict = 0
     memory.notesAll = waits
-    memory.arena.onChunk = (at, size) => this.#chunks.push(at, size)
+    memory.arena.onChunk = (at, size) => {
+      this.#chunks.push(at, size)
+      this.#limit = 0
+    }
     if (waits) memory.onWait = (location, on, began) => this.#waited(location, on, began)
     this.start()
   }
 
   /** The time of what happens next. */
   start(): void {
-    this.#last = this.#ticks(performance.now())
+    const now = this.#ticks(performance.now())
+    this.#stamp(now, this.#opened)
+    this.#last = now
+  }
+
+  /**
+   * Gives the executions without times theirs: `shares` equal parts of the time until `now`, of which theirs are the
+   * first. Where that is long, one of them was: the one that read and wrote most is told to be, and the others as
+   * usual.
+   */
+  #stamp(now: number, shares: number): void {
+    const count = this.#opened
+    if (count === 0) return
+    this.#opened = 0
+    const from = this.#last
+    const ticks = (now - from) | 0
+    const isShort = ticks < SHORT * shares
+    const each = isShort || shares === 1 ? ticks / shares : Math.min(this.#each, ticks / shares)
+    const longest = each * shares < ticks ? this.#longest(count) : -1
+    const engine = this.#engine
+    let end = from
+    for (let k = 0; k < count; k++) {
+      const at = this.#open[k]
+      engine[at + Execution.Start] = end
+      end += k === longest ? ticks - each * (shares - 1) : each
+      engine[at + Execution.End] = end
+    }
+    this.#last = end | 0
+    this.#shorts = isShort ? this.#shorts + count : 0
+    this.#each = each
+    this.#group = this.#shorts < MANY_SHORT ? 1 : SHARED
+  }
+
+  /** Which of the executions without times read and wrote most. */
+  #longest(count: number): number {
+    const engine = this.#engine
+    let longest = 0
+    let most = -1
+    for (let k = 0; k < count; k++) {
+      const at = this.#open[k]
+      const words = engine[at + Execution.ReadWords] + engine[at + Execution.WriteCount]
+      if (words <= most) continue
+      most = words
+      longest = k
+    }
+    return longest
   }
 
   #ticks(now: number): number {
@@ -119,9 +190,8 @@ export class Recorder {
     const count = outcome === Outcome.Done ? engine[t + Place.WriteCount] : 0
     const readWords = engine[t + Place.ReadCount]
     const answered = this.#answers === undefined ? 0 : this.#answers.keep(memory.arena)
-    const at = this.#execution(place, memory.incarnation, mode, outcome, memory.exact, count, answered)
+    const at = this.#execution(place, memory.incarnation, mode, outcome, memory.exact, readWords, count, answered)
     engine[at + Execution.Reads] = engine[t + Place.ReadSet]
-    engine[at + Execution.ReadWords] = readWords
     engine[at + Execution.Conflict] = outcome === Outcome.Blocked ? memory.conflict : 0
     memory.conflict = 0
     for (let k = 0; k < count; k++) {
@@ -151,9 +221,8 @@ export class Recorder {
     const answered = this.#answers === undefined ? 0 : this.#answers.keep(this.#memory.arena)
     const reads = readWords === 0 ? 0 : this.#memory.arena.take(readWords)
     for (let k = 0; k < readWords; k++) engine[reads + k] = memory.reads[k]
-    const at = this.#execution(place, memory.incarnation, Mode.Sequential, outcome, true, count, answered)
+    const at = this.#execution(place, memory.incarnation, Mode.Sequential, outcome, true, readWords, count, answered)
     engine[at + Execution.Reads] = reads
-    engine[at + Execution.ReadWords] = readWords
     engine[at + Execution.Conflict] = 0
     for (let k = 0; k < count; k++) engine[at + Execution.Writes + k] = memory.writes[k]
     if (this.#answers === undefined || outcome !== Outcome.Done) return
@@ -168,9 +237,8 @@ export class Recorder {
   /** An execution in either memory missed base values. */
   waited({ place, incarnation, exact }: Pick<NotedMemory, 'place' | 'incarnation' | 'exact'>, mode: number): void {
     const engine = this.#engine
-    const at = this.#execution(place, incarnation, mode, WAITED, exact, 0, 0)
+    const at = this.#execution(place, incarnation, mode, WAITED, exact, 0, 0, 0)
     engine[at + Execution.Reads] = 0
-    engine[at + Execution.ReadWords] = 0
     engine[at + Execution.Conflict] = 0
     this.#memory.conflict = 0
   }
@@ -182,25 +250,25 @@ export class Recorder {
     mode: number,
     outcome: number,
     exact: boolean,
+    readWords: number,
     writes: number,
     answers: number,
   ): number {
     const size = Execution.Writes + writes
     const at = this.#room(size)
     const engine = this.#engine
-    const end = this.#ticks(performance.now())
     engine[at] = Event.Execution | (mode << 8) | (outcome << 12) | (exact ? 1 << 16 : 0)
     engine[at + Execution.Length] = size
     engine[at + Execution.Place] = place
     engine[at + Execution.Incarnation] = incarnation
-    engine[at + Execution.Start] = this.#last
-    engine[at + Execution.End] = end
+    engine[at + Execution.ReadWords] = readWords
     engine[at + Execution.ArenaEnd] = this.#memory.arena.next
     engine[at + Execution.Answers] = answers
     engine[at + Execution.AnswerWords] = answers === 0 || this.#answers === undefined ? 0 : this.#answers.count
     engine[at + Execution.Digest] = 0
     engine[at + Execution.WriteCount] = writes
-    this.#last = end
+    this.#open[this.#opened++] = at
+    if (this.#opened >= this.#group) this.#stamp(this.#ticks(performance.now()), this.#opened)
     return at
   }
 
@@ -212,6 +280,10 @@ export class Recorder {
   }
 
   #waited(location: number, on: number, began: number): void {
+    // Who waits is not among those without times yet, but began before it waited.
+    this.#stamp(this.#ticks(began), this.#opened + 1)
+    this.#group = 1
+    this.#shorts = 0
     const at = this.#event(Event.Wait, Wait.Size)
     const engine = this.#engine
     engine[at + Wait.Location] = location
@@ -248,6 +320,7 @@ export class Recorder {
 
   /** Lets main read what was logged. */
   publish(): void {
+    if (this.#opened > 0) this.start()
     atomics.store(this.#engine, this.#block + WorkerBlock.Logged, this.#at)
   }
 
@@ -267,6 +340,13 @@ export class Recorder {
 
   /** Room for an event, after those of the chunks that the arena has taken. */
   #room(size: number): number {
+    const at = this.#at
+    if (at + size > this.#limit) return this.#moreRoom(size)
+    this.#at = at + size
+    return at
+  }
+
+  #moreRoom(size: number): number {
     if (this.#at + size > this.#end) this.#grow(size)
     // The log's own chunks are the arena's, too.
     while (this.#chunks.length > 0) {
@@ -280,6 +360,7 @@ export class Recorder {
       engine[at + Chunk.Words] = words
       this.#at = at + Chunk.Size
     }
+    this.#limit = this.#end
     const at = this.#at
     this.#at = at + size
     return at

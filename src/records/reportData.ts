@@ -76,7 +76,7 @@ export function reportData(record: RunRecord, options: ExplainOptions = {}): Rep
     timeline: timelineOf(record),
     heat: heatOf(graph, explanation),
     graph: graphDataOf(graph),
-    curve: curveOf(createSimulator(record, graph), CURVE_WORKERS),
+    curve: curveOf(createSimulator(record), CURVE_WORKERS),
   }
 }
 

@@ -12,6 +12,7 @@ export interface VersionSeen {
   readonly incarnation: number
 }
 
+/** A read, or an assertion, of an incarnation. */
 export interface ReadRecord {
   /** Index into `RunRecord.locations`. */
   readonly location: number
@@ -20,6 +21,7 @@ export interface ReadRecord {
   readonly seen: VersionSeen
 }
 
+/** A write of an incarnation. */
 export interface WriteRecord {
   readonly location: number
   /** `delta`: a number added, or operations on a task's value; the value before was not read. */
@@ -41,9 +43,13 @@ export interface ExecutionRecord {
   readonly worker: number
   readonly start: number
   readonly end: number
-  /** `committing`: run, or run again, by the commit stage, everything below being final; `sequential`: by the oracle. */
+  /**
+   * `committing`: run, or run again, by the commit stage, everything below being final; `sequential`: by the oracle.
+   */
   readonly mode: 'speculative' | 'committing' | 'sequential'
-  /** `waited`: it met a value that the state's source had still to answer, and the same incarnation was executed again. */
+  /**
+   * `waited`: it met a value that the state's source had still to answer, and the same incarnation was executed again.
+   */
   readonly outcome: 'done' | 'invalid' | 'blocked' | 'waited' | 'fault'
   readonly reads: readonly ReadRecord[]
   readonly writes: readonly WriteRecord[]
@@ -69,6 +75,7 @@ export interface PlaceRecord {
   readonly committed: 'speculative' | 'direct' | 'reexecuted' | 'fallback' | 'sequential' | undefined
 }
 
+/** What can be read or written. */
 export interface LocationRecord {
   readonly kind: 'balance' | 'nonce' | 'life' | 'slot' | 'bytes'
   /** Account, 20 bytes as 0x hex; of tasks undefined. */
@@ -79,6 +86,7 @@ export interface LocationRecord {
   readonly key: string | undefined
 }
 
+/** What is known of a run as a whole. */
 export interface RunInfo {
   readonly kind: 'block' | 'tasks'
   readonly label: string
@@ -94,6 +102,7 @@ export interface RunInfo {
   readonly duration: number | undefined
 }
 
+/** A recorded run. */
 export interface RunRecord {
   readonly run: RunInfo
   /** By place number; holes where a trace breaks off are undefined. */

@@ -1,9 +1,9 @@
 /**
  * A recorded run as Chrome trace events, the JSON that ui.perfetto.dev and chrome://tracing open.
  *
- * One thread a worker; a slice an incarnation, its waits as slices inside; an arrow from the place that was waited for, or
- * whose write came too late, to the reader; counters of commits and of what is thrown away. Times are microseconds, as
- * the format has them.
+ * One thread a worker; a slice an incarnation, its waits as slices inside; an arrow from the place that was waited for,
+ * or whose write came too late, to the reader; counters of commits and of what is thrown away. Times are microseconds,
+ * as the format has them.
  *
  * Source: Trace Event Format (Complete, Flow, Counter and Metadata Events), the document that
  * Perfetto's importer of JSON follows.

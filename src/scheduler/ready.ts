@@ -1,12 +1,13 @@
 /**
  * Claims by rank: the first place of a schedule whose declared predecessors are through and whose resources are free.
  *
- * Execution may leave the preset order, since only commit keeps it: a place that ran too early has read what is not true,
- * and is executed again when it is due. So a wrong hint costs time. A capacity is no hint: whoever executes a place, also
- * the committer again, holds its units meanwhile.
+ * Execution may leave the preset order, since only commit keeps it: a place that ran too early has read what is not
+ * true, and is executed again when it is due. So a wrong hint costs time. A capacity is no hint: whoever executes a
+ * place, also the committer that executes it again, takes its units first and gives them back after.
  *
- * Shares: `Schedule.*` (core/schedule.ts). Concurrency: any worker at any time. Nobody waits while it holds units but for
- * the bounded waits of a read (D5), and the committer waits for units with the lock held, so no circle can close.
+ * Shares: the words `Schedule.*` of core/schedule.ts.
+ * Concurrency: any worker at any time. Who has units waits for nothing but a read, and that is bounded (D5); the
+ * committer waits for units with the lock held. So no circle of waits can close.
  * Cost: a look at each unclaimed place before the one taken.
  */
 import * as atomics from '../core/atomics.ts'

@@ -3,8 +3,8 @@
  *
  * Workers pull. One cursor sweeps the block for executions, at most a window ahead of the commit cursor,
  * which whoever holds the commit lock moves in order: there a place is validated once, and executed again
- * if that fails, when everything below it is final. So between two fallbacks a place executes at most twice, nothing respins, and
- * a conflict costs its own re-execution only.
+ * if that fails, when everything below it is final. So between two fallbacks a place executes at most twice, but
+ * for restarts and cold reads (docs/algorithm.md D1); nothing respins, and a conflict costs its own re-execution only.
  *
  * Source: Gelashvili et al., Block-STM, arXiv:2203.06871, Algorithms 4 and 5, of which the execution cursor
  * is left; validation moved to commit as in Bor v2 and Grevm (docs/algorithm.md D1 says what it gives up).
@@ -38,12 +38,6 @@ import {
 import { joined } from './joining.ts'
 
 type Words = Int32Array
-
-/**
- * Most places a claim takes. Larger ones save an addition each; but a writer walks past what the others wrote to
- * its location in the places above, up to a claim of each.
- */
-export const LARGEST_CHUNK = 24
 
 /** Claims of short tasks alone are shared: a long one that is reserved would wait for all those before it. */
 const LEAST_SHARED = 4
@@ -236,7 +230,7 @@ export class Scheduler {
     return stateOf(this.status(place)) === Deferred
   }
 
-  /** True when the lowest uncommitted place has been executed or deferred. Anybody. */
+  /** True when the lowest uncommitted place was executed, given up or reserved: a turn would do something. Anybody. */
   isCommittable(): boolean {
     const next = this.commitIndex
     if (next > this.#last || this.halted()) return false

@@ -1,9 +1,8 @@
 /**
  * Codes by hash and hashes of blocks in the memory of a state, as main writes them; core/codes.ts is how workers read.
  *
- * The index grows by being written anew, but not while a run reads it: what comes then lies where the run's records lie,
- * and goes with them.
- * Concurrency: main thread.
+ * The index grows by being written anew, but not while a run reads it: what comes then lies where the run's records
+ * lie, and goes with them. Concurrency: main thread.
  */
 import { BLOCK_HASH_WORDS, findCode } from '../core/codes.ts'
 import type { CapacityError } from '../core/errors.ts'

@@ -1,4 +1,7 @@
-/** Records of a state by key, found by main: nothing is inserted, as `LocationTable` would, so a question leaves no trace. */
+/**
+ * Records of a state by key, found by main: nothing is inserted, as `LocationTable` would, so a question leaves no
+ * trace.
+ */
 import { AccountRecord, BytesRecord, RECORD_SHIFT } from '../core/location.ts'
 import { hashAddress, hashBytes, StateHeader } from '../core/table.ts'
 

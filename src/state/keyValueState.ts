@@ -16,6 +16,7 @@ type Words = Int32Array
 
 /** What became of one key. */
 export interface KeyValueChange {
+  /** The key. */
   readonly key: string
   /** The value after the run; undefined where the key was deleted. */
   readonly value: unknown
@@ -27,6 +28,7 @@ export interface KeyValueDiff {
   readonly entries: readonly KeyValueChange[]
 }
 
+/** Options of a state of values by key. */
 export interface KeyValueStateOptions {
   /** Address space that the state may take; 1 GiB by default. Pages are committed as they are used. */
   readonly maxBytes?: number
@@ -75,6 +77,7 @@ class EncodedDiff implements KeyValueDiff {
   }
 }
 
+/** Values by key. Make one with `createKeyValueState`. */
 export class KeyValueState extends TableMemory {
   readonly #values: Values
   readonly #key = new KeyBuffer()
@@ -94,6 +97,7 @@ export class KeyValueState extends TableMemory {
     return r === 0 ? undefined : (this.#valueOf(r) as T | undefined)
   }
 
+  /** Whether there is a value under a key. */
   has(key: string): boolean {
     const r = this.#find(key)
     return r !== 0 && this.words[r + BytesRecord.Value] >= 0

@@ -155,6 +155,7 @@ export class MemoryState extends TableMemory {
     return 0n
   }
 
+  /** The code with a hash, a copy; undefined where the state has none. */
   getCode(hash: BytesLike): Uint8Array | undefined {
     const key = new Int32Array(readHex(hash, 32, 'code hash').slice().buffer)
     const at = findCode(this.words, key, 0)
@@ -164,8 +165,8 @@ export class MemoryState extends TableMemory {
   }
 
   /**
-   * Walks over the accounts that exist, in no order that means anything. Change nothing meanwhile: accounts that are put
-   * during the walk may be missed.
+   * Walks over the accounts that exist, in no order that means anything. Change nothing meanwhile: accounts that are
+   * put during the walk may be missed.
    *
    * @throws {InvalidInputError} STATE_BUSY while a run reads the state, at the first step
    */
@@ -290,7 +291,9 @@ export class MemoryState extends TableMemory {
     return records
   }
 
-  /** Writes an account's change to its records, the first of which is at `at`; returns where the next account's begin. */
+  /**
+   * Writes an account's change to its records, the first of which is at `at`; returns where the next account's begin.
+   */
   #applyAccount(account: AccountDiff, records: Int32Array, at: number): number {
     const r = records[at]
     const next = at + 1 + account.storage.size

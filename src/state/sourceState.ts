@@ -21,6 +21,7 @@ import type { AccountInfo, AccountInput, BytesLike, Quantity } from './accounts.
 import { findAccount } from './find.ts'
 import { MemoryState } from './memoryState.ts'
 
+/** Options of a state whose values come later. */
 export interface SourceStateOptions {
   /** Milliseconds that the source may take for one answer; 10,000 by default, 0 for ever. */
   readonly timeout?: number

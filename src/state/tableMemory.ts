@@ -41,8 +41,11 @@ const clearHeads = (w: Words, r: number): void => {
 
 export class TableMemory implements SharedState {
   readonly id = ++states
+  /** @internal */
   readonly memory: WebAssembly.Memory
+  /** @internal */
   readonly words: Words
+  /** @internal */
   readonly table: LocationTable
   /** @internal */
   protected readonly codes: CodeStore
@@ -145,7 +148,8 @@ export class TableMemory implements SharedState {
     w[StateHeader.Next] = w[StateHeader.RunStart]
     w[StateHeader.AccountCount] = this.#counts[0]
     w[StateHeader.SlotCount] = this.#counts[1]
-    // The chunk of records that main's own table took in the run is given back too: records of later runs would lie in it.
+    // The chunk of records that main's own table took in the run is given back too: records of later runs would lie in
+    // it.
     this.table.begin()
     this.release()
   }
@@ -169,6 +173,7 @@ export class TableMemory implements SharedState {
     this.#busy = 'while it is being advanced; await `apply` first'
   }
 
+  /** Ends `hold`, or a run. */
   protected release(): void {
     this.#busy = undefined
   }
@@ -191,7 +196,9 @@ export class TableMemory implements SharedState {
     return this.#take(count)
   }
 
-  /** Account records, in no order that means anything. The index is taken at the start: what is put later may be missed. */
+  /**
+   * Account records, in no order that means anything. The index is taken at the start: what is put later may be missed.
+   */
   protected *accountRecords(): Generator<number> {
     const w = this.words
     const from = w[StateHeader.AccountIndex]

@@ -1,9 +1,9 @@
 /**
  * `checkAdapter`: does an adapter keep what the engine relies on?
  *
- * The engine executes a place when it likes, more than once, in any worker, on values that may not be true, and may break an
- * execution off. So an answer must be a function of input and reads alone. This runs an adapter in this thread over a
- * plain Map, in several orders and with reads that are blocked, then on real workers, and compares.
+ * The engine executes a place when it likes, more than once, in any worker, on values that may not be true, and may
+ * break an execution off. So an answer must be a function of input and reads alone. This runs an adapter in this thread
+ * over a plain Map, in several orders and with reads that are blocked, then on real workers, and compares.
  */
 import {
   type AdapterAnswer,

@@ -1,8 +1,8 @@
 /**
  * Root of a list: the Merkle Patricia trie of rlp(index) to each item, for receipts, transactions and withdrawals.
  *
- * In TypeScript because it has to work with every kind of Keccak-256. The executor's own roots come from the EVM kernel.
- * Source: Ethereum yellow paper, appendix D.
+ * In TypeScript because it has to work with every kind of Keccak-256. The executor's own roots come from the EVM
+ * kernel. Source: Ethereum yellow paper, appendix D.
  */
 import { RLP } from '@ethereumjs/rlp'
 

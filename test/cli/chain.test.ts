@@ -1,4 +1,6 @@
-/** `blockloom chain` as a user runs it: a real chain to its head, and everything that can be wrong with its two files. */
+/**
+ * `blockloom chain` as a user runs it: a real chain to its head, and everything that can be wrong with its two files.
+ */
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'

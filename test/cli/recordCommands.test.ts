@@ -13,7 +13,9 @@ import { blockloom, linesOf } from './command.ts'
 let folder = ''
 const path = (name: string): string => join(folder, name)
 
-/** Two runs of one block of token transfers to one recipient, one after another and in parallel, and the block itself. */
+/**
+ * Two runs of one block of token transfers to one recipient, one after another and in parallel, and the block itself.
+ */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'blockloom-records-'))
   const file = makeWorkload('erc20-hot', 300)

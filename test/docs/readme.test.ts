@@ -2,9 +2,9 @@
  * The documents are true as far as a machine can tell: examples run and print what their comments say, commands work,
  * links resolve, tables name what the sources have.
  *
- * Each document gets a folder of its own, with `blockloom` installed as a link to this clone. A block of code that begins with
- * `// file: name` is also kept under that name for the blocks after it. In `sh` blocks each line is a command: `npx blockloom` is
- * the built command, and what must not run in a test stands in `SKIPPED`, with the reason.
+ * Each document gets a folder of its own, with `blockloom` installed as a link to this clone. A block of code that
+ * begins with `// file: name` is also kept under that name for the blocks after it. In `sh` blocks each line is a
+ * command: `npx blockloom` is the built command, and what must not run in a test stands in `SKIPPED`, with the reason.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -258,7 +258,7 @@ describe('documents: tables', () => {
     for (const path of sources) {
       let method = ''
       for (const text of (await readFile(join(root, 'src', path), 'utf8')).split('\n')) {
-        method = /^ {2}(?:get )?(#?\w+)\(.*\{$/.exec(text)?.[1] ?? method
+        method = /^(?: {2}(?:get )?|export const )(#?\w+)(?:\(| = \().*\{$/.exec(text)?.[1] ?? method
         if (text.includes('atomics.peek(')) used.add(`src/${path.replaceAll('\\', '/')} ${method}`)
       }
     }

@@ -123,6 +123,25 @@ describe('what is answered', () => {
     }
   })
 
+  test.each([0, 5000])(
+    'an answer that takes longer than a stall may is none, with a stateTimeout of %i',
+    async (ms) => {
+      const pool = await createExecutor({ workers: 2, memoryLimit: 64 * 2 ** 20, stallTimeout: 200 })
+      try {
+        const vm = await vmWith(asm('1 SLOAD POP STOP'))
+        const get = vm.stateManager.getStorage.bind(vm.stateManager)
+        vm.stateManager.getStorage = async (name, key) => {
+          await new Promise((resolve) => setTimeout(resolve, 1000))
+          return get(name, key)
+        }
+        const options = { ...GENERATE, block: smallBlock(vm, CALL), executor: pool, stateTimeout: ms }
+        expect((await runBlock(vm, options)).run).toMatchObject({ path: 'parallel', passes: 1 })
+      } finally {
+        await pool.close()
+      }
+    },
+  )
+
   test('an account without code that has storage is no place for a contract (EIP-7610)', async () => {
     const make = async () => {
       const vm = await vmWith(asm('0 0 0 CREATE 0 SSTORE STOP'))

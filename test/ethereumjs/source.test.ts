@@ -1,6 +1,7 @@
 /**
  * States whose values come later: an asynchronous source on the main thread, a state manager of ethereumjs among them.
- * The result is that of a state that has everything; what a source does wrong is a typed error, and nothing else happens.
+ * The result is that of a state that has everything; what a source does wrong is a typed error, and nothing else
+ * happens.
  */
 import { Common, Mainnet } from '@ethereumjs/common'
 import { MerkleStateManager } from '@ethereumjs/statemanager'

@@ -1,4 +1,6 @@
-/** What is known of @ethereumjs/vm 10.1.3 and would break a parallel run: a test by name for each (DESIGN.md section 5). */
+/**
+ * What is known of @ethereumjs/vm 10.1.3 and would break a parallel run: a test by name for each (DESIGN.md section 5).
+ */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -129,6 +131,60 @@ describe('transactions', () => {
     )
     const block: TestBlock = { fork: 'shanghai', coinbase: COINBASE, accounts, transactions }
     expect(slotOf(await run(executor, block, { speculation: 'always' }), address(0x70), 0)).toBe(60n)
+  })
+
+  test.each([
+    ['CALL', asm('0 0 0 0 0 0x900 GAS CALL POP')],
+    ['CREATE', asm('0 0 0 CREATE POP')],
+  ])('%s asks whether it can be paid by a lower bound: deposits to who calls do not conflict', async (name, code) => {
+    const accounts = { ...rich(24), [address(0x70)]: { nonce: 1, balance: 5n, code } }
+    const transactions = Array.from({ length: 24 }, (_, k) => ({
+      from: address(k + 1),
+      to: address(0x70),
+      value: 3n,
+      gas: 200_000,
+    }))
+    const block: TestBlock = { fork: 'shanghai', coinbase: COINBASE, accounts, transactions }
+    const result = await run(executor, block, { speculation: 'always' })
+    const change = result.stateDiff.accounts.find(({ address: who }) => who === address(0x70))
+    expect(change?.balance).toBe(77n)
+    // A creation counts the nonce up, which is a chain.
+    if (name === 'CALL') expect(result.run).toMatchObject({ aborts: 0, speculative: 24 })
+  })
+
+  test('a call that can be paid only by deposits below it fails or passes as it does one by one', async () => {
+    // Sends 50 on; notes whether that went through, by the slot that it is called with.
+    const code = asm('0 0 0 0 50 0x900 GAS CALL 1 ADD 0 CALLDATALOAD SSTORE')
+    const accounts = { ...rich(24), [address(0x70)]: { nonce: 1, code } }
+    const transactions = Array.from({ length: 24 }, (_, k) => ({
+      ...{ from: address(k + 1), to: address(0x70), value: k % 3 === 0 ? 40n : 7n },
+      ...{ gas: 200_000, data: word(k) },
+    }))
+    const block: TestBlock = { fork: 'shanghai', coinbase: COINBASE, accounts, transactions }
+    const sequential = await run(executor, block, { sequential: true })
+    const parallel = await run(executor, block, { speculation: 'always' })
+    expect(parallel.stateDiff).toEqual(sequential.stateDiff)
+    const went = Array.from({ length: 24 }, (_, k) => slotOf(sequential, address(0x70), k))
+    expect([went.includes(1n), went.includes(2n)]).toEqual([true, true])
+  })
+
+  test('what is run by no adapter goes the way it went, on the interpreter that was changed', async () => {
+    const { Common, Mainnet } = packages.common
+    const own = new Machines(packages, {}, new LocationStateManager(packages))
+    const { header } = decodeBlock(fileOf({ fork: 'cancun', coinbase: COINBASE, accounts: {}, transactions: [] }).block)
+    const context = { chainId: 1n, fork: 'cancun', header, blobGasPrice: 1n, common: undefined }
+    const machine = await own.machineFor({ ...context, fees: { priorityFeeRecipient: header.coinbase } })
+    const plain = await packages.evm.createEVM({ common: new Common({ chain: Mainnet, hardfork: 'cancun' }) })
+    const code = packages.util.hexToBytes(asm('1 @there JUMPI there: STOP'))
+    const analysis = async (evm: typeof plain) => {
+      const manager = evm.stateManager as unknown as { getAccount: () => Promise<undefined> }
+      manager.getAccount = async () => undefined
+      const { runState } = await evm.runCode({ code, gasLimit: 1000n })
+      return (runState as unknown as { validJumps: Uint8Array }).validJumps
+    }
+    expect(await analysis(machine.evm)).toBe(await analysis(machine.evm))
+    expect(await analysis(plain)).not.toBe(await analysis(plain))
+    expect(await analysis(plain)).toEqual(await analysis(machine.evm))
   })
 
   test('what is thrown inside a transfer of value is swallowed by the EVM, and counts all the same', async () => {

@@ -1,8 +1,8 @@
 /**
  * Blocks in a row on one executor: memory, handles and threads do not grow; and little memory is no fault.
  *
- * 1,000 blocks here, 10,000 with BLOCKLOOM_SLOW=1. The bounds are on what grows from the first tenth on, by ten times as
- * many blocks: what leaked a hundred bytes a block would be seen among 9,000.
+ * 1,000 blocks here, 10,000 with BLOCKLOOM_SLOW=1. The bounds are on what grows from the first tenth on, by ten times
+ * as many blocks: what leaked a hundred bytes a block would be seen among 9,000.
  */
 import { expect, test } from 'vitest'
 import { runChild } from '../support/child.ts'
@@ -34,7 +34,8 @@ test(`${BLOCKS} blocks: memory, handles and threads stay as they are`, async () 
   expect(end.handles - warm.handles).toBeLessThanOrEqual(0)
   expect(end.heapUsed - warm.heapUsed).toBeLessThan(MIB)
   expect(end.external - warm.external).toBeLessThan(MIB)
-  // The heaps of workers and the pages that V8 keeps are in it: room for those, not for a leak of 5 kB a block in ten thousand.
+  // The heaps of workers and the pages that V8 keeps are in it: room for those, not for a leak of 5 kB a block in ten
+  // thousand.
   expect(end.rss - warm.rss).toBeLessThan(24 * MIB)
 }, 300_000)
 

@@ -1,8 +1,8 @@
 /**
  * `npm run faults -- --count N --seed S`: N faults of each kind, at random points; a table of what became of them.
  *
- * The fault of kind k and round r has the seed S + r, so a loss is made again by `--kind K --seed S+r --count 1` (and by
- * luck, where it takes an interleaving). Ends with one line, and exit code 1 where a fault was not survived.
+ * The fault of kind k and round r has the seed S + r, so a loss is made again by `--kind K --seed S+r --count 1` (and
+ * by luck, where it takes an interleaving). Ends with one line, and exit code 1 where a fault was not survived.
  */
 import { parseArgs } from 'node:util'
 import { FAULT_KINDS, type FaultKind, type Injection, Worlds } from './inject.ts'

@@ -1,5 +1,6 @@
 /**
- * Records of real runs: they agree with the run's own counts, change nothing, and what goes wrong with them harms no run.
+ * Records of real runs: they agree with the run's own counts, change nothing, and what goes wrong with them harms no
+ * run.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -311,4 +311,63 @@ describe('bad input', () => {
     const signal = AbortSignal.abort()
     await expectRefused(vm, () => runBlock(vm, { ...GENERATE, block, executor, signal }), { code: 'ABORTED' })
   })
+
+  const NEVER = () => new Promise<never>(() => undefined)
+
+  test.each<[string, 'getAccount' | 'getStorage' | 'getCode']>([
+    ['before the run', 'getAccount'],
+    ['for a code before the run', 'getCode'],
+    ['in the run', 'getStorage'],
+  ])('a signal is heard while the state manager is asked %s and never answers', async (_, method) => {
+    const { vm, block } = await fresh()
+    const manager = vm.stateManager as unknown as Record<string, unknown>
+    const original = manager[method]
+    const controller = new AbortController()
+    manager[method] = () => {
+      setTimeout(() => controller.abort(boom), 20)
+      return NEVER()
+    }
+    const run = () => runBlock(vm, { ...GENERATE, block, executor, stateTimeout: 0, signal: controller.signal })
+    await expectRefused(vm, run, { code: 'ABORTED', cause: boom }, () => {
+      manager[method] = original
+    })
+  })
+
+  test('a signal is heard while the blockchain is asked', async () => {
+    const { vm, block } = await fresh()
+    const controller = new AbortController()
+    const { blockchain } = vm as unknown as { blockchain: { validateHeader: () => Promise<void> } }
+    blockchain.validateHeader = () => {
+      controller.abort()
+      return NEVER()
+    }
+    await expectRefused(vm, () => runBlock(vm, { block, executor, signal: controller.signal }), { code: 'ABORTED' })
+  })
+
+  test('a signal is heard between two transactions of the sequential path, which is taken back', async () => {
+    const { vm, block } = await fresh()
+    const controller = new AbortController()
+    let ran = 0
+    vm.events.on('afterTx', () => {
+      if (++ran === 2) controller.abort()
+    })
+    const options = { ...GENERATE, block, executor, skipNonce: true, signal: controller.signal }
+    await expectRefused(vm, () => runBlock(vm, options), { code: 'ABORTED' })
+    expect(ran).toBe(2)
+    expect(vm.events.listenerCount('beforeTx')).toBe(0)
+    const aborted = runBlock(vm, { ...options, signal: AbortSignal.abort() })
+    await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' })
+  })
+
+  test('a signal that comes while the block is written takes it back', async () => {
+    const { vm, block } = await fresh()
+    const controller = new AbortController()
+    const put = vm.stateManager.putStorage.bind(vm.stateManager)
+    vm.stateManager.putStorage = async (...given) => {
+      controller.abort()
+      return put(...given)
+    }
+    const run = () => runBlock(vm, { ...GENERATE, block, executor, signal: controller.signal })
+    await expectRefused(vm, run, { code: 'ABORTED' })
+  })
 })

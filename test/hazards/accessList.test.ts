@@ -1,6 +1,6 @@
 /**
- * Block access lists and the gas of Amsterdam on the real pool: what is listed must be what the committed incarnation of
- * each place loaded, however often the place ran before.
+ * Block access lists and the gas of Amsterdam on the real pool: what is listed must be what the committed incarnation
+ * of each place loaded, however often the place ran before.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -61,7 +61,8 @@ function amsterdam({ accounts = {}, transactions, dialect = 'bal-devnet-4', head
   }
   // 120 million: a byte of state costs 1,174 then.
   const file = fileOf({ fork: 'osaka', coinbase: COINBASE, accounts: all, transactions, gasLimit: 120_000_000n })
-  // Uncles that are known by hash alone: a block's bytes, which are counted from Osaka on, take every field of the header.
+  // Uncles that are known by hash alone: a block's bytes, which are counted from Osaka on, take every field of the
+  // header.
   Object.assign(file.block, { slotNumber: '0x7', uncles: [word(9)], ...header })
   return { file, chain: { ...chainAtFork('amsterdam'), amsterdam: dialect } }
 }

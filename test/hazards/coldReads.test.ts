@@ -1,4 +1,6 @@
-/** States whose values come later, where a run, a question and an answer do not come in the order that one would like. */
+/**
+ * States whose values come later, where a run, a question and an answer do not come in the order that one would like.
+ */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   type AsyncStateSource,

@@ -110,7 +110,8 @@ describe('vaults', () => {
     const { before, after } = await totals(block, VAULTS)
     expect(after).toBe(before)
     const parallel = await run(executor, block, { speculation: 'always', fees: VAULTS })
-    // @ethereumjs/evm looks at more balances than the rules need (docs/ethereumjs-adapter.md), so some may be stale there.
+    // @ethereumjs/evm looks at more balances than the rules need (docs/ethereumjs-adapter.md), so some may be stale
+    //   there.
     if (executor.adapter === 'revm') expect([parallel.run.aborts, parallel.run.reexecuted]).toEqual([0, 0])
   })
 

@@ -9,7 +9,9 @@ beforeAll(async () => {
 })
 afterAll(() => executor.close())
 
-/** With an odd second word it reads the slot named by the first, and burns all its gas where that is 0; else writes it. */
+/**
+ * With an odd second word it reads the slot named by the first, and burns all its gas where that is 0; else writes it.
+ */
 const GATE = asm(`
   32 CALLDATALOAD @read JUMPI
   300 turn: 1 SWAP1 SUB DUP1 @turn JUMPI POP

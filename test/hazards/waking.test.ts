@@ -1,6 +1,6 @@
 /**
- * Hazards 5 and 16 of DESIGN.md section 7, on waiting for a place that is thrown away: stepped in one thread, and on the
- * pool where threads make it.
+ * Hazards 5 and 16 of DESIGN.md section 7, on waiting for a place that is thrown away: stepped in one thread, and on
+ * the pool where threads make it.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Control } from '../../src/core/layout.ts'

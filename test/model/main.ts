@@ -1,6 +1,7 @@
 /**
- * `npm run model`: the engine as it is under every schedule of the small cases and random ones of larger cases, then every
- * planted bug, each of which must be found. Ends with one line; exit 1 where a bug is missed or the engine is not sound.
+ * `npm run model`: the engine as it is under every schedule of the small cases and random ones of larger cases, then
+ * every planted bug, each of which must be found. Ends with one line; exit 1 where a bug is missed or the engine is not
+ * sound.
  */
 import { styleText } from 'node:util'
 import { Command, InvalidArgumentError } from 'commander'

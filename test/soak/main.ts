@@ -2,8 +2,8 @@
  * `npm run soak -- --minutes M`: random blocks and tasks with fresh seeds, for as long as wanted.
  *
  * Every case has a seed of its own, `--seed` the first one's and each next one more, so that `--seed S --cases 1` makes
- * the case of seed S again. A case that fails is made smaller, printed as data, and kept in a file that `--replay` runs.
- * Ends with one line, and exit code 1 where a case failed.
+ * the case of seed S again. A case that fails is made smaller, printed as data, and kept in a file that `--replay`
+ * runs. Ends with one line, and exit code 1 where a case failed.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'

@@ -1,4 +1,6 @@
-/** Tasks of test/support/taskModule.mjs with awaits in between, and tasks that only an asynchronous executor can run. */
+/**
+ * Tasks of test/support/taskModule.mjs with awaits in between, and tasks that only an asynchronous executor can run.
+ */
 import * as tasks from './taskModule.mjs'
 
 export {

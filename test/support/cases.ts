@@ -103,7 +103,9 @@ export class Pools {
   }
 }
 
-/** Runs a case in every way. Never throws for what the library does: an error that is none of its own is a failure too. */
+/**
+ * Runs a case in every way. Never throws for what the library does: an error that is none of its own is a failure too.
+ */
 export const check = (one: Case, pools: Pools): Promise<Verdict> =>
   one.kind === 'block' ? checkBlock(one, pools) : checkTasks(one, pools)
 

@@ -4,8 +4,8 @@ import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node'
 /**
  * Ends the output of a run with one plain line: `blockloom: 123 passed, 0 failed, 4 skipped`.
  *
- * A file that cannot be loaded, an error outside any test and a run that could not begin each count as one failure. The line is written when the
- * process ends, behind whatever the other reporters print.
+ * A file that cannot be loaded, an error outside any test and a run that could not begin each count as one failure. The
+ * line is written when the process ends, behind whatever the other reporters print.
  */
 export default class CountReporter implements Reporter {
   private line = ''

@@ -2,7 +2,8 @@
  * Many blocks in a row on one executor, in a process of its own: does anything grow? Prints one line of JSON.
  * `node endurance.mjs BLOCKS`
  *
- * The first half warms up: heaps that V8 lets grow to their size, compiled code, pages of the memories that are touched once.
+ * The first half warms up: heaps that V8 lets grow to their size, compiled code, pages of the memories that are touched
+ * once.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { chainAtFork, createExecutor, createMemoryState } from 'blockloom'

@@ -167,7 +167,10 @@ export function initOf(runtime: string, prologue = ''): Hex {
 /** slot 0 += 1; logs the value. */
 export const COUNTER = asm('0 SLOAD 1 ADD DUP1 0 SSTORE 0 MSTORE 32 0 LOG0')
 
-/** Writes what it sees into slots 0 to 4: BALANCE, EXTCODESIZE, EXTCODEHASH (if the fork has it) of calldata word 0, own and coinbase balance. */
+/**
+ * Writes what it sees into slots 0 to 4: BALANCE, EXTCODESIZE, EXTCODEHASH (if the fork has it) of calldata word 0, own
+ * and coinbase balance.
+ */
 export const observerOf = (fork: ForkAlias): Hex =>
   asm(`
     0 CALLDATALOAD BALANCE 0 SSTORE
@@ -186,14 +189,19 @@ export const HALVER = asm('0 0 0 0 2 ADDRESS BALANCE 1 SHR 0 CALLDATALOAD GAS CA
 /** Writes slot 0, then reverts if calldata is odd; else keeps it. */
 export const REVERTER = asm(`0 CALLDATALOAD DUP1 0 SSTORE 1 AND @fail JUMPI STOP fail: 0 0 REVERT`)
 
-/** slot 0 += 1, and the slot of the block's number becomes the same; with a call value it self-destructs to its caller. */
+/**
+ * slot 0 += 1, and the slot of the block's number becomes the same; with a call value it self-destructs to its caller.
+ */
 export const MORTAL = asm(`
   0 SLOAD 1 ADD DUP1 0 SSTORE
   NUMBER SSTORE
   CALLVALUE @end JUMPI STOP
   end: CALLER SELFDESTRUCT`)
 
-/** Creates MORTAL with CREATE2 and salt 0, endowed with the call value; keeps the address in slot 0 and counts in slot 1. */
+/**
+ * Creates MORTAL with CREATE2 and salt 0, endowed with the call value; keeps the address in slot 0 and counts in slot
+ * 1.
+ */
 export const MORTAL_INIT = initOf(MORTAL, '9 0 SSTORE')
 const initBytes = (MORTAL_INIT.length - 2) / 2
 export const FACTORY: Hex = `${asm(`
@@ -379,7 +387,9 @@ export async function run(
   return ending.result
 }
 
-/** Runs a block sequentially and then in parallel, `repeat` times; all must be the same. Returns the sequential result. */
+/**
+ * Runs a block sequentially and then in parallel, `repeat` times; all must be the same. Returns the sequential result.
+ */
 export async function expectParallelSame(
   executor: Executor,
   block: TestBlock | TestFile,

@@ -1,7 +1,7 @@
 /**
- * A chain that crosses every fork, made by @ethereumjs/vm: three blocks a fork, from Frontier to the second change of blob
- * parameters after Osaka. State roots, receipts, gas, requests and difficulties are all its own, so that the chain is a
- * truth that this library has no part in. The same from run to run: fixed keys, no clock, no chance.
+ * A chain that crosses every fork, made by @ethereumjs/vm: three blocks a fork, from Frontier to the second change of
+ * blob parameters after Osaka. State roots, receipts, gas, requests and difficulties are all its own, so that the chain
+ * is a truth that this library has no part in. The same from run to run: fixed keys, no clock, no chance.
  *
  * What @ethereumjs/vm cannot do is merge by total difficulty: its merge has a number, and the terminal total difficulty
  * of the genesis is chosen afterwards so that it is reached by that block's parent and by none before.

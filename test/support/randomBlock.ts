@@ -1,9 +1,9 @@
 /**
  * Random EVM blocks over a handful of accounts and contracts, on every fork, as plain data.
  *
- * A case says what its transactions do and not their nonces: `fileOfCase` counts those, so that transactions, snippets of
- * code and payments of the epilogue can be left out one by one and the rest is still a block (shrink.ts). It holds JSON
- * values alone, so that a case that failed can be printed and read again.
+ * A case says what its transactions do and not their nonces: `fileOfCase` counts those, so that transactions, snippets
+ * of code and payments of the epilogue can be left out one by one and the rest is still a block (shrink.ts). It holds
+ * JSON values alone, so that a case that failed can be printed and read again.
  *
  * The oracle is the sequential run of the same adapter; that this one is right is for the consensus tests and for
  * test/property/transfers.property.ts to say.

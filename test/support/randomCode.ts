@@ -14,7 +14,9 @@ import { asm, since, type TestFork } from './evm.ts'
 const slot = fc.nat(7)
 const gas = fc.constantFrom('GAS', '3000', '30000', '100000')
 
-/** Ether, SHA-256, RIPEMD, identity, modexp, bn254, Blake2, KZG, BLS12-381 and P-256: what exists depends on the fork. */
+/**
+ * Ether, SHA-256, RIPEMD, identity, modexp, bn254, Blake2, KZG, BLS12-381 and P-256: what exists depends on the fork.
+ */
 const PRECOMPILES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 0x100]
 
 /** A snippet finds the number on the stack and leaves one there. `#` in a label becomes the snippet's place. */

@@ -112,4 +112,18 @@ export const madePlaces = (most = 60): fc.Arbitrary<Made[]> =>
     )
 
 /** No overhead at all: what is left are the places' own work and their order. */
-export const FREE = { wake: 0, wakeNext: 0, sequential: 0, speculative: 0, slower: 0, commit: 0, finish: 0 }
+export const FREE = {
+  wake: 0,
+  wakeNext: 0,
+  sequential: 0,
+  speculative: 0,
+  slower: 0,
+  slowerRead: 0,
+  slowerCrowded: 0,
+  recordedAlone: 0,
+  recordedRead: 0,
+  recorded: 0,
+  commit: 0,
+  commitRead: 0,
+  finish: 0,
+}

@@ -1,9 +1,9 @@
 /**
  * Makes a case that fails smaller, while it still fails.
  *
- * Removes ever smaller runs of transactions, snippets, payments or tasks (delta debugging, Zeller and Hildebrandt 2002).
- * A failure may need an interleaving, so each candidate is tried more than once; one that is lucky every time stays
- * larger than it could be, and nothing else is lost.
+ * Removes ever smaller runs of transactions, snippets, payments or tasks (delta debugging, Zeller and Hildebrandt
+ * 2002). A failure may need an interleaving, so each candidate is tried more than once; one that is lucky every time
+ * stays larger than it could be, and nothing else is lost.
  */
 import type { Case } from './cases.ts'
 

@@ -2,8 +2,8 @@
  * The Trace Event Format as far as recorded runs use it, checked strictly: what Perfetto's importer would drop or draw
  * wrong is an error here.
  *
- * Source: Trace Event Format. Complete events of one thread have to nest; an arrow has a start and an end of one name, category
- * and id, in this order of time, each inside a slice of its thread; counters have numbers.
+ * Source: Trace Event Format. Complete events of one thread have to nest; an arrow has a start and an end of one name,
+ * category and id, in this order of time, each inside a slice of its thread; counters have numbers.
  */
 type Fields = Readonly<Record<string, unknown>>
 

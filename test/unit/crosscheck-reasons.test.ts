@@ -1,6 +1,6 @@
 /** When two EVMs that reject a block agree: by the class of their reasons, not by the fact alone. */
 import { describe, expect, test } from 'vitest'
-import type { Reason } from '../../src/cli/conformance/exceptions.ts'
+import type { Reason } from '../../src/cli/conformance/reasons.ts'
 import { transactionReasons } from '../../src/cli/conformance/transactionTexts.ts'
 import { reasonDifference } from '../../src/cli/crosscheck/execution.ts'
 import { CHECK_ORDERS } from '../../src/cli/crosscheck/faults.ts'

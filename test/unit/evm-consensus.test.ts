@@ -1,4 +1,6 @@
-/** The consensus tests as a sieve for the decoder: what they call valid must decode, what they do not must not crash. */
+/**
+ * The consensus tests as a sieve for the decoder: what they call valid must decode, what they do not must not crash.
+ */
 
 import { hexToBytes, type PrefixedHexString } from '@ethereumjs/util'
 import { describe, expect, test } from 'vitest'

@@ -1,8 +1,8 @@
 /**
  * Keccak-256 through its door, each kind beside the others: the build with SIMD, the one without, and @noble/hashes.
  *
- * Truth: the published answers (../shared/data/keccak, skipped where absent), and @noble/hashes, which shares no line with
- * the kernel. Lengths lie around the blocks of 136 bytes and around the window of 65,552 bytes.
+ * Truth: the published answers (../shared/data/keccak, skipped where absent), and @noble/hashes, which shares no line
+ * with the kernel. Lengths lie around the blocks of 136 bytes and around the window of 65,552 bytes.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import vm from 'node:vm'

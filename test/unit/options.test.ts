@@ -27,6 +27,7 @@ describe('options: checks', () => {
     checkChoice('way', undefined, ['here', 'there'])
     expect(errorOf(() => checkChoice('way', 'away', ['here', 'there']))).toEqual(refused('way'))
     expect(() => checkChoice('way', 'away', ['here', 'there'])).toThrow("way is 'here' or 'there', not away")
+    expect(() => checkChoice('way', 0, ['up', 'down', 'on'])).toThrow("way is 'up', 'down' or 'on', not 0")
   })
 
   test('a whole number keeps to its range, ends included', () => {

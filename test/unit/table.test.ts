@@ -1,6 +1,6 @@
 /** The shared table of records, from two views in one thread: one record a key, roll-back, growth, FULL. */
 import { afterEach, describe, expect, test } from 'vitest'
-import { RECORD_WORDS, SlotRecord, Tag } from '../../src/core/location.ts'
+import { BytesRecord, RECORD_WORDS, SlotRecord, Tag } from '../../src/core/location.ts'
 import { FULL, LocationTable, StateHeader } from '../../src/core/table.ts'
 import { MemoryState } from '../../src/state/memoryState.ts'
 import { createKeyValueState } from '../../src/tasks.ts'
@@ -152,5 +152,58 @@ describe('table: growth and FULL', () => {
       if (!full) expect(view.bytes(words, 0, words.length * 4)).toBe(r)
     }
     expect(full).toBe(true)
+  })
+})
+
+describe('table: keys that a thread remembers (T4)', () => {
+  const key = Int32Array.of(1, 2, 3)
+  const indexOf = (words: Int32Array) => [words[StateHeader.SlotIndex] as number, words[StateHeader.SlotMask] as number]
+
+  test('a key from before the run is found again without the index', () => {
+    const tasks = createKeyValueState({ maxBytes: 4 * MIB })
+    const before = tasks.table.bytes(key, 0, 12)
+    tasks.open(10)
+    const table = new LocationTable(tasks.words)
+    expect(table.bytes(key, 0, 12)).toBe(before)
+    const [index, mask] = indexOf(tasks.words) as [number, number]
+    const kept = tasks.words.slice(index, index + mask + 1)
+    tasks.words.fill(0, index, index + mask + 1)
+    expect(table.bytes(key, 0, 12)).toBe(before)
+    tasks.words.set(kept, index)
+    tasks.close([table.inserted])
+  })
+
+  test('another key of the same hash is not taken for it', () => {
+    const tasks = createKeyValueState({ maxBytes: 4 * MIB })
+    const r = tasks.table.bytes(key, 0, 12)
+    tasks.open(10)
+    const table = new LocationTable(tasks.words)
+    expect(table.bytes(key, 0, 12)).toBe(r)
+    // The record that is remembered under this hash now has another key.
+    const at = tasks.words[r + BytesRecord.KeyOffset] as number
+    tasks.words[at + 2] = 4
+    const other = table.bytes(key, 0, 12)
+    expect(other).not.toBe(r)
+    tasks.words[at + 2] = 3
+    tasks.close([table.inserted])
+  })
+
+  test('keys of a run that is over are not remembered, nor any once the state was emptied', () => {
+    const tasks = createKeyValueState({ maxBytes: 4 * MIB })
+    const table = new LocationTable(tasks.words)
+    const old = tasks.table.bytes(key, 0, 12)
+    tasks.open(10)
+    table.begin()
+    const fresh = table.bytes(Int32Array.of(7, 8, 9), 0, 12)
+    expect([table.bytes(key, 0, 12), table.bytes(Int32Array.of(7, 8, 9), 0, 12)]).toEqual([old, fresh])
+    tasks.close([table.inserted])
+    tasks.clear()
+    for (let n = 0; n < 3; n++) tasks.set(`k${n}`, 'x'.repeat(60))
+    tasks.open(10)
+    table.begin()
+    const again = [table.bytes(key, 0, 12), table.bytes(Int32Array.of(7, 8, 9), 0, 12)]
+    for (const r of again) expect(r).toBeGreaterThanOrEqual(tasks.words[StateHeader.RunStart] as number)
+    tasks.close([table.inserted])
+    expect([...tasks.keys()]).toEqual(['k0', 'k1', 'k2'])
   })
 })

@@ -278,7 +278,8 @@ describe('contracts', () => {
 describe('runEthereumjs as an oracle', () => {
   const folder = new URL('../../../shared/data/blocks/', import.meta.url)
 
-  // One before Byzantium, when receipts held a state root that a partial state cannot give; one with blobs, which need a KZG.
+  // One before Byzantium, when receipts held a state root that a partial state cannot give; one with blobs, which need
+  // a KZG.
   it.skipIf(!existsSync(folder))(
     'agrees with the headers of real blocks (skipped without ../shared/data)',
     async () => {

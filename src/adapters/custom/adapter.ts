@@ -23,11 +23,13 @@ export const BLOCKED: unique symbol = Symbol.for('blockloom.blocked') as never
 export interface AdapterMemory {
   /** The bytes under a key, a copy; undefined for none. */
   get(key: string): Uint8Array | undefined | typeof BLOCKED
+  /** Whether there are bytes under a key. */
   has(key: string): boolean | typeof BLOCKED
   /** Keys that begin with a prefix, in the order of their UTF-8 bytes. */
   keys(prefix: string, options?: RangeOptions): readonly string[] | typeof BLOCKED
   /** Buffered, and published if the execution is done. */
   set(key: string, value: Uint8Array): void
+  /** As `set`: buffered. */
   delete(key: string): void
 }
 
@@ -35,6 +37,7 @@ export interface AdapterMemory {
 export interface AdapterPlace {
   /** Index in the list of inputs. */
   readonly index: number
+  /** Its bytes, a copy. */
   readonly input: Uint8Array
   /** How often it was executed before in this run. Answers must not depend on it. */
   readonly incarnation: number
@@ -48,20 +51,29 @@ export type AdapterAnswer =
 
 /** An adapter in one worker. `execute` is a pure function of the place's input and of what it reads. */
 export interface CustomAdapter {
+  /** Whether `execute` returns a promise. */
   readonly kind: 'sync' | 'async'
   /** A run begins; what its caller gave for all places. Once a run and worker. */
   beginBlock?(environment: Uint8Array): void
+  /** Executes one place. It may be called more than once for a place, and for several places in any order. */
   execute(place: AdapterPlace, memory: AdapterMemory): AdapterAnswer | Promise<AdapterAnswer>
+  /** The run is over, for a worker whose run began. */
   endBlock?(): void
+  /** The worker ends. */
   dispose?(): void
 }
 
 /** What the package gives an adapter, so that its module need not import anything. */
 export interface AdapterHost {
+  /** The mark of a read that cannot be answered yet. */
   readonly BLOCKED: typeof BLOCKED
+  /** It is done; its writes and its result count. */
   done(result?: Uint8Array): AdapterAnswer
+  /** It met `BLOCKED` and unwound; it is executed again. */
   blocked(): AdapterAnswer
+  /** The input is not valid at its place; if that holds at the end, the result says so. */
   invalid(reason: string): AdapterAnswer
+  /** It failed; if that holds at the end, the result says so, or the run ends (`failures`). */
   fault(reason: string): AdapterAnswer
 }
 

@@ -1,8 +1,8 @@
 /**
  * Fees of rollups (adapters/evm/feeOptions.ts), which @ethereumjs/vm does not know: paid around its `runTx`.
  *
- * The fee for data is taken before, so that its checks see what is left; vaults are paid when everything else is done. A
- * payment observes nothing, so that payments of one block to one vault commute.
+ * The fee for data is taken before, so that its checks see what is left; vaults are paid when everything else is done.
+ * A payment observes nothing, so that payments of one block to one vault commute.
  */
 import type { RunTxResult } from '@ethereumjs/vm'
 import type { ResolvedFees } from '../evm/feeOptions.ts'

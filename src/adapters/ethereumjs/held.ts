@@ -9,7 +9,9 @@ import type { Packages } from './packages.ts'
 
 /** A slot: what was found, what SSTORE's gas counts from, and what stands there now. As numbers below 2^256. */
 export interface HeldSlot {
-  /** Location, and the value found below this place; a slot of an account that was cleared in this place begins at 0. */
+  /**
+   * Location, and the value found below this place; a slot of an account that was cleared in this place begins at 0.
+   */
   readonly record: number
   readonly start: bigint
   original: bigint

@@ -18,6 +18,7 @@ import type { ResolvedFees } from '../evm/feeOptions.ts'
 import type { BlockContext } from './context.ts'
 import { dataFeeAt, payVaults, takeDataFee } from './fees.ts'
 import type { AccountView, Held } from './held.ts'
+import { improveInterpreter } from './interpreter.ts'
 import type { EvmModule } from './module.ts'
 import { importKzg, type Kzg, type Packages } from './packages.ts'
 import type { LocationStateManager } from './stateManager.ts'
@@ -111,6 +112,9 @@ export class Machines {
     restoreParams()
     const made = await vm.createVM({ common, stateManager: this.#state, blockchain, evm: machine } as never)
     restoreParams()
+    // Fees of opcodes were read when the EVM was made.
+    machine.getActiveOpcodes()
+    await improveInterpreter(this.#packages, machine)
     this.#listen(machine, made)
     return { common, txCommon: sharedCommon(this.#packages, common), evm: machine, vm: made }
   }

@@ -1,6 +1,6 @@
 /**
- * Any state manager of @ethereumjs as the source of a state: it stays on the main thread, where its caller has it, and is
- * asked for what a block meets. Nothing is written to it before `apply`.
+ * Any state manager of @ethereumjs as the source of a state: it stays on the main thread, where its caller has it, and
+ * is asked for what a block meets. Nothing is written to it before `apply`.
  */
 import type { StateManagerInterface } from '@ethereumjs/common'
 import { Address } from '@ethereumjs/util'

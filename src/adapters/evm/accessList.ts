@@ -13,6 +13,7 @@ import { readHex } from '../../core/hex.ts'
 
 /** A value after the place that changed it. */
 export interface StorageChange {
+  /** The place: 0 before the transactions, 1 to n, n + 1 after them. */
   readonly blockAccessIndex: number
   /** 32 bytes. */
   readonly postValue: Hex
@@ -28,6 +29,7 @@ export interface AccountAccess {
   readonly storageReads: readonly Hex[]
   /** In wei, after the place. */
   readonly balanceChanges: readonly { readonly blockAccessIndex: number; readonly postBalance: bigint }[]
+  /** After the place. */
   readonly nonceChanges: readonly { readonly blockAccessIndex: number; readonly postNonce: bigint }[]
   /** Empty where a delegation was taken back. */
   readonly codeChanges: readonly { readonly blockAccessIndex: number; readonly newCode: Uint8Array }[]

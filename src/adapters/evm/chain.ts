@@ -248,7 +248,9 @@ function forkAt({ begins, terminalTotalDifficulty }: Schedule, point: ForkPoint)
   })
 }
 
-/** EIP-3675: the first block after the merge is the one whose parent's total difficulty has reached the terminal one. */
+/**
+ * EIP-3675: the first block after the merge is the one whose parent's total difficulty has reached the terminal one.
+ */
 function isMerged(point: ForkPoint, terminalTotalDifficulty: bigint): boolean {
   const { number, difficulty, parentTotalDifficulty } = point
   if (terminalTotalDifficulty === 0n) return true

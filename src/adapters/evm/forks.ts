@@ -84,7 +84,10 @@ export function isSince(fork: ForkName, since: ForkName): boolean {
   return FORK_ORDER.indexOf(fork) >= FORK_ORDER.indexOf(since)
 }
 
-/** When a fork begins: at a block number or at a time. `block: null` alone means never, also where a later fork has begun. */
+/**
+ * When a fork begins: at a block number or at a time. `block: null` alone means never, also where a later fork has
+ * begun.
+ */
 export interface ForkActivation {
   /** First block of the fork. */
   readonly block?: number | bigint | null

@@ -1,5 +1,6 @@
 /**
- * A genesis as go-ethereum writes it: the chain's configuration, the accounts that it begins with, and its first header.
+ * A genesis as go-ethereum writes it: the chain's configuration, the accounts that it begins with, and its first
+ * header.
  *
  * Owns the format and its habits: forks that are left out never happen, Petersburg comes with Constantinople unless it
  * says otherwise, and the merge comes by total difficulty. Does not own the state root: whoever puts the accounts into

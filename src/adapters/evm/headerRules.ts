@@ -108,7 +108,9 @@ export function checkHeader(
 export interface BodyCheckOptions extends HeaderCheckOptions {
   /** Root of the trie of transactions or withdrawals: `orderedRoot` of blockloom/wasm. */
   readonly orderedRoot: OrderedRoot
-  /** Bytes of the block's RLP, where they are known; a complete block is encoded to count them otherwise, from Osaka on. */
+  /**
+   * Bytes of the block's RLP, where they are known; a complete block is encoded to count them otherwise, from Osaka on.
+   */
   readonly size?: number
 }
 

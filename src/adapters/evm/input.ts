@@ -1,8 +1,9 @@
 /**
  * Reads untrusted values one field at a time: the same questions to a JSON-RPC object and to an RLP list.
  *
- * A block arrives in two shapes that say the same things: names with hex strings, or positions with bytes. `FieldReader`
- * hides which, so that the rules of a transaction or a header are written once (transaction.ts, block.ts).
+ * A block arrives in two shapes that say the same things: names with hex strings, or positions with bytes.
+ * `FieldReader` hides which, so that the rules of a transaction or a header are written once (transaction.ts,
+ * block.ts).
  *
  * Always true: whatever the input is, a reader returns a value inside the range asked for or throws `InvalidInputError`
  * whose `fields.where` is the path of the value and whose `fields.txIndex` is the transaction it belongs to.

@@ -4,6 +4,9 @@
  * A genesis holds a terminal total difficulty of 23 digits as a bare number, and an account given twice would silently
  * lose its first entry. Integers that a number cannot hold become bigint; a key that occurs twice is an error.
  *
+ * The reader of fixtures (cli/conformance/json.ts) is another: its files are a thousand times as large, so it lets
+ * `JSON.parse` read them and looks for equal keys alone.
+ *
  * Source: RFC 8259.
  */
 

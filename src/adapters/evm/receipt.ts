@@ -23,7 +23,9 @@ export interface TransactionReceipt {
   readonly cumulativeBlockGasUsed: bigint
   /** 256 bytes. */
   readonly bitvector: Uint8Array
+  /** In the order in which they were written. */
   readonly logs: readonly Log[]
+  /** EIP-2718; 0 for a transaction without one. */
   readonly txType: TransactionType
   /** Gas used by this transaction. */
   readonly gasUsed: bigint

@@ -58,7 +58,9 @@ export function isListHead(first: number | undefined): boolean {
   return first !== undefined && first >= 0xc0
 }
 
-/** Bytes before the payload of an item: none for a byte that stands for itself, else 1, or 1 and those of its length. */
+/**
+ * Bytes before the payload of an item: none for a byte that stands for itself, else 1, or 1 and those of its length.
+ */
 function headLength(first: number): number {
   if (first < 0x80) return 0
   if (first < 0xc0) return first < 0xb8 ? 1 : first - 0xb6

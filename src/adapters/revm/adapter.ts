@@ -62,7 +62,9 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   let senderLoaded = false
   /** Accounts of this transaction whose storage has a generation: pairs of id and generation. */
   const generations: number[] = []
-  /** Pairs of an account and the life value that this transaction read of it. Not an array: emptied, it allocates anew. */
+  /**
+   * Pairs of an account and the life value that this transaction read of it. Not an array: emptied, it allocates anew.
+   */
   let lives = new Int32Array(512)
   let livesEnd = 0
   /** Codes written in this block that this transaction loaded: triples of life value, offset, bytes. */

@@ -33,20 +33,24 @@ const HALT_REASONS = [
   'outOfOffset',
   'other',
 ] as const
+/** Why the EVM stopped a transaction. */
 export type HaltReason = (typeof HALT_REASONS)[number]
 
 /** What one transaction did; names follow ethereumjs `RunTxResult`. */
 export interface TransactionResult {
+  /** Success, its own revert, or stopped by the EVM. */
   readonly status: 'success' | 'revert' | 'halt'
   /** Why it halted; absent otherwise. */
   readonly haltReason?: HaltReason
   /** Gas paid for, after the refund. */
   readonly totalGasSpent: bigint
+  /** Gas given back; `totalGasSpent` is without it. */
   readonly gasRefund: bigint
   /** What the recipient of the priority fee earned, in wei; the base fee is part of it where it gets that too. */
   readonly minerValue: bigint
   /** What the sender paid for gas, in wei, the burnt part included. */
   readonly amountSpent: bigint
+  /** What the call returned, or reverted with. */
   readonly returnValue: Uint8Array
   /** 20 bytes; absent unless the transaction created a contract. */
   readonly createdAddress?: Uint8Array

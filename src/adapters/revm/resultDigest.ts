@@ -1,4 +1,6 @@
-/** Digest of a result's words: what bytes leave of their last word is not part of it, for the kernel does not clear it. */
+/**
+ * Digest of a result's words: what bytes leave of their last word is not part of it, for the kernel does not clear it.
+ */
 import { MIX_START, mixBytes, mixWord, mixWords } from '../../core/mix.ts'
 import { Output } from './kernel.ts'
 

@@ -12,7 +12,7 @@ import { wordsOf } from '../../core/bytes.ts'
 import type { TaskMemory } from '../../core/contracts.ts'
 import { OPERATION_WORDS } from '../../core/layout.ts'
 import { readNumber, type Values, ValueTag, writeNumber } from '../../core/values.ts'
-import { copy } from '../../core/words.ts'
+import { appendItem } from './lists.ts'
 
 type Words = Int32Array
 
@@ -94,8 +94,9 @@ export class Operations {
           if ((value === undefined ? 0 : numeric(value, 'add')) < least) return false
           continue
         }
-        if (code === Operation.Append) this.#append(memory, from, offset, length, operand, operandLength, out)
-        else this.#apply(memory, code, from, offset, length, operand, operandLength, out)
+        if (code === Operation.Append) {
+          appendItem(memory, this.#values, from, offset, length, operand, operandLength, out)
+        } else this.#apply(memory, code, from, offset, length, operand, operandLength, out)
       } catch (error) {
         if (!(error instanceof Error) || isShortage(error)) throw error
         this.error = error
@@ -139,49 +140,6 @@ export class Operations {
     const merged = (this.#merges[code - Operation.Declared] as MergeFunction)(before, by)
     if (merged === undefined) throw new OperationError('a merge returned nothing; return the value after it')
     return merged
-  }
-
-  /** A list is its items one after another, so that one more costs a copy and not a codec. */
-  #append(
-    memory: TaskMemory,
-    from: Words,
-    offset: number,
-    length: number,
-    operand: number,
-    operandLength: number,
-    out: number,
-  ): void {
-    const { engine } = memory
-    let items = length < 0 ? 0 : wordsOf(length) - 1
-    let at = offset + 1
-    let source = from
-    if (length >= 0 && from[offset] !== ValueTag.List) {
-      const value = this.#values.decode(from, offset, length)
-      if (!Array.isArray(value)) throw new OperationError('append needs a list')
-      ;[at, items] = this.#asList(memory, value)
-      source = engine
-    }
-    const itemWords = 1 + wordsOf(operandLength)
-    const to = memory.allocate(1 + items + itemWords)
-    engine[to] = ValueTag.List
-    copy(engine, to + 1, source, at, items)
-    engine[to + 1 + items] = operandLength
-    copy(engine, to + 2 + items, engine, operand, itemWords - 1)
-    engine[out] = 4 * (1 + items + itemWords)
-    engine[out + 1] = to
-  }
-
-  #asList(memory: TaskMemory, list: readonly unknown[]): [at: number, words: number] {
-    const values = this.#values
-    const parts = list.map((item) => {
-      values.encode(item)
-      return [values.length, ...values.words.subarray(0, wordsOf(values.length))]
-    })
-    const total = parts.reduce((sum, part) => sum + part.length, 0)
-    const start = memory.allocate(total)
-    let at = start
-    for (const part of parts) for (const word of part) memory.engine[at++] = word
-    return [start, total]
   }
 }
 

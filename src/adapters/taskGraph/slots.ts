@@ -60,7 +60,7 @@ export class Slots {
 
   /** The slot of a key, made where the key is new. */
   of(key: string, table: LocationTable): Slot {
-    const near = this.#count < NEAR ? this.#count : NEAR
+    const near = Math.min(this.#count, NEAR)
     for (let k = 0; k < near; k++) {
       const slot = this.#slots[k] as Slot
       if (slot.key === key) return slot

@@ -57,7 +57,8 @@ const CASES_A_STATE = 400
 const STATE_BYTES = 2 ** 28
 
 /**
- * Cases at once, each on a pool of its own: most blocks have one transaction, which keeps one worker busy and main waiting.
+ * Cases at once, each on a pool of its own: most blocks have one transaction, which keeps one worker busy and main
+ * waiting.
  */
 const LANES = 2
 

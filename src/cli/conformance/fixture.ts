@@ -32,7 +32,10 @@ export interface FixtureBlock {
   readonly hash: Hex | undefined
   /** Senders by transaction as the fixture tells them; undefined where it does not. */
   readonly senders: readonly (Hex | undefined)[]
-  /** Transactions that the header commits to, where the fixture lists them apart: the RLP may lack one that is not valid. */
+  /**
+   * Transactions that the header commits to, where the fixture lists them apart: the RLP may lack one that is not
+   * valid.
+   */
   readonly committed: number | undefined
 }
 

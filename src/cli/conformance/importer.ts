@@ -2,8 +2,9 @@
  * What the runner needs of a client: a tree of blocks, each executed on its parent's state.
  *
  * The tree is kept here; whole blocks are executed by a `BlockExecution`, which is handed a state that stands after the
- * parent. State is kept by parent hash as differences: the one state object moves along the tree, forward by a difference
- * where a block extends the tip, which is nearly always, else by going back to genesis and forward on the other branch.
+ * parent. State is kept by parent hash as differences: the one state object moves along the tree, forward by a
+ * difference where a block extends the tip, which is nearly always, else by going back to genesis and forward on the
+ * other branch.
  *
  * Always true: the state object stands after the block `#tip`.
  */

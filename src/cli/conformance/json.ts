@@ -1,8 +1,8 @@
 /**
  * JSON as fixtures need it read: strictly, and with the place of what is wrong.
  *
- * `JSON.parse` keeps the last of two equal keys and says nothing, so a fixture could say one thing to a reader and another
- * to a program. The text that it accepts is looked through once more, for keys alone.
+ * `JSON.parse` keeps the last of two equal keys and says nothing, so a fixture could say one thing to a reader and
+ * another to a program. The text that it accepts is looked through once more, for keys alone.
  *
  * Cost: the second pass goes from quote to quote, since most of a fixture is long strings: about a third of the time of
  * `JSON.parse`.

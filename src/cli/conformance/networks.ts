@@ -3,7 +3,8 @@
  *
  * A name is a fork, or one fork and the next with the point where it begins: `BerlinToLondonAt5` (block 5),
  * `ShanghaiToCancunAtTime15k` (time 15,000), `ArrowGlacierToParisAtDiffC0000` (total difficulty 0xc0000). A chain of a
- * single fork has it and all before it from its first block on, but for the DAO fork, which changed balances of one chain.
+ * single fork has it and all before it from its first block on, but for the DAO fork, which changed balances of one
+ * chain.
  */
 import type { AmsterdamDialect, BlobParams, ChainConfig, ForkActivation, ForkName } from '../../evm.ts'
 import type { Fixture, FixtureBlobParams } from './fixture.ts'

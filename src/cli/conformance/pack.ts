@@ -1,14 +1,14 @@
 /**
  * Packs: many single-transaction tests in one block, so that parallel execution has something to be parallel about.
  *
- * *Disjoint* joins tests of equal block environment that share no account; each must leave exactly the accounts that its
- * own fixture says, but for the fee recipient. *Overlapping* joins tests that share addresses: their pre-states are merged,
- * the first test to name an account or slot decides, senders are given and nonces rewritten; no fixture says what comes
- * out, so parallel is compared with sequential, and since they conflict, there must be aborts.
+ * *Disjoint* joins tests of equal block environment that share no account; each must leave exactly the accounts that
+ * its own fixture says, but for the fee recipient. *Overlapping* joins tests that share addresses: their pre-states are
+ * merged, the first test to name an account or slot decides, senders are given and nonces rewritten; no fixture says
+ * what comes out, so parallel is compared with sequential, and since they conflict, there must be aborts.
  *
- * Transactions only are run, so that tests of system contracts and withdrawals are left out; so are tests that read what
- * joining changes (the block's gas limit, the fee recipient, earlier hashes), and those of Amsterdam, where the price of
- * state may hang on the block's gas limit.
+ * Transactions only are run, so that tests of system contracts and withdrawals are left out; so are tests that read
+ * what joining changes (the block's gas limit, the fee recipient, earlier hashes), and those of Amsterdam, where the
+ * price of state may hang on the block's gas limit.
  */
 import { type BlockTransaction, type DecodedBlock, decodeBlock } from '../../evm.ts'
 import { createMemoryState, type Executor, type Hex, type MemoryState } from '../../index.ts'
@@ -54,7 +54,9 @@ const MOST_MEMBERS = 500
 const FEWEST_MEMBERS = 8
 /** Of the joined block; what reads it is left out of disjoint packs. Some tests' own limits take 56 bits. */
 const GAS_LIMIT = (1n << 63n) - 1n
-/** Overlapping packs are filled up to this by their own tests once more: short blocks end before a second worker wakes. */
+/**
+ * Overlapping packs are filled up to this by their own tests once more: short blocks end before a second worker wakes.
+ */
 const FILLED = 400
 /** Most gas that a transaction of an overlapping pack may ask for: the limits of a whole block must add up. */
 const MOST_TX_GAS = 1n << 25n
@@ -345,7 +347,9 @@ async function runOne(executor: Executor, pack: Pack, options: PackOptions): Pro
 /** Blocks that BLOCKHASH reaches back. */
 const MOST_HASHES = 256n
 
-/** The state before the pack. Hashes of earlier blocks are made up: tests that read them are not compared with fixtures. */
+/**
+ * The state before the pack. Hashes of earlier blocks are made up: tests that read them are not compared with fixtures.
+ */
 function stateOf({ pre, members }: Pack, executor: Executor): MemoryState {
   const state = createMemoryState({ maxBytes: STATE_BYTES, keccak256: (bytes) => executor.keccak256(bytes) })
   for (const [address, { balance, nonce, code, storage }] of pre) {

@@ -4,10 +4,11 @@
 import { decodeBlock } from '../../evm.ts'
 import { type Hex, stateRootOf } from '../../index.ts'
 import { toHex } from '../digest.ts'
-import { allowedBy, mayBeAnUncles, type Reason, reasonsOf } from './exceptions.ts'
+import { allowedBy, mayBeAnUncles, reasonsOf } from './exceptions.ts'
 import type { Alloc, Fixture, FixtureAccount, FixtureBlock } from './fixture.ts'
 import { BlockTree, type ImporterOptions } from './importer.ts'
 import type { NetworkRules } from './networks.ts'
+import type { Reason } from './reasons.ts'
 
 /** What came of a fixture, and what it cost. */
 export interface CaseResult {

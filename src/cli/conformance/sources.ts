@@ -1,8 +1,8 @@
 /**
  * Finds fixtures: official JSON files, folders of them, and lines `{file, name, test}`; plain or gzip.
  *
- * Owns files, lines and limits of size; what a test says is read in fixture.ts. Lines are streamed, so a file of lines may
- * be of any length; one document is held at a time.
+ * Owns files, lines and limits of size; what a test says is read in fixture.ts. Lines are streamed, so a file of lines
+ * may be of any length; one document is held at a time.
  */
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
@@ -70,8 +70,8 @@ async function listFolder(folder: string): Promise<string[]> {
 /**
  * Reads the tests of one file.
  *
- * @throws {FixtureError} with file and place, where the file cannot be read, unpacked or parsed, a document is longer than
- *   `limit` bytes, or it does not hold tests by name; tests before the place have been yielded
+ * @throws {FixtureError} with file and place, where the file cannot be read, unpacked or parsed, a document is longer
+ *   than `limit` bytes, or it does not hold tests by name; tests before the place have been yielded
  */
 export async function* readCases(source: string, limit: number = MOST_DOCUMENT): AsyncGenerator<RawCase> {
   if (/\.jsonl(?:\.gz)?$/.test(source)) {

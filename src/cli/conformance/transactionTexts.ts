@@ -4,7 +4,7 @@
  * revm and @ethereumjs/vm say the same in other words; a text that is in no list has no class, and where the two are
  * compared that is a difference.
  */
-import type { Reason } from './exceptions.ts'
+import type { Reason } from './reasons.ts'
 
 /** Classes by the text of revm's InvalidTransaction (revm-context-interface 43.0.2), and of this library's own checks. */
 const OF_REVM: readonly (readonly [RegExp, Reason])[] = [

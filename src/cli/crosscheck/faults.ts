@@ -5,7 +5,7 @@
  * A fault belongs here only where a third party says who is right: the header of a real block, or a consensus test.
  */
 
-import type { Reason } from '../conformance/exceptions.ts'
+import type { Reason } from '../conformance/reasons.ts'
 
 /** One fault, and the cases in which it shows. */
 export interface KnownFault {

@@ -4,8 +4,8 @@
 const ADDRESS_WORD = /^0{24}(?!0{8})[0-9a-f]{40}$/
 
 /**
- * Lists addresses of a block as JSON-RPC gives it; what has another shape is passed over, for it is a help to find names
- * and nothing depends on it.
+ * Lists addresses of a block as JSON-RPC gives it; what has another shape is passed over, for it is a help to find
+ * names and nothing depends on it.
  */
 export function addressesOf(block: unknown): string[] {
   const { transactions } = block as { readonly transactions?: unknown }

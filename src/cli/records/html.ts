@@ -159,7 +159,9 @@ const list = (sentences: readonly string[], none: string): string =>
     ? `<p>${escapeHtml(none)}</p>`
     : `<ul>${sentences.map((sentence) => `<li>${escapeHtml(sentence)}</li>`).join('')}</ul>`
 
-/** A chart with its title, a sentence how to read it, and its figures as a table. `label` undefined: nothing to draw. */
+/**
+ * A chart with its title, a sentence how to read it, and its figures as a table. `label` undefined: nothing to draw.
+ */
 function section(
   id: string,
   title: string,

@@ -19,8 +19,8 @@ export interface ReadRun {
 
 /**
  * @param number - which run of the file, from 1 on; undefined for the one to look at
- * @throws {InvalidInputError} RECORDS_FORMAT for a file of another kind or version, or one without a run; INVALID_OPTION
- *   for a run that is not there; an error of Node with its own code where the file cannot be read
+ * @throws {InvalidInputError} RECORDS_FORMAT for a file of another kind or version, or one without a run;
+ *   INVALID_OPTION for a run that is not there; an error of Node with its own code where the file cannot be read
  */
 export async function readRun(path: string, number: number | undefined): Promise<ReadRun> {
   const { runs, broken } = decodeTrace(await readFile(path))

@@ -7,6 +7,7 @@ import { paramsEVM } from '@ethereumjs/evm'
 import { paramsTx } from '@ethereumjs/tx'
 import type { RunBlockOpts, VM } from '@ethereumjs/vm'
 import { paramsVM } from '@ethereumjs/vm'
+import { TAKEN_OVER } from '../../adapters/evm/standardParams.ts'
 
 /** Why a block ran sequentially, in a word that programs may compare. */
 export type SequentialReason =
@@ -55,15 +56,12 @@ const isExtended = (evm: EvmLike): boolean =>
 
 const STANDARD_PARAMS: readonly ParamsDict[] = [paramsBlock, paramsTx, paramsEVM, paramsVM]
 
-/** Parameters that are taken over from a Common (`resolveChain`). */
-const BLOB_PARAMS = ['target', 'max', 'blobGasPriceUpdateFraction', 'targetBlobGasPerBlock', 'maxBlobGasPerBlock']
-
 /** Whether a parameter is another than the packages fill in: the kernel has theirs. */
 const hasOwnParams = (common: Common): boolean =>
   Object.entries(common['_params'] as ParamsDict).some(([eip, params]) =>
     Object.entries(params).some(
       ([name, value]) =>
-        !BLOB_PARAMS.includes(name) &&
+        !TAKEN_OVER.includes(name) &&
         !STANDARD_PARAMS.some((standard) => String(standard[eip]?.[name]) === String(value)),
     ),
   )

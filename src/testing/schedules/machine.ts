@@ -1,11 +1,11 @@
 /**
  * The machine under the model checker: threads that run one at a time, and the words that say whose turn it is.
  *
- * A schedule is data: decisions `[step, thread]`, sorted. One step is one operation of the door (`core/atomics.ts`), or the
- * begin or end of a thread, or its return from a wait. Before each step somebody has to be chosen. Without a decision the
- * thread of the step before goes on while it can, then the next one in the ring; so the empty schedule is a run
- * without pre-emption, and each decision is one thing that a scheduler did to us. This is how CHESS bounds its search
- * (Musuvathi and Qadeer, PLDI 2007).
+ * A schedule is data: decisions `[step, thread]`, sorted. One step is one operation of the door (`core/atomics.ts`), or
+ * the begin or end of a thread, or its return from a wait. Before each step somebody has to be chosen. Without a
+ * decision the thread of the step before goes on while it can, then the next one in the ring; so the empty schedule is
+ * a run without pre-emption, and each decision is one thing that a scheduler did to us. This is how CHESS bounds its
+ * search (Musuvathi and Qadeer, PLDI 2007).
  *
  * The thread that ends a step chooses the next one itself: a step without a switch costs no futex call. Only the
  * thread whose turn it is touches these words, and turns pass through `Go` (turns.ts), which is atomic; so all else
@@ -125,8 +125,8 @@ export const Step = {
 } as const
 
 /**
- * A plain load could have seen an older value; it did; this step's thread came out of a wait nobody ended; it did so because
- * nobody else could go on.
+ * A plain load could have seen an older value; it did; this step's thread came out of a wait nobody ended; it did so
+ * because nobody else could go on.
  */
 export const Flag = { StalePossible: 1, StaleTaken: 2, TimedOut: 4, Stalled: 8 } as const
 
@@ -228,8 +228,8 @@ const nextInRing = (mask: number, last: number, threads: number): number => {
 const QUIET_TURNS = 3
 
 /**
- * Chooses who makes the next step, and writes down who could have. Called once a step, by the thread of the step before.
- * Returns -1 when the run is over: all have ended, or the verdict says why not.
+ * Chooses who makes the next step, and writes down who could have. Called once a step, by the thread of the step
+ * before. Returns -1 when the run is over: all have ended, or the verdict says why not.
  */
 export const choose = (machine: Machine): number => {
   const { control, decisions, trace } = machine
@@ -284,7 +284,8 @@ export const choose = (machine: Machine): number => {
   else chosen = nextInRing(runnable, last, threads)
 
   if (chosen < 0) {
-    // Whoever spins goes on by itself, or would in some milliseconds: only when that leads nowhere does a wait time out.
+    // Whoever spins goes on by itself, or would in some milliseconds: only when that leads nowhere does a wait time
+    // out.
     const patience = QUIET_TURNS * threads
     if (spinning !== 0 && (timed === 0 || control[Word.Quiet] < patience)) {
       chosen = nextInRing(spinning, last, threads)

@@ -1,7 +1,7 @@
 /**
  * Tiny tasks: programs of a few steps over a few numbers, whose reads and writes depend on what they read and on how
- * often they ran. An adapter runs them against the engine, an interpreter says what they must do. The interpreter is not
- * the library: a Map, one task after another.
+ * often they ran. An adapter runs them against the engine, an interpreter says what they must do. The interpreter is
+ * not the library: a Map, one task after another.
  */
 import { Outcome, Predicate, Seen, type SyncAdapter, type TaskMemory } from '../../../src/core/contracts.ts'
 import { Fault } from '../../../src/core/layout.ts'
