@@ -9,7 +9,8 @@ export default [
   { name: 'library', path: 'dist/index.js', limit: '60 kB', ...bundled },
   { name: 'tasks', path: 'dist/tasks.js', limit: '60 kB', ...bundled },
   { name: 'records', path: 'dist/records.js', limit: '60 kB', ...bundled },
-  { name: 'testing', path: 'dist/testing.js', limit: '60 kB', ...bundled },
+  // No part of an application. 1.5 kB of it explore schedules.
+  { name: 'testing', path: 'dist/testing.js', limit: '62 kB', ...bundled },
   {
     name: 'ethereumjs, without its peers',
     path: 'dist/ethereumjs.js',

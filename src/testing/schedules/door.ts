@@ -32,16 +32,21 @@ export const clock = (): number | undefined => {
   return control[Word.Time] / 1000
 }
 
+/** True where the run that begins is one of the machine's. */
+export const isArmed = (words: Words): boolean =>
+  machine !== undefined && words[Control.Kind] === RunKind.Speculative && real.load(machine.control, Word.Armed) !== 0
+
 /** Comes to a run as its worker `index`. The run begins when all of its workers have come. */
 export const enter = (words: Words, index: number): void => {
-  if (machine === undefined || words[Control.Kind] !== RunKind.Speculative) return
+  if (machine === undefined || !isArmed(words)) return
   const { control } = machine
-  if (real.load(control, Word.Armed) === 0) return
   me = index
   engine = words
   if (real.add(control, Word.Arrived, 1) + 1 === control[Word.Threads]) {
     // What the run is repeated for, because a state was too small, is not the machine's any more.
     real.store(control, Word.Armed, 0)
+    // All have come: nobody begins alone.
+    words[Control.Alone] = 0
     turns.handTo(machine, choose(machine))
   }
   turns.awaitTurn(machine, me)

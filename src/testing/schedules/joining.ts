@@ -3,7 +3,13 @@
  * departs.
  */
 import * as real from '../../scheduler/joining.ts'
-import { depart, enter } from './door.ts'
+import { depart, enter, isArmed } from './door.ts'
+
+export const { callNext } = real
+
+/** Of a run of the machine's all workers take part from its beginning. */
+export const beginsAlone = (engine: Int32Array, worker: number): boolean =>
+  !isArmed(engine) && real.beginsAlone(engine, worker)
 
 export { beginsAlone, callNext } from '../../scheduler/joining.ts'
 
