@@ -11,8 +11,6 @@ export const { callNext } = real
 export const beginsAlone = (engine: Int32Array, worker: number): boolean =>
   !isArmed(engine) && real.beginsAlone(engine, worker)
 
-export { beginsAlone, callNext } from '../../scheduler/joining.ts'
-
 export const join = (engine: Int32Array, worker: number): boolean => {
   if (!real.join(engine, worker)) return false
   enter(engine, worker)
