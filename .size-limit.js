@@ -6,7 +6,8 @@ const bundled = {
 }
 
 export default [
-  { name: 'library', path: 'dist/index.js', limit: '60 kB', ...bundled },
+  // 2 kB of it and of `ethereumjs` check options and measure light blocks.
+  { name: 'library', path: 'dist/index.js', limit: '63 kB', ...bundled },
   { name: 'tasks', path: 'dist/tasks.js', limit: '60 kB', ...bundled },
   { name: 'records', path: 'dist/records.js', limit: '60 kB', ...bundled },
   // No part of an application. 1.5 kB of it explore schedules.
@@ -14,7 +15,7 @@ export default [
   {
     name: 'ethereumjs, without its peers',
     path: 'dist/ethereumjs.js',
-    limit: '60 kB',
+    limit: '64 kB',
     ...bundled,
     ignore: ['node:*', '@ethereumjs/*'],
   },
