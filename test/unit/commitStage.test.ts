@@ -87,12 +87,14 @@ describe.each(cases)('places executed %s, %s', (loop, way) => {
     expect(engine[Control.CommitIndex]).toBeLessThanOrEqual(place + 1)
   })
 
-  test.skipIf(way === 'again')('each place moves the cursor, so that long ones are no stall', async () => {
-    const { run } = byHand(loop, way, (place, engine) => {
-      if (way === 'reserved' || engine[Control.Mode] === Mode.Draining) expect(engine[Control.CommitIndex]).toBe(place)
+  if (way !== 'again')
+    test('each place moves the cursor, so that long ones are no stall', async () => {
+      const { run } = byHand(loop, way, (place, engine) => {
+        if (way === 'reserved' || engine[Control.Mode] === Mode.Draining)
+          expect(engine[Control.CommitIndex]).toBe(place)
+      })
+      await run()
     })
-    await run()
-  })
 
   test('what throws there keeps the commit lock: nobody commits the places before it once more', async () => {
     const place = placeOf(way)
