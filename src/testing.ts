@@ -16,6 +16,7 @@ export {
   type ScheduleDifference,
   type ScheduleReport,
 } from './testing/schedules/explore.ts'
+export type { Decision, Decisions } from './testing/schedules/schedule.ts'
 export type {
   AdapterSubject,
   BlockSubject,

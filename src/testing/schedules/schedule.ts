@@ -3,6 +3,7 @@ import { block, DECISION_WORDS, Flag, type Machine, State, Step, Thread, Word } 
 
 /** What a scheduler does at a step: lets another thread make it, or lets its plain load see an old value ('old'). */
 export type Decision = readonly [step: number, thread: number] | readonly [step: number, thread: number, old: 'old']
+/** The decisions of a schedule, in the order of their steps; at every other step the thread goes on. */
 export type Decisions = readonly Decision[]
 
 /** Random priorities and change points (Burckhardt et al., PCT, ASPLOS 2010), `depth` - 1 of them within `steps`. */

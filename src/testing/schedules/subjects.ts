@@ -10,14 +10,12 @@ import type { ModuleSource, TaskCall, UntypedTasks } from '../../executor/taskTy
 import type { WorkerSource } from '../../platform/threads.ts'
 import { textOf } from './text.ts'
 
-type Entries = Readonly<Record<string, unknown>> | Iterable<readonly [key: string, value: unknown]>
-
 /** Calls of a module of tasks. */
 export interface TaskSubject extends Pick<TaskExecutorOptions, 'asynchronous' | 'setup'> {
   readonly tasks: ModuleSource<UntypedTasks>
   readonly calls: readonly TaskCall[]
   /** What the state holds to begin with. */
-  readonly entries?: Entries
+  readonly entries?: Readonly<Record<string, unknown>> | Iterable<readonly [key: string, value: unknown]>
 }
 
 /** Inputs of an adapter from outside the package. */
