@@ -16,7 +16,7 @@ import { type BlockStmOptions, CALM_CLAIMS, EVENTS, Event, Status, type Tally, t
 
 /** Constants of the engine; the names are those of their owners there. */
 const WINDOW = 512
-const WARY_WINDOW = 192
+const WARY_WINDOW = 64
 const CLAIM_MICROSECONDS = 60
 const LARGEST_CHUNK = 24
 const LEAST_SHARED = 4

@@ -159,8 +159,10 @@ export class Scheduler {
 
   /** A claim of at most `chunk` places, smaller towards the end, so that the last ones are shared by all. */
   taper(chunk: number): number {
+    const others = this.engine[Control.Workers] - 1
+    if (others === 0) return chunk
     const left = this.#last + 1 - atomics.load(this.engine, Control.ExecutionIndex)
-    return Math.max(1, Math.min(chunk, (left / (4 * (this.engine[Control.Workers] - 1))) | 0))
+    return Math.max(1, Math.min(chunk, (left / (4 * others)) | 0))
   }
 
   /** True when all that was claimed is committed: the next place can be executed with everything below it final. */
