@@ -170,7 +170,7 @@ export interface OrderOptions {
 const invalid = (message: string, fields: Readonly<Record<string, unknown>>): InvalidInputError =>
   new InvalidInputError('INVALID_OPTION', message, fields)
 
-/** Checks the hints of a call; whether it has any. */
+/** Checks the hints of a call. True where it has any. */
 function checkHints(call: Call, index: number, count: number, capacities: Readonly<Record<string, number>>): boolean {
   const { after, priority, cost, resources, reads, writes } = call
   for (const before of after ?? []) {

@@ -5,8 +5,8 @@
  * and is executed again when it is due. So a wrong hint costs time. A capacity is no hint: whoever executes a place, also
  * the committer again, holds its units meanwhile.
  *
- * Shares: `Schedule.*` (core/schedule.ts). Concurrency: any worker at any time. Nobody waits while it holds units but for
- * the bounded waits of a read (D5), and the committer waits for units with the lock held, so no circle can close.
+ * Shares: `Schedule.*` (core/schedule.ts). Concurrency: any worker at any time. A worker that holds units waits only in
+ * reads, for a bounded time (D5); the committer, who holds the lock, may wait for units. So no circle can close.
  * Cost: a look at each unclaimed place before the one taken.
  */
 import * as atomics from '../core/atomics.ts'
