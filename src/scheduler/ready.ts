@@ -5,9 +5,8 @@
  * true, and is executed again when it is due. So a wrong hint costs time. A capacity is no hint: whoever executes a
  * place, also the committer that executes it again, takes its units first and gives them back after.
  *
- * Shares: the words `Schedule.*` of core/schedule.ts.
- * Concurrency: any worker at any time. Who has units waits for nothing but a read, and that is bounded (D5); the
- * committer waits for units with the lock held. So no circle of waits can close.
+ * Shares: `Schedule.*` (core/schedule.ts). Concurrency: any worker at any time. A worker that holds units waits only in
+ * reads, for a bounded time (D5); the committer, who holds the lock, may wait for units. So no circle can close.
  * Cost: a look at each unclaimed place before the one taken.
  */
 import * as atomics from '../core/atomics.ts'
