@@ -16,6 +16,8 @@ export class Arena {
   readonly words: Int32Array
   /** Told of each chunk that is taken, where a run is recorded. */
   onChunk: ((at: number, size: number) => void) | undefined = undefined
+  /** True once words were refused in this run; whoever was told may have kept it to himself. */
+  full = false
   #next = 0
   #end = 0
 
@@ -25,6 +27,7 @@ export class Arena {
 
   /** Forgets the chunk of an earlier run. */
   begin(): void {
+    this.full = false
     this.#next = 0
     this.#end = 0
   }
@@ -47,7 +50,10 @@ export class Arena {
   #refill(count: number): number {
     const size = Math.max(count, ARENA_CHUNK)
     const at = atomics.add(this.words, Control.ArenaNext, size)
-    if (at < 0 || at + size > this.words[Control.ArenaEnd]) throw new ArenaFull('the engine memory is full')
+    if (at < 0 || at + size > this.words[Control.ArenaEnd]) {
+      this.full = true
+      throw new ArenaFull('the engine memory is full')
+    }
     this.onChunk?.(at, size)
     // A large request does not cost what is left of the chunk.
     if (count > ARENA_CHUNK / 2) return at

@@ -32,14 +32,19 @@ export const unpackBytes = (words: Words, at: number, length: number): Uint8Arra
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// A key may begin with U+FEFF, which would else be taken for a byte order mark.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** A key's bytes in words: what locations are looked up by. One scratch for each owner. */
 export class KeyBuffer {
   words = new Int32Array(64)
   bytes = 0
 
-  /** Packs the UTF-8 of a key. */
+  /**
+   * Packs the UTF-8 of a key.
+   *
+   * @throws TypeError for half a surrogate pair, which has no UTF-8: all such keys would be one
+   */
   set(key: string): this {
     const length = key.length
     if (length * 3 > this.words.length * 4) this.words = new Int32Array(length)
@@ -60,6 +65,7 @@ export class KeyBuffer {
   }
 
   #setWide(key: string): this {
+    if (/\p{Surrogate}/u.test(key)) throw new TypeError('a key with half a surrogate pair has no UTF-8')
     const bytes = encoder.encode(key)
     packBytes(bytes, this.words, 0)
     this.bytes = bytes.length
@@ -111,4 +117,17 @@ export const unpackText = (words: Words, at: number, length: number): string => 
   let text = ''
   for (let k = 0; k < length; k += PIECE) text += piece(words, at + (k >> 2), Math.min(PIECE, length - k))
   return text
+}
+
+/** A code unit's rank among those of UTF-16 text in the order of code points: surrogates come last. */
+const rank = (unit: number): number => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800)
+
+/** Compares texts as their UTF-8 bytes do, which is by code points. */
+export const compareText = (a: string, b: string): number => {
+  const length = Math.min(a.length, b.length)
+  for (let k = 0; k < length; k++) {
+    const [x, y] = [a.charCodeAt(k), b.charCodeAt(k)]
+    if (x !== y) return rank(x) - rank(y)
+  }
+  return a.length - b.length
 }

@@ -141,6 +141,8 @@ export class LocationTable {
   #generation = 0
   /** Most recent record inserted by this thread in this run; records link through `Chain`. */
   inserted = 0
+  /** True once this thread was refused a record in this run; whoever was told may have kept it to himself. */
+  full = false
 
   constructor(words: Words) {
     this.words = words
@@ -158,6 +160,7 @@ export class LocationTable {
     this.#chunk = 0
     this.#chunkEnd = 0
     this.inserted = 0
+    this.full = false
     if (this.#generation !== w[StateHeader.Generation]) this.#remembered = new Int32Array(1)
     this.#generation = w[StateHeader.Generation]
   }
@@ -188,7 +191,7 @@ export class LocationTable {
       }
       const r = this.#claim(index + probe, StateHeader.AccountCount, mask)
       if (r === 0) continue
-      if (r === FULL) return FULL
+      if (r === FULL) return this.#refuse()
       w[r] = Tag.Account
       for (let k = 0; k < 5; k++) w[r + AccountRecord.Address + k] = key[at + k]
       this.#publish(index + probe, r, AccountRecord.Chain)
@@ -225,7 +228,7 @@ export class LocationTable {
       }
       const r = this.#claim(index + probe, StateHeader.SlotCount, mask)
       if (r === 0) continue
-      if (r === FULL) return FULL
+      if (r === FULL) return this.#refuse()
       w[r] = Tag.Slot
       w[r + SlotRecord.Account] = account
       for (let k = 0; k < 8; k++) w[r + SlotRecord.Key + k] = key[at + k]
@@ -272,11 +275,14 @@ export class LocationTable {
         continue
       }
       // Reserved before the index word is claimed: a claim cannot be taken back.
-      if (count > INLINE_KEY_WORDS && from === 0) from = this.reserve(count)
-      if (from + count > w.length) return FULL
+      if (count > INLINE_KEY_WORDS && from === 0) {
+        if (atomics.load(w, StateHeader.Next) + count > w.length) return this.#refuse()
+        from = this.reserve(count)
+      }
+      if (from + count > w.length) return this.#refuse()
       const r = this.#claim(index + probe, StateHeader.SlotCount, mask)
       if (r === 0) continue
-      if (r === FULL) return FULL
+      if (r === FULL) return this.#refuse()
       if (count <= INLINE_KEY_WORDS) from = r + BytesRecord.Room
       for (let k = 0; k < count; k++) w[from + k] = key[at + k]
       w[r] = Tag.Bytes
@@ -328,6 +334,11 @@ export class LocationTable {
     const r = this.#chunk
     this.#chunk += RECORD_WORDS
     return r
+  }
+
+  #refuse(): typeof FULL {
+    this.full = true
+    return FULL
   }
 
   #publish(word: number, record: number, chain: number): void {

@@ -87,6 +87,8 @@ export class Values {
   readonly #names: ({ readonly length: number; readonly words: Words; readonly text: string } | undefined)[] = []
   /** The last object's field names as they are written, by position. */
   readonly #packed: ({ readonly name: string; readonly words: Words } | undefined)[] = []
+  /** True while an object is encoded, whose getters may run anybody's code. */
+  #busy = false
   /** The last value encoded, and its length in bytes. */
   words = new Int32Array(256)
   length = 0
@@ -98,9 +100,10 @@ export class Values {
   /**
    * Encodes a value to `words` and `length`.
    *
-   * @throws TypeError for what cannot be encoded
+   * @throws TypeError for what cannot be encoded, and for a getter of the value that leads back here
    */
   encode(value: unknown): void {
+    if (this.#busy) throw new TypeError('a getter of a value cannot store another value')
     if (typeof value === 'number') {
       writeNumber(value, this.words, 1)
       this.#tag(ValueTag.Number, 12)
@@ -115,6 +118,15 @@ export class Values {
   }
 
   #objectOf(value: object): void {
+    this.#busy = true
+    try {
+      this.#layOut(value)
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  #layOut(value: object): void {
     const prototype = Object.getPrototypeOf(value)
     if (prototype === Object.prototype && this.#fields(value as Readonly<Record<string, unknown>>)) return
     if (prototype === Uint8Array.prototype) this.#bytes(value as Uint8Array, ValueTag.Bytes)

@@ -75,11 +75,13 @@ export class BlockRun extends RunParts {
   #alone(): void {
     const scheduler = this.scheduler
     if (!scheduler.tryLock()) return
-    const from = scheduler.commitIndex
-    scheduler.drain()
-    while (!scheduler.alone) {
-      if (scheduler.halted()) return
+    // A worker called to an earlier run may have come to this one, and have left it: it would not drain.
+    if (scheduler.done()) {
+      scheduler.unlock()
+      return
     }
+    const from = scheduler.commitIndex
+    if (!this.#drain()) return
     this.beginAlone(from)
     const began = performance.now()
     let next = from
@@ -241,13 +243,19 @@ export class BlockRun extends RunParts {
   }
 
   #fallBack(from: number): number {
+    this.scheduler.advance(from)
+    if (!this.#drain()) return from
+    return this.endStretch(from, this.#runSequential(from, this.beginStretch(from)))
+  }
+
+  /** Waits until nobody else executes; false where the run halted. Holder of the lock, in a run that is not done. */
+  #drain(): boolean {
     const scheduler = this.scheduler
-    scheduler.advance(from)
     scheduler.drain()
     while (!scheduler.alone) {
-      if (scheduler.halted()) return from
+      if (scheduler.halted()) return false
     }
-    return this.endStretch(from, this.#runSequential(from, this.beginStretch(from)))
+    return true
   }
 
   /** Runs places `from` to `to` (exclusive) by the oracle; the first place not run. */
@@ -259,6 +267,7 @@ export class BlockRun extends RunParts {
       memory.begin(place)
       this.countExecution(place)
       const outcome = this.#adapter.execute(memory, this.input(place), this.inputWords(place))
+      this.assertRoom()
       if (memory.cold.length > 0) {
         this.recording?.waitedAlone()
         // Nobody else works, so there is nothing else to do meanwhile.

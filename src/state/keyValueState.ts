@@ -3,7 +3,7 @@
  *
  * A run leaves it as it was; `apply` advances it. Concurrency: main thread only, as `MemoryState`.
  */
-import { KeyBuffer, unpackText, wordsOf } from '../core/bytes.ts'
+import { compareText, KeyBuffer, unpackText, wordsOf } from '../core/bytes.ts'
 import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
 import { BytesRecord, RECORD_WORDS } from '../core/location.ts'
 import type { LocationTable } from '../core/table.ts'
@@ -24,7 +24,7 @@ export interface KeyValueChange {
 
 /** What a run of tasks changed. Plain data would do as well: `apply` takes anything of this shape. */
 export interface KeyValueDiff {
-  /** In the order of the keys. */
+  /** In the order of the keys' UTF-8 bytes. */
   readonly entries: readonly KeyValueChange[]
 }
 
@@ -56,7 +56,7 @@ class EncodedDiff implements KeyValueDiff {
           value: bytes < 0 ? undefined : this.#values.decode(this.words, value, bytes),
         })
       })
-      this.#entries = entries.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+      this.#entries = entries.sort((a, b) => compareText(a.key, b.key))
     }
     return this.#entries
   }

@@ -126,12 +126,12 @@ describe('what is answered', () => {
   test.each([0, 5000])(
     'an answer that takes longer than a stall may is none, with a stateTimeout of %i',
     async (ms) => {
-      const pool = await createExecutor({ workers: 2, memoryLimit: 64 * 2 ** 20, stallTimeout: 200 })
+      const pool = await createExecutor({ workers: 2, memoryLimit: 64 * 2 ** 20, stallTimeout: 1000 })
       try {
         const vm = await vmWith(asm('1 SLOAD POP STOP'))
         const get = vm.stateManager.getStorage.bind(vm.stateManager)
         vm.stateManager.getStorage = async (name, key) => {
-          await new Promise((resolve) => setTimeout(resolve, 1000))
+          await new Promise((resolve) => setTimeout(resolve, 2500))
           return get(name, key)
         }
         const options = { ...GENERATE, block: smallBlock(vm, CALL), executor: pool, stateTimeout: ms }

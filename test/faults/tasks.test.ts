@@ -198,6 +198,24 @@ describe('capacity', () => {
     }
   })
 
+  test('a shortage that a task hushes up counts all the same: indexes grow, or CAPACITY', async () => {
+    const executor = await create({ memoryLimit: 64 * MIB })
+    const [large, small] = [stateWithKeys(64 * MIB), stateWithKeys(MIB)]
+    const tasks = [call('writeManyQuietly', { prefix: 'q', count: 40_000, value: 'v' })]
+    for (const options of [always, {}, { sequential: true }]) {
+      const { stateDiff } = await executor.run(tasks, { ...options, state: large })
+      expect(stateDiff.entries).toHaveLength(40_000)
+      await expect(executor.run(tasks, { ...options, state: small })).rejects.toMatchObject({ code: 'CAPACITY' })
+      await expectUsable(executor, small)
+    }
+    const narrow = await create({ memoryLimit: 16 * MIB })
+    const long = [call('writeManyQuietly', { prefix: 'q', count: 100, value: 'x'.repeat(MIB) })]
+    for (const options of [always, {}, { sequential: true }]) {
+      const run = narrow.run(long, { ...options, state: createKeyValueState({ maxBytes: 256 * MIB }) })
+      await expect(run).rejects.toMatchObject({ code: 'CAPACITY' })
+    }
+  })
+
   test('keys and values that do not fit into the state: CAPACITY, and the state as it was', async () => {
     const executor = await create()
     const state = stateWithKeys(MIB)
@@ -265,6 +283,31 @@ describe('tasks that fail', () => {
       error: { code: 'ASYNCHRONOUS_TASK', name: 'TypeError', message: expect.stringContaining('synchronous') },
     })
     expect(results[1]).toMatchObject({ status: 'done', value: 0 })
+  })
+
+  test.each(['get', 'set', 'add', 'keys'])('a getter that calls %s of the store is refused, always', async (how) => {
+    const executor = await create()
+    for (const deep of [false, true]) {
+      const tasks = Array.from({ length: 30 }, (_, k) => call('putByGetter', { key: `k${k % 4}`, how, deep }))
+      const oracle = await executor.run(tasks, { sequential: true })
+      for (const result of oracle.results) expect(result).toMatchObject({ error: { code: 'NOT_ENCODABLE' } })
+      for (const speculation of ['always', 'auto'] as const) {
+        const { results, stateDiff } = await executor.run(tasks, { speculation })
+        expect(stateDiff.entries).toEqual(oracle.stateDiff.entries)
+        expect(results.map(({ status }) => status)).toEqual(oracle.results.map(({ status }) => status))
+      }
+    }
+  })
+
+  test('a key may begin with U+FEFF', async () => {
+    const executor = await create()
+    const tasks = [call('put', ['\ufeffa', '2']), call('put', ['a', '3'])]
+    const { results, stateDiff } = await executor.run(tasks, always)
+    expect(results.map(({ status }) => status)).toEqual(['done', 'done'])
+    expect(stateDiff.entries).toEqual([
+      { key: 'a', value: '3' },
+      { key: '\ufeffa', value: '2' },
+    ])
   })
 
   test.each([

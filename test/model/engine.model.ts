@@ -2,19 +2,30 @@
  * The short part of `npm run model`: every schedule of small cases up to the bound, on the engine as it is; a few planted bugs;
  * and the schedules that once failed.
  */
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decisionsOf } from '../../src/testing/schedules/schedule.ts'
 import { apply } from './build.ts'
 import { draw, hunt, scenarioOf, walk } from './check.ts'
 import { Controller } from './controller.ts'
-import { mutations } from './mutations.ts'
+import { evmMutations } from './evm.ts'
+import { type Mutation, mutations } from './mutations.ts'
 import { regressions } from './regressions.ts'
 import { largerScenarios, scenarios } from './scenarios.ts'
 import type { Scenario } from './subjects/subjects.ts'
 
 const SEED = 7
 /** Cases with few schedules: these are walked to the bound. */
-const walked = ['scheduler', 'memory', 'memory, deltas', 'table', 'joining', 'window of one', 'three writers']
+const walked = [
+  'scheduler',
+  'memory',
+  'memory, deltas',
+  'table',
+  'joining',
+  'window of one',
+  'three writers',
+  'begun alone',
+]
 
 describe('the engine as it is', () => {
   let controller: Controller
@@ -90,6 +101,16 @@ describe('planted bugs', () => {
     expect(() => apply('a a', { ...edit, find: 'a' })).toThrow('stands there 2 times')
     await expect(Controller.make([edit])).rejects.toThrow('stands there 0 times')
     await expect(Controller.make([{ ...edit, file: 'src/cli/main.ts' }])).rejects.toThrow('no thread runs')
+  })
+
+  test('the edits of every bug fit the sources', () => {
+    const planted: readonly Pick<Mutation, 'edits' | 'setting'>[] = [...mutations, ...evmMutations]
+    for (const { edits, setting = [] } of planted) {
+      for (const edit of [...edits, ...setting]) {
+        const text = readFileSync(new URL(`../../${edit.file}`, import.meta.url), 'utf8')
+        expect(apply(text, edit)).not.toBe(text)
+      }
+    }
   })
 
   test('every hazard of the engine is planted', () => {

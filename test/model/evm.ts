@@ -98,7 +98,7 @@ export const evmMutations: readonly EvmMutation[] = [
     what: 'a gas limit is checked against the limits of the transactions before, not against what they used',
     edits: [
       edit(
-        'src/executor/executeBlock.ts',
+        'src/executor/blockOutcome.ts',
         '{ regular: gasUsed, state: 0n }',
         '{ regular: decoded.length > 0 ? tx.gasLimit : gasUsed, state: 0n }',
       ),

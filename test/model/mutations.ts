@@ -168,6 +168,13 @@ export const mutations: readonly Mutation[] = [
     on: ['fallback'],
   },
   {
+    name: 'waits-for-who-left',
+    hazard: 5,
+    what: 'who begins alone waits for a worker that has ended the run and left',
+    edits: [edit(RUN, 'if (scheduler.done()) {', 'if (scheduler.halted()) {')],
+    on: ['begun alone'],
+  },
+  {
     name: 'absent-read-untracked',
     hazard: 12,
     what: 'a read that finds no entry is not noted',
@@ -213,7 +220,7 @@ export const mutations: readonly Mutation[] = [
     name: 'hash-alone',
     hazard: 17,
     what: 'byte keys are told apart by hash and length alone',
-    edits: [edit(TABLE, 'if (k === count) return r', 'return r')],
+    edits: [edit(TABLE, 'for (let k = 0; k < count; k++) if (w[own + k] !== key[at + k]) return false', 'void own')],
     on: ['table'],
   },
   {

@@ -24,4 +24,14 @@ export const regressions: readonly Regression[] = [
     schedule: [[78, 0]],
     mutation: 'parks-past-the-end',
   },
+  {
+    what: 'a worker that began alone when another had ended the run waited for that one to drain',
+    scenario: scenarioOf('begun alone'),
+    schedule: [
+      [0, 1],
+      [35, 1],
+      [71, 1],
+    ],
+    mutation: 'waits-for-who-left',
+  },
 ]

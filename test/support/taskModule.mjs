@@ -181,6 +181,47 @@ export function writeMany(store, { prefix, count, value }) {
 }
 
 /**
+ * As `writeMany`, and hushes up whatever is thrown.
+ *
+ * @param {TaskStore} store
+ * @param {{ prefix: string, count: number, value: string }} input
+ */
+export function writeManyQuietly(store, { prefix, count, value }) {
+  for (let k = 0; k < count; k++) {
+    try {
+      store.set(`${prefix}${k}`, value)
+    } catch {}
+  }
+}
+
+/**
+ * Puts a value with a getter that uses the store while the value is encoded, and returns another.
+ *
+ * @param {TaskStore} store
+ * @param {{ key: string, how: 'get' | 'set' | 'add' | 'keys', deep: boolean }} input
+ */
+export function putByGetter(store, { key, how, deep }) {
+  store.add('sum', 1)
+  const value = {
+    first: 1,
+    get second() {
+      if (how === 'get') return store.get('sum')
+      if (how === 'keys') return store.keys('').length
+      if (how === 'add') return String(store.add(key, 1))
+      store.set('aside', 'written')
+      return 2
+    },
+  }
+  const given = deep ? { list: [value], more: 'x'.repeat(100) } : value
+  try {
+    store.set(key, given)
+  } catch (error) {
+    store.set(key, error instanceof Error ? error.message : 'something')
+  }
+  return given
+}
+
+/**
  * Writes many keys and returns a result of that many bytes.
  *
  * @param {TaskStore} store

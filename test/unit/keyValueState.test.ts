@@ -54,7 +54,8 @@ describe('keyValueState', () => {
 
   test('keys come in the order of their UTF-8 bytes, by prefix, through deletes and clears', () => {
     const state = create()
-    const keys = ['', 'a', 'a\u0000', 'a:1', 'a:10', 'a:2', 'ab', 'b', 'é', 'z', '\uffff', '\u{1f600}', 'a'.repeat(200)]
+    const keys = ['', 'a', 'a\u0000', 'a:1', 'a:10', 'a:2', 'ab', 'b', 'é', 'z', '\uffff', '\ufeffa', '\u{1f600}']
+    keys.push('a'.repeat(200), '\ufeff'.repeat(40))
     const inOrder = (list: readonly string[]) =>
       [...list].sort((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y)))
     for (const key of [...keys].reverse()) state.set(key, key.length)
@@ -65,6 +66,15 @@ describe('keyValueState', () => {
       ['a:10', 4],
     ])
     expect([...state.keys('nothing')]).toEqual([])
+    for (const half of ['a\ud800', '\udc00'.repeat(100)]) expect(() => state.set(half, 1)).toThrow(TypeError)
+    expect(() =>
+      state.set('a', {
+        get b() {
+          return state.set('b', 1)
+        },
+      }),
+    ).toThrow(TypeError)
+    expect(state.get('a')).toBe(1)
     state.delete('a:10')
     expect([...state.keys('a:')]).toEqual(['a:1', 'a:2'])
     state.clear()

@@ -189,10 +189,10 @@ abstract class TaskAdapter {
   }
 
   /** Encodes what a task returned; why it cannot be, where that is so. */
-  protected encode(value: unknown): TaskFailure | undefined {
+  protected encode(store: IncarnationStore, value: unknown): TaskFailure | undefined {
     try {
       if (value === undefined) this.values.length = 0
-      else this.values.encode(value)
+      else store.encode(value)
       return undefined
     } catch (error) {
       return failureOf(error, 'NOT_ENCODABLE')
@@ -277,7 +277,7 @@ class SyncTasks extends TaskAdapter implements SyncAdapter {
       )
       return failureOf(error, 'ASYNCHRONOUS_TASK')
     }
-    return this.encode(value)
+    return this.encode(store, value)
   }
 }
 
@@ -301,7 +301,7 @@ class AsyncTasks extends TaskAdapter implements AsyncAdapter {
 
   async #call(memory: TaskMemory, store: IncarnationStore, task: TaskFunction, input: number, again: number) {
     try {
-      return this.encode(await this.start(memory, store, task, input, again))
+      return this.encode(store, await this.start(memory, store, task, input, again))
     } catch (error) {
       return thrown(error)
     } finally {

@@ -5,7 +5,7 @@
  * wrote. A read that meets a value not yet there throws a private signal; the store is poisoned from then on,
  * so a task that catches the signal cannot carry on with what it does not know.
  */
-import { KeyBuffer, unpackText, wordsOf } from '../../core/bytes.ts'
+import { compareText, KeyBuffer, unpackText, wordsOf } from '../../core/bytes.ts'
 import { Seen, type TaskMemory } from '../../core/contracts.ts'
 import { MergeRecord, OPERATION_WORDS, Record } from '../../core/layout.ts'
 import { BytesRecord, Kind, locationOf } from '../../core/location.ts'
@@ -31,6 +31,7 @@ export class IncarnationStore implements TaskStore {
   #memory: TaskMemory
   #poisoned = false
   #ended = false
+  #encoding = false
   readonly #values: Values
   readonly #operations: Operations
   readonly #merges: readonly string[]
@@ -48,6 +49,7 @@ export class IncarnationStore implements TaskStore {
   begin(memory: TaskMemory): void {
     this.#memory = memory
     this.#poisoned = false
+    this.#encoding = false
     this.#slots.begin()
   }
 
@@ -131,8 +133,7 @@ export class IncarnationStore implements TaskStore {
   }
 
   keys(prefix: string, options: RangeOptions = {}): string[] {
-    if (this.#ended) throw new Error('the task has ended; its store cannot be used any more')
-    if (this.#poisoned) this.#unwind()
+    this.#assertUsable()
     const limit = options.limit ?? Number.POSITIVE_INFINITY
     const found: string[] = []
     if (!(limit > 0)) return found
@@ -191,11 +192,29 @@ export class IncarnationStore implements TaskStore {
     return parts.sort().join(';')
   }
 
+  /**
+   * Encodes a value of the task's. Its getters may run the task's code, which must leave the scratch alone; that they
+   * cannot use the store is so in every incarnation, where a read would need the scratch in some alone.
+   */
+  encode(value: unknown): void {
+    this.#encoding = true
+    try {
+      this.#values.encode(value)
+    } finally {
+      this.#encoding = false
+    }
+  }
+
   // ---- slots ----
 
-  #slot(key: string): Slot {
+  #assertUsable(): void {
     if (this.#ended) throw new Error('the task has ended; its store cannot be used any more')
     if (this.#poisoned) this.#unwind()
+    if (this.#encoding) throw new TypeError('the store cannot be used by a getter of a value that it is given')
+  }
+
+  #slot(key: string): Slot {
+    this.#assertUsable()
     return this.#slots.of(key, this.#memory.table)
   }
 
@@ -218,7 +237,7 @@ export class IncarnationStore implements TaskStore {
 
   #put(slot: Slot, value: unknown): void {
     const values = this.#values
-    values.encode(value)
+    this.encode(value)
     const at = this.#memory.allocate(wordsOf(values.length))
     values.copyTo(this.#memory.engine, at)
     slot.written = true
@@ -241,7 +260,7 @@ export class IncarnationStore implements TaskStore {
 
   #push(slot: Slot, code: number, operand: unknown): void {
     const values = this.#values
-    values.encode(operand)
+    this.encode(operand)
     const at = this.#memory.allocate(wordsOf(values.length))
     values.copyTo(this.#memory.engine, at)
     slot.operations.push(code, values.length, at)
@@ -321,14 +340,4 @@ const isNumeric = (value: unknown): value is number | bigint => typeof value ===
 
 function checkNumber(value: unknown, what: string): asserts value is number | bigint {
   if (!isNumeric(value)) throw new TypeError(`${what} takes a number or a bigint, not ${typeof value}`)
-}
-
-/** Compares as UTF-8 bytes do: by code points. */
-const compareText = (a: string, b: string): number => {
-  const [x, y] = [[...a], [...b]]
-  for (let k = 0; k < Math.min(x.length, y.length); k++) {
-    const difference = (x[k]?.codePointAt(0) ?? 0) - (y[k]?.codePointAt(0) ?? 0)
-    if (difference !== 0) return difference
-  }
-  return x.length - y.length
 }
