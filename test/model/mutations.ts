@@ -299,9 +299,7 @@ export const mutations: readonly Mutation[] = [
     name: 'arena-runs-over',
     hazard: 21,
     what: 'a chunk is handed out that ends behind the end of the memory',
-    edits: [
-      edit('src/core/arena.ts', 'if (at < 0 || at + size > this.words[Control.ArenaEnd]) throw', 'if (at < 0) throw'),
-    ],
+    edits: [edit('src/core/arena.ts', 'if (at < 0 || at + size > this.words[Control.ArenaEnd]) {', 'if (at < 0) {')],
     on: ['small memory'],
   },
   {
