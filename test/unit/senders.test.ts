@@ -115,7 +115,9 @@ describe('recovery in the kernel', () => {
 describe('the precompile ECRECOVER', () => {
   test('answers as @noble/curves does, and nothing where there is no key', async () => {
     const contract = address(1)
-    const code = asm('CALLDATASIZE 0 0 CALLDATACOPY 32 256 CALLDATASIZE 0 1 GAS STATICCALL 256 MLOAD ADD 0 CALLDATALOAD SSTORE')
+    const code = asm(
+      'CALLDATASIZE 0 0 CALLDATACOPY 32 256 CALLDATASIZE 0 1 GAS STATICCALL 256 MLOAD ADD 0 CALLDATALOAD SSTORE',
+    )
     const calls = Array.from({ length: 120 }, (_, k) => ({ ...messageOf(k), hash: keccak_256(bytes(k)) }))
     const file = fileOf({
       fork: 'cancun',
@@ -163,7 +165,11 @@ describe('senders of a block', () => {
     ...fileOf({ fork: 'cancun', coinbase: address(99), accounts: {}, transactions: [] }).block,
     transactions,
   })
-  const options = { state: createMemoryState({ maxBytes: 2 ** 20 }), chain: chainAtFork('cancun'), only: 'transactions' } as const
+  const options = {
+    state: createMemoryState({ maxBytes: 2 ** 20 }),
+    chain: chainAtFork('cancun'),
+    only: 'transactions',
+  } as const
   const sendersOf = async (transactions: readonly object[]) =>
     (await executor.prepareBlock(blockOf(transactions), options)).senders.map(toHex)
   const json = Array.from({ length: 503 }, (_, k) => {

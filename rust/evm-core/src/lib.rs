@@ -36,7 +36,6 @@ use output::Writer;
 use revm::context::result::{EVMError, ResultGas};
 use revm::context::ContextSetters;
 use revm::handler::Handler;
-use revm::precompile::install_crypto;
 use revm::primitives::hardfork::SpecId;
 use revm::{Context, MainBuilder};
 
@@ -59,16 +58,13 @@ static mut KERNEL: Option<Kernel> = None;
 fn kernel() -> &'static mut Kernel {
     // SAFETY: one thread an instance, and no export calls another one.
     unsafe {
-        (*(&raw mut KERNEL)).get_or_insert_with(|| {
-            install_crypto(recovery::FastRecovery);
-            Kernel {
-                evm: None,
-                vaults: Vaults::NONE,
-                output: Writer::new(),
-                input: Vec::new(),
-                message: alloc::string::String::new(),
-                pointers: [0; 4],
-            }
+        (*(&raw mut KERNEL)).get_or_insert_with(|| Kernel {
+            evm: None,
+            vaults: Vaults::NONE,
+            output: Writer::new(),
+            input: Vec::new(),
+            message: alloc::string::String::new(),
+            pointers: [0; 4],
         })
     }
 }
@@ -130,7 +126,9 @@ pub unsafe extern "C" fn begin_block(block: *const u32) -> i32 {
     // The journal keeps a copy of some of it.
     context.modify_cfg(|cfg| *cfg = rules.cfg);
     context.journaled_state.dialect = rules.dialect;
+    let spec = context.cfg.spec;
     let mut evm = context.build_mainnet();
+    evm.precompiles = recovery::precompiles(spec);
     instructions::install(&mut evm.instruction, rules.net_metering, rules.dialect);
     k.evm = Some(Box::new(evm));
     report(k);

@@ -7,7 +7,13 @@ use crate::input::Reader;
 use crate::keccak::keccak256;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
-use revm::precompile::{Crypto, DefaultCrypto, PrecompileHalt};
+use revm::handler::EthPrecompiles;
+use revm::precompile::secp256k1::ECRECOVER;
+use revm::precompile::{
+    call_eth_precompile, crypto, EthPrecompileOutput, EthPrecompileResult, Precompile, PrecompileHalt, PrecompileId,
+    PrecompileResult, PrecompileSpecId, Precompiles,
+};
+use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, B256, U256};
 use secp256k1_lanes::{Key, Recovery, Signed};
 
@@ -36,7 +42,7 @@ fn address_of(one: &Signed, key: Option<Key>) -> Option<Address> {
     let mut signature = [0u8; 64];
     signature[..32].copy_from_slice(&one.r.to_be_bytes::<32>());
     signature[32..].copy_from_slice(&one.s.to_be_bytes::<32>());
-    let padded = DefaultCrypto.secp256k1_ecrecover(&signature, one.is_odd as u8, &one.hash.to_be_bytes()).ok()?;
+    let padded = crypto().secp256k1_ecrecover(&signature, one.is_odd as u8, &one.hash.to_be_bytes()).ok()?;
     Some(Address::from_slice(&padded[12..]))
 }
 
@@ -70,17 +76,46 @@ pub unsafe fn recover_all(words: *mut u32, count: usize) {
     }
 }
 
-/// What the precompile ECRECOVER asks; everything else stays revm's.
-#[derive(Debug)]
-pub struct FastRecovery;
+/// Gas of the precompile ECRECOVER.
+const GAS: u64 = 3_000;
 
-impl Crypto for FastRecovery {
-    fn secp256k1_ecrecover(&self, signature: &[u8; 64], id: u8, hash: &[u8; 32]) -> Result<[u8; 32], PrecompileHalt> {
-        if id > 1 {
-            return DefaultCrypto.secp256k1_ecrecover(signature, id, hash);
-        }
-        let (r, s) = (U256::from_be_slice(&signature[..32]), U256::from_be_slice(&signature[32..]));
-        let address = recover(&B256::new(*hash), id == 1, r, s).ok_or(PrecompileHalt::Secp256k1RecoverFailed)?;
-        Ok(address.into_word().0)
+/// The precompile ECRECOVER, with the recovery above. Input: hash, v, r, s, 32 bytes each; what is missing is zero.
+fn ecrecover(input: &[u8], gas_limit: u64) -> EthPrecompileResult {
+    if gas_limit < GAS {
+        return Err(PrecompileHalt::OutOfGas);
     }
+    let mut words = [0u8; 128];
+    let length = input.len().min(words.len());
+    words[..length].copy_from_slice(&input[..length]);
+    let word = |k: usize| U256::from_be_slice(&words[32 * k..32 * k + 32]);
+    let parity = word(1).wrapping_sub(U256::from(27));
+    let found = if parity > U256::ONE {
+        None
+    } else {
+        recover(&B256::from(word(0)), parity == U256::ONE, word(2), word(3))
+    };
+    Ok(EthPrecompileOutput::new(GAS, found.map(|address| address.into_word().0.into()).unwrap_or_default()))
+}
+
+fn run_ecrecover(input: &[u8], gas_limit: u64, reservoir: u64) -> PrecompileResult {
+    Ok(call_eth_precompile(ecrecover, input, gas_limit, reservoir))
+}
+
+struct Tables([OnceCell<Precompiles>; PrecompileSpecId::NEXT as usize + 1]);
+
+// SAFETY: as above.
+unsafe impl Sync for Tables {}
+
+static TABLES: Tables = Tables([const { OnceCell::new() }; PrecompileSpecId::NEXT as usize + 1]);
+
+/// revm's precompiles, with ECRECOVER from here. revm's own hook for it, `Crypto`, brings every other precompile along a
+/// second time: 0.7 MB.
+pub fn precompiles(spec: SpecId) -> EthPrecompiles {
+    let id = PrecompileSpecId::from_spec_id(spec);
+    let precompiles = TABLES.0[id as usize].get_or_init(|| {
+        let mut table = Precompiles::new(id).clone();
+        table.extend([Precompile::new(PrecompileId::EcRec, *ECRECOVER.address(), run_ecrecover)]);
+        table
+    });
+    EthPrecompiles { precompiles, spec }
 }
