@@ -17,6 +17,9 @@ const MESSAGES_PER_ITEM = 4
 /** Words of a message before its payload; its layout: `recover` in rust/evm-core/src/lib.rs. */
 const HEAD = 18
 
+/** Words of an item before its messages: how many there are, and how many words they take. */
+const ITEM_HEAD = 2
+
 type SenderOptions = Pick<ExecuteBlockOptions, 'senders' | 'state' | 'signal'>
 
 /**
@@ -77,7 +80,7 @@ const recover = async (
   payloads.forEach((payload, k) => {
     if (k % MESSAGES_PER_ITEM === 0) {
       items.push(total)
-      total += 2
+      total += ITEM_HEAD
     }
     offsets[k] = total
     total += HEAD + ((payload.length + 3) >> 2)
@@ -87,7 +90,7 @@ const recover = async (
   items.forEach((at, item) => {
     const end = items[item + 1] ?? total
     words[at] = Math.min(MESSAGES_PER_ITEM, transactions.length - item * MESSAGES_PER_ITEM)
-    words[at + 1] = end - at - 2
+    words[at + 1] = end - at - ITEM_HEAD
   })
   payloads.forEach((payload, k) => {
     const { signature } = transactions[k] as BlockTransaction
