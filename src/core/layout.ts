@@ -188,9 +188,9 @@ export const Place = {
 } as const
 
 /**
- * An entry: the writes of one place to one location, linked in descending place order, never unlinked in a
- * block. `Record` is its only mutable payload word: 0 no write, otherwise a record's offset shifted left
- * once, with the ESTIMATE bit.
+ * An entry: the writes of one place to one location, linked in descending place order. While others execute it is not
+ * unlinked, and `Record` is its only mutable payload word: 0 no write, otherwise a record's offset shifted left once,
+ * with the ESTIMATE bit. A fallback unlinks, and the sequential path moves entries up, with everybody else drained.
  */
 export const Entry = {
   Size: 5,

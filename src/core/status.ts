@@ -10,10 +10,11 @@
  *           |                                 ^                       |
  *           |                                 |  base value has come  v  base value is not here yet
  *           |                                 +---------------------- Cold
- *           |  left for the committer                                 ^
- *           +----------------------------> Reserved ------------------+--> Executed  (strictly, by the committer)
+ *           |  left for the committer                                 ^  the same
+ *           +----------------------------> Reserved ------------------+
  * ```
- * There is no state for committed: a place below the commit cursor is final, and that one word says so for all.
+ * There is no state for committed: a place below the commit cursor is final, and that one word says so for all, also
+ * for places that were Reserved, whose words stay as they are.
  * One writer at a time: the worker that claimed the place until `Executed`, `Deferred` or `Reserved`, then the holder
  * of the commit lock. A fallback returns speculative places to `Ready` while every other worker is parked.
  */

@@ -190,7 +190,7 @@ export class AsyncBlockRun extends RunParts {
       memory.begin(place)
       this.countExecution(place)
       const outcome = await this.#adapter.execute(memory, this.input(place), this.inputWords(place))
-      this.assertRoom()
+      memory.assertRoom()
       if (memory.cold.length > 0) {
         this.recording?.waitedAlone()
         // Nobody else works, so there is nothing else to do meanwhile.

@@ -12,7 +12,6 @@ import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { readHex } from '../core/hex.ts'
 import { CONTROL_END, Control } from '../core/layout.ts'
-import { Kind, locationOf } from '../core/location.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { deserialize } from '../platform/files.ts'
 import { reserveShared } from '../platform/memory.ts'
@@ -27,7 +26,7 @@ import { KeyValueState } from '../state/keyValueState.ts'
 import { createMemoryState } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import { inputWords, layOutInputs, offsetWords } from './layOut.ts'
-import { locate } from './locate.ts'
+import { feeLocation, locate } from './locate.ts'
 import type { RecordedInputs } from './recordPlan.ts'
 import { Diverged, type Divergence, ReplayMemory, type ReplaySource, type WrittenValues } from './replayMemory.ts'
 import { createValueCodec } from './valueCodec.ts'
@@ -264,7 +263,7 @@ const blockStage = async (run: RunDecoder, { wasm }: ReplayOptions): Promise<Sta
   const { engine } = laidOut
   const coinbase = new Int32Array(readHex(String(json['coinbase']), 20, 'coinbase').slice().buffer)
   const begin = (): void => {
-    engine[Control.DenseLocation] = locationOf(state.table.account(coinbase, 0), Kind.Balance)
+    engine[Control.DenseLocation] = feeLocation(state.table, coinbase)
     adapter.beginBlock(engine, engine[Control.Environment], flags)
   }
   return { ...laidOut, adapter, state, begin }
