@@ -103,7 +103,11 @@ const both = (kind: 'sync' | 'async') => {
     'throws after its answer': {
       world: two,
       codes: ['WORKER_LOST'],
-      run: (world, random) => world.run(withOne(random, What.ThrowLater)),
+      // A thread with its event loop free throws when it will; one that is parked, when it is spoken to next.
+      run: (world, random) =>
+        world
+          .run(withOne(random, What.ThrowLater))
+          .finally(() => (kind === 'async' ? world.threads.doom() : undefined)),
     },
     'a thread is ended': {
       world: { ...two, workers: 3 },

@@ -28,7 +28,7 @@ export const processFaults = {
     codes: [],
     run: async (_, random) =>
       demandNothing(
-        await runUnderPressure(between(random, 40, 64), between(random, 6, 10), 1 + (seedFrom(random) % 97)),
+        await runUnderPressure(between(random, 40, 64), between(random, 10, 14), 1 + (seedFrom(random) % 97)),
       ),
   },
   '10,000 blocks in a row': {

@@ -59,8 +59,9 @@ const onSource = async (
   random: Random,
   trouble: Trouble,
   run: (state: SourceState) => Promise<unknown> = (state) => world.run({ state }),
+  timeout = 10_000,
 ): Promise<unknown> => {
-  const state = createSourceState(sourceOver(world.state, trouble), { timeout: 400, maxBytes: 2 ** 24 })
+  const state = createSourceState(sourceOver(world.state, trouble), { timeout, maxBytes: 2 ** 24 })
   if (random() < 0.5) Object.assign(state, { prefetch: async () => undefined })
   try {
     return await run(state)
@@ -101,7 +102,8 @@ export const sourceFaults = {
     codes: ['STATE_SOURCE_FAILED'],
     run(world, random) {
       const at = between(random, 0, QUESTIONS)
-      return onSource(world, random, (number) => (number === at ? new Promise(() => undefined) : undefined))
+      const silent: Trouble = (number) => (number === at ? new Promise(() => undefined) : undefined)
+      return onSource(world, random, silent, (state) => world.run({ state }), 400)
     },
   },
   'block: the state source answers with nonsense': {

@@ -37,7 +37,11 @@ export const TASKS = new URL('../support/taskModule.mjs', import.meta.url)
 /** Makes threads and remembers those that live. */
 export class Threads {
   readonly living = new Set<Worker>()
+  /** Threads that have said of themselves that they will throw (test/support/faultyAdapter.mjs). */
+  readonly doomed = new Uint8Array(new SharedArrayBuffer(4096))
   readonly #options: WorkerOptions
+  /** Numbers of the doomed ones that have ended. */
+  readonly #ended = new Set<number>()
 
   constructor(resourceLimits?: ResourceLimits) {
     // What a thread says about its end (out of memory) is not for this process's output.
@@ -45,10 +49,20 @@ export class Threads {
   }
 
   make(options: WorkerOptions = {}): Worker {
-    const thread = new Worker(WORKER, { ...this.#options, ...options })
+    const thread = new Worker(WORKER, { ...this.#options, workerData: { doomed: this.doomed }, ...options })
     this.living.add(thread)
-    thread.on('exit', () => this.living.delete(thread))
+    const id = thread.threadId % this.doomed.length
+    thread.on('exit', () => {
+      this.living.delete(thread)
+      if (this.doomed[id] === 1) this.#ended.add(id)
+    })
     return thread
+  }
+
+  /** Resolves when all that will throw have done so: what comes then is not this run's matter any more. */
+  async doom(): Promise<void> {
+    while (this.#ended.size < this.doomed.reduce((sum, one) => sum + one, 0))
+      await new Promise((resolve) => setTimeout(resolve, 5))
   }
 
   /** Ends one of the living ones, or all. Resolves when they are gone: what comes then is another run's matter. */

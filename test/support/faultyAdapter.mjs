@@ -1,3 +1,5 @@
+import { threadId, workerData } from 'node:worker_threads'
+
 /**
  * An adapter that adds to a number, and does what an adapter should not where its input says so. Synchronous, or with
  * promises (`options.kind`).
@@ -6,11 +8,14 @@
  * the first incarnation; 3 throws where the number is odd; 4 never ends; 5 throws what is no error, where it is odd;
  * 6 answers with nothing; 7 throws in its thread, later.
  *
+ * A thread that will throw later says so (`workerData.doomed`).
+ *
  * @param {{ kind: 'sync' | 'async' }} options
  * @param {import('blockloom/tasks').AdapterHost} host
  * @returns {import('blockloom/tasks').CustomAdapter}
  */
 export function createAdapter({ kind }, host) {
+  let isDoomed = false
   /**
    * @param {import('blockloom/tasks').AdapterPlace} place
    * @param {import('blockloom/tasks').AdapterMemory} memory
@@ -26,7 +31,10 @@ export function createAdapter({ kind }, host) {
     // biome-ignore lint/style/useThrowOnlyError: that is what is tried
     if (what === 5 && number % 2 === 1) throw undefined
     if (what === 6) return /** @type {any} */ (undefined)
-    if (what === 7) {
+    if (what === 7 && !isDoomed) {
+      isDoomed = true
+      // A word of its own for each thread.
+      if (workerData?.doomed !== undefined) workerData.doomed[threadId % workerData.doomed.length] = 1
       setTimeout(() => {
         throw new Error('too late')
       }, 0)

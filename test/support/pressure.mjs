@@ -9,7 +9,7 @@ import { createKeyValueState, createTaskExecutor } from 'blockloom/tasks'
 const MIB = 2 ** 20
 const [heap = 0, free = 0, seed = 0] = process.argv.slice(2).map(Number)
 const address = (/** @type {number} */ k) => `0x${k.toString(16).padStart(40, 'a')}`
-const transactions = Array.from({ length: 120 }, (_, k) => ({
+const transactions = Array.from({ length: 60 }, (_, k) => ({
   type: '0x0',
   from: address(k % 8),
   nonce: `0x${Math.floor(k / 8).toString(16)}`,
