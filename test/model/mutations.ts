@@ -271,7 +271,7 @@ export const mutations: readonly Mutation[] = [
     hazard: 20,
     what: 'a delta of the fee recipient is folded without what was collected and not folded yet',
     edits: [
-      edit(COMMITS, 'add256(this.#below, 0, from, at, engine, Control.DenseSum)', 'copy8(this.#below, 0, from, at)'),
+      edit(COMMITS, 'add256(this.#below, 0, from, at, engine, Control.DenseSum)', 'copy(this.#below, 0, from, at, 8)'),
     ],
     on: ['collected on the side'],
   },
