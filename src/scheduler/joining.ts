@@ -45,12 +45,20 @@ const epochWord = (worker: number): number => Control.WorkerBlocks + worker * Wo
 /** True where this worker is to begin the run alone, and calls the next ones itself or never. */
 export const beginsAlone = (engine: Int32Array, worker: number): boolean => worker === 0 && engine[Control.Alone] !== 0
 
-/** Wakes two more workers of this run, as in a heap: the whole pool is awake after log2 steps. */
+/**
+ * Wakes two more workers of this run, as in a heap: the whole pool is awake after log2 steps.
+ *
+ * A word only moves on. Main calls workers itself where one has ended, so the run may be over, and they called to the
+ * next one, while this worker is still here: put back to the epoch that they have served, they would sleep for good.
+ */
 export const callNext = (engine: Int32Array, worker: number): void => {
   const epoch = atomics.load(engine, epochWord(worker))
   for (let k = 2 * worker + 1; k <= 2 * worker + 2 && k < engine[Control.Workers]; k++) {
-    atomics.store(engine, epochWord(k), epoch)
-    atomics.notify(engine, epochWord(k))
+    const word = epochWord(k)
+    const before = atomics.load(engine, word)
+    // Epochs may wrap around. An exchange that fails has met main's call, which is never an older one.
+    if (((epoch - before) | 0) <= 0) continue
+    if (atomics.compareExchange(engine, word, before, epoch) === before) atomics.notify(engine, word)
   }
 }
 

@@ -203,6 +203,8 @@ export interface ParkingScenario {
   readonly workers: number
   readonly runs: number
   readonly items: number
+  /** Main calls every worker of a run itself, as the pool does where one of them has ended. */
+  readonly called?: boolean
 }
 
 const epochWord = (worker: number): number => Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.Epoch
@@ -211,7 +213,7 @@ const epochWord = (worker: number): number => Control.WorkerBlocks + worker * Wo
 export const parkingBody = async (
   thread: number,
   [engine]: Memories,
-  { workers, runs, items }: ParkingScenario,
+  { workers, runs, items, called = false }: ParkingScenario,
 ): Promise<void> => {
   if (thread < workers) {
     serve()
@@ -223,6 +225,10 @@ export const parkingBody = async (
     return
   }
   let epoch = 0
+  const call = (worker: number): void => {
+    atomics.store(engine, epochWord(worker), epoch)
+    atomics.notify(engine, epochWord(worker))
+  }
   for (let run = 1; run <= runs; run++) {
     engine[Control.Kind] = RunKind.Batch
     engine[Control.Workers] = workers
@@ -232,15 +238,11 @@ export const parkingBody = async (
     atomics.store(engine, Control.Halt, Halt.None)
     atomics.store(engine, Control.Join, 0)
     epoch++
-    atomics.store(engine, epochWord(0), epoch)
-    atomics.notify(engine, epochWord(0))
+    for (let k = 0; k < (called ? workers : 1); k++) call(k)
     awaitEnd(engine)
     note(Note.Over, run, atomics.load(engine, Control.BatchIndex))
   }
   engine[Control.Kind] = RunKind.Messages
   epoch++
-  for (let k = 0; k < workers; k++) {
-    atomics.store(engine, epochWord(k), epoch)
-    atomics.notify(engine, epochWord(k))
-  }
+  for (let k = 0; k < workers; k++) call(k)
 }
