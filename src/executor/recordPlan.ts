@@ -1,4 +1,4 @@
-/** What a trace says of blocks and of lists of tasks, and what it takes to run them again. */
+/** What a trace says of blocks, of lists of tasks and of an adapter's inputs, and what it takes to run them again. */
 import { Output } from '../adapters/revm/kernel.ts'
 import { packBytes, unpackBytes, wordsOf } from '../core/bytes.ts'
 import { BLOCK_HASH_WORDS } from '../core/codes.ts'
@@ -159,12 +159,21 @@ interface NamedTasks extends TaskSource {
   readonly plan: Plan
 }
 
-/** What replay needs besides the words of the plan. */
-export interface RecordedInputs extends TaskSource {
-  readonly environment: Words
-  readonly offsets: Words
-  readonly inputs: Words
-  readonly adapterFlags: number
+/** An adapter from outside the package, as a worker is told of it. */
+export interface AdapterSource {
+  readonly adapter: string
+  readonly options: unknown
+}
+
+/** The words of a plan that replay needs. */
+type PlanWords = Pick<Plan, 'environment' | 'offsets' | 'inputs' | 'adapterFlags'>
+
+/** What replay needs of tasks, and of an adapter's inputs. */
+export type RecordedInputs = PlanWords & (TaskSource | AdapterSource)
+
+const recordedInputs = (plan: Plan, source: TaskSource | AdapterSource): Uint8Array => {
+  const { environment, offsets, inputs, adapterFlags } = plan
+  return serialize({ ...source, environment, offsets, inputs, adapterFlags } satisfies RecordedInputs)
 }
 
 /** A list of tasks of a module. */
@@ -185,14 +194,26 @@ export const recordedTasks = (tasks: NamedTasks, state: Words, speculation: 'aut
       })
       return withJson({ names: [...index.keys()], ...declared(calls, order) }, rows)
     },
-    inputs() {
-      const { environment, offsets, inputs, adapterFlags } = plan
-      const source = setup === undefined ? { module, asynchronous } : { module, asynchronous, setup }
-      return serialize({ ...source, environment, offsets, inputs, adapterFlags } satisfies RecordedInputs)
-    },
+    inputs: () => recordedInputs(plan, { module, asynchronous, ...(setup !== undefined && { setup }) }),
     base: (locations) => bytesOf(changesOf(state, locations)),
   }
 }
+
+/** Inputs of an adapter from outside the package. */
+export const recordedAdapter = (
+  source: AdapterSource,
+  plan: Plan,
+  state: Words,
+  speculation: 'auto' | 'always',
+): RecordedPlan => ({
+  kind: 'adapter',
+  label: 'adapter',
+  places: plan.places,
+  speculation,
+  names: () => withJson({ names: [''] }, new Int32Array(plan.places * PLACE_WORDS)),
+  inputs: () => recordedInputs(plan, source),
+  base: (locations) => bytesOf(changesOf(state, locations)),
+})
 
 /** What calls declare, by place; nothing where none declares it. */
 const declared = (calls: NamedTasks['calls'], order: readonly number[]): Record<string, unknown> => {

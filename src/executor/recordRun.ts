@@ -12,7 +12,7 @@ import { clockOffset } from '../platform/clock.ts'
 import { decodeTrace } from '../records/decode.ts'
 import { LocationNames, LogReader, type WordBuffer } from '../records/drain.ts'
 import { bytesOf, ChunkKind, encodeChunk, encodeJson } from '../records/format.ts'
-import type { RunRecord } from '../records/runRecord.ts'
+import type { RunKind, RunRecord } from '../records/runRecord.ts'
 import { MemorySink, type RecordKeeper, type RecordsOption, type Sink } from './recordSink.ts'
 
 type Words = Int32Array
@@ -25,7 +25,7 @@ const DRAIN = 100
 
 /** What a trace says of a run, by what runs. */
 export interface RecordedPlan {
-  readonly kind: 'block' | 'tasks'
+  readonly kind: RunKind
   readonly label: string
   readonly number?: number
   readonly fork?: string

@@ -167,7 +167,7 @@ const numberOf = (info: Readonly<Record<string, unknown>>, name: string): number
 const infoOf = ({ info, end }: RunDecoder): RunInfo => {
   const duration = end?.['duration']
   return {
-    kind: info['kind'] === 'tasks' ? 'tasks' : 'block',
+    kind: info['kind'] === 'tasks' || info['kind'] === 'adapter' ? info['kind'] : 'block',
     label: String(info['label'] ?? ''),
     number: typeof info['number'] === 'number' ? info['number'] : undefined,
     fork: typeof info['fork'] === 'string' ? info['fork'] : undefined,

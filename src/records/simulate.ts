@@ -212,9 +212,9 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
  */
 const BEGINNINGS = [0.4, 0.7, 1, 1.4, 1.9]
 
-/** Tasks that declare nothing leave places for the committer (executor/runTasks.ts). */
+/** Runs of an adapter, and of tasks that declare nothing, leave places for the committer (`reserves` of a plan). */
 const reservesOf = ({ run, places }: RunRecord): boolean =>
-  run.kind === 'tasks' && places.every((place) => !place || (place.after.length === 0 && place.resources.length === 0))
+  run.kind !== 'block' && places.every((place) => !place || (place.after.length === 0 && place.resources.length === 0))
 
 const plain = (makespan: number, busy: number, executions: number, fallback = 0): Tally => ({
   makespan,

@@ -9,6 +9,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { reportData } from '../../records/reportData.ts'
+import { THINGS } from '../../records/runRecord.ts'
 import { MOST_WORKERS } from '../../records/simulate.ts'
 import {
   createSimulator,
@@ -163,7 +164,7 @@ async function pageOf(record: RunRecord, path: string, options: ExplainOptions):
   return reportHtml({
     data: reportData(record, options),
     places,
-    thing: kind === 'tasks' ? 'task' : 'transaction',
+    thing: THINGS[kind],
     names: Object.fromEntries(names),
     source: basename(path),
     script: await readFile(new URL('./report-page.js', import.meta.url), 'utf8'),
