@@ -136,7 +136,8 @@ export function createSimulator(
         policy: checked.policy,
         workers,
         ...told,
-        speedup: told.makespan === 0 ? 1 : sequential / told.makespan,
+        // A run of nothing is all overhead.
+        speedup: told.makespan === 0 || graph.places.length === 0 ? 1 : sequential / told.makespan,
         utilisation: told.makespan === 0 ? 0 : Math.min(1, busy / (workers * told.makespan)),
       }
     },
