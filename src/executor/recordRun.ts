@@ -31,6 +31,9 @@ export interface RecordedPlan {
   readonly fork?: string
   readonly places: number
   readonly speculation: 'auto' | 'always'
+  /** As in `RunInfo`. */
+  readonly reserves: boolean
+  readonly light: boolean
   /** Names of the places, as a payload of `ChunkKind.Places`. */
   names(): Uint8Array
   /** Gas used by each transaction, two words each, once the run is over. */
@@ -117,7 +120,7 @@ export class RecordedRun {
     // The run before found the state's tables too small, and is made again.
     if (this.#names !== undefined) this.#write(ChunkKind.Discard, new Uint8Array(0))
     const words = this.#words
-    const { kind, label, number, fork, places, speculation } = this.#plan
+    const { kind, label, number, fork, places, speculation, reserves, light } = this.#plan
     words[Control.Recording] = this.#what
     // Every write keeps an entry of its own, so that it can be told whose a record is.
     words[Control.KeepVersions] = 1
@@ -132,6 +135,8 @@ export class RecordedRun {
       places,
       workers,
       speculation,
+      reserves,
+      light,
       sequential: isSequential,
       startedAt: Date.now(),
     }
