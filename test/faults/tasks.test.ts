@@ -423,6 +423,24 @@ describe('tasks that fail', () => {
   })
 })
 
+describe('keys', () => {
+  test('what is no text is no key and no prefix: the task fails', async () => {
+    const executor = await create()
+    const state = stateWithKeys()
+    for (const options of [always, { sequential: true }]) {
+      for (const key of [5, null, ['k1'], { k1: 1 }]) {
+        const calls = [call('put', [key, 'x']), call('keysOf', { prefix: key }), call('readAll', [key])]
+        const { results, stateDiff } = await executor.run(calls, { ...options, state })
+        for (const result of results) {
+          expect(result).toMatchObject({ status: 'failed', error: { name: 'TypeError', code: 'TASK_FAILED' } })
+        }
+        expect(stateDiff.entries).toEqual([])
+      }
+    }
+    await expectUsable(executor, state)
+  })
+})
+
 describe('operations that do not fit', () => {
   const both = [always, { sequential: true }]
   test.each([
