@@ -56,7 +56,7 @@ export class Engine {
     this.#stallTimeout = wholeNumber('stallTimeout', options.stallTimeout, 1, 2 ** 31 - 1, DEFAULT_STALL)
     const memory = reserveShared(bytes)
     this.words = new Int32Array(memory.buffer)
-    this.#pool = new WorkerPool(memory, this.workers, worker ?? defaultWorker(), spec)
+    this.#pool = new WorkerPool(memory, this.workers, worker ?? defaultWorker(), spec, this.#stopping)
   }
 
   /** Runs a plan on an open state. The results lie in `words` until the next run. */
@@ -70,7 +70,8 @@ export class Engine {
     const alone = settings.speculation === 'auto' && (workers === 1 || plan.places < 4)
     const sequential = settings.sequential === true || alone
     const serving = sequential ? 1 : workers
-    await this.#pool.prepare(plan.state, serving, plan.values)
+    const task = { state: plan.state, workers: serving, inputs: plan.values, signal, stallTimeout: this.#stallTimeout }
+    await this.#pool.prepare(task)
     layOut(words, plan, settings)
     let failure: { readonly error: unknown } | undefined
     const fail = (error: unknown): void => {
@@ -90,14 +91,7 @@ export class Engine {
       // The fee recipient is paid without being read.
       if (dense !== 0) await this.unlessStopped(async () => plan.state.fetchAccount?.(recordOf(dense)), signal)
       began = performance.now()
-      halt = await this.#pool.run({
-        kind: sequential ? RunKind.Sequential : RunKind.Speculative,
-        workers: serving,
-        state: plan.state,
-        signal,
-        stallTimeout: this.#stallTimeout,
-        inputs: plan.values,
-      })
+      halt = await this.#pool.run({ ...task, kind: sequential ? RunKind.Sequential : RunKind.Speculative })
       ms = performance.now() - began
     } finally {
       clearInterval(watch)
@@ -119,10 +113,10 @@ export class Engine {
   async batch(state: SharedState, items: Words, offsets: Words, signal?: AbortSignal): Promise<void> {
     this.#stopping.assertOpen()
     const { workers, words } = this
-    await this.#pool.prepare(state, workers)
+    const task = { state, workers, signal, stallTimeout: this.#stallTimeout }
+    await this.#pool.prepare(task)
     const data = layOutBatch(words, items, offsets)
-    const stallTimeout = this.#stallTimeout
-    this.#assertWhole(await this.#pool.run({ kind: RunKind.Batch, workers, state, signal, stallTimeout }), signal)
+    this.#assertWhole(await this.#pool.run({ ...task, kind: RunKind.Batch }), signal)
     items.set(words.subarray(data, data + items.length))
   }
 

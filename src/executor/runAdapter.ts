@@ -94,7 +94,7 @@ export class AdapterExecutor {
     if (!(state instanceof KeyValueState)) {
       throw badOption('state', 'state is made by createKeyValueState')
     }
-    return this.#line.next(() => this.#run(inputs, options, state))
+    return this.#line.next(() => this.#run(inputs, options, state), options.signal)
   }
 
   /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */

@@ -121,7 +121,7 @@ export class TaskExecutor<M = UntypedTasks> {
     })
     const encoded = this.#encoder.encode(list, order)
     const state = options.state ?? createKeyValueState()
-    const done = this.#line.next(() => this.#run(list, order, encoded, options, state))
+    const done = this.#line.next(() => this.#run(list, order, encoded, options, state), options.signal)
     return done as Promise<unknown> as Promise<RunTasksResult<M, C>>
   }
 
@@ -197,7 +197,7 @@ export class TaskExecutor<M = UntypedTasks> {
 function taskError(error: unknown, calls: readonly Call[], order: TaskOrder): unknown {
   if (!(error instanceof ParallelExecutionError)) return error
   const details = error.committedPrefix === undefined ? {} : { committedPrefix: error.committedPrefix }
-  if (error.code === 'STALLED') {
+  if (error.code === 'STALLED' && error.fields['commitIndex'] !== undefined) {
     const taskIndex = order.calls[Number(error.fields['commitIndex']) - 1]
     const task = taskIndex === undefined ? undefined : calls[taskIndex]?.task
     const message = `${error.message}: task ${taskIndex} ('${task}') does not return`

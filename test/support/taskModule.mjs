@@ -405,6 +405,39 @@ export function beOdd(_store, how) {
   return odd[how]()
 }
 
+/** Ends well, and keeps the thread from its event loop from then on. */
+export function loopLater() {
+  setTimeout(() => {
+    for (;;);
+  }, 0)
+}
+
+/** The same without a timer. */
+export function loopInMicrotasks() {
+  ;(async () => {
+    for (;;) await null
+  })()
+}
+
+/**
+ * Waits for what no run in order shows: two values, always written together, that differ.
+ *
+ * @param {TaskStore} store @param {[string, string]} keys
+ */
+export function loopIfTorn(store, [one, other]) {
+  const first = store.get(one)
+  spin(store, 20)
+  if (store.get(other) !== first) for (;;);
+  return first ?? null
+}
+
+/** @param {TaskStore} store @param {[string, string]} keys */
+export function writeBoth(store, [one, other]) {
+  spin(store, 10)
+  store.set(one, 1)
+  store.set(other, 1)
+}
+
 export async function asynchronous() {
   return 1
 }
