@@ -44,6 +44,8 @@ export class Engine {
   readonly #pool: WorkerPool
   readonly #stallTimeout: number
   readonly #stopping = new Stopping()
+  /** True where tasks are said to wait for something: then they need no cores of their own. */
+  readonly #waits: boolean
 
   /** @throws {InvalidInputError} INVALID_OPTION */
   constructor(options: EngineOptions, spec: AdapterSpec) {
@@ -54,6 +56,7 @@ export class Engine {
     this.workers = wholeNumber('workers', options.workers, 1, MAX_WORKERS, Math.min(coreCount(), MAX_WORKERS))
     const bytes = wholeNumber('memoryLimit', options.memoryLimit, 16 * MIB, 4096 * MIB, DEFAULT_MEMORY)
     this.#stallTimeout = wholeNumber('stallTimeout', options.stallTimeout, 1, 2 ** 31 - 1, DEFAULT_STALL)
+    this.#waits = spec.kind === 'tasks' && spec.asynchronous === true
     const memory = reserveShared(bytes)
     this.words = new Int32Array(memory.buffer)
     this.#pool = new WorkerPool(memory, this.workers, worker ?? defaultWorker(), spec)
@@ -93,6 +96,7 @@ export class Engine {
       halt = await this.#pool.run({
         kind: sequential ? RunKind.Sequential : RunKind.Speculative,
         workers: serving,
+        everybody: settings.speculation === 'always' || this.#waits,
         state: plan.state,
         signal,
         stallTimeout: this.#stallTimeout,
@@ -107,7 +111,7 @@ export class Engine {
     if (failure !== undefined) throw failure.error
     this.#assertWhole(halt, signal)
     settings.onProgress?.(plan.places)
-    return reportOf(words, ms, serving)
+    return reportOf(words, ms)
   }
 
   /** What main asks for before workers run, unless the signal or `close` comes first (stopping.ts). */
