@@ -28,7 +28,10 @@ const DEFAULT_STALL = 60_000
 
 /** Options of every executor: its threads and its memory. */
 export interface EngineOptions {
-  /** Threads, 1 to 64; the number of cores by default. */
+  /**
+   * Threads, 1 to 64; the number of cores by default. Of more than there are cores the rest takes part in a run where the
+   * others leave the cores idle; with `speculation: 'always'`, and for asynchronous tasks, at once.
+   */
   readonly workers?: number
   /** The worker file, or a function that makes a worker (bundlers). */
   readonly worker?: WorkerSource
