@@ -2,6 +2,7 @@
 import { threadId } from 'node:worker_threads'
 
 let isOver = false
+let instances = 0
 
 /**
  * Adds its input to a number under a key, and answers with the sum.
@@ -11,7 +12,7 @@ let isOver = false
  * @returns {import('blockloom/tasks').CustomAdapter}
  */
 export function createAdapter({ breaks, thread }, host) {
-  const seed = Math.floor(Math.random() * 256)
+  const instance = instances++
   let executed = 0
   let wasBlocked = false
   return {
@@ -25,7 +26,7 @@ export function createAdapter({ breaks, thread }, host) {
       }
       const sum = (before?.[0] ?? 0) + (input[0] ?? 0)
       memory.set('sum', Uint8Array.of(sum))
-      if (breaks === 'determinism') return host.done(Uint8Array.of(seed))
+      if (breaks === 'determinism') return host.done(Uint8Array.of(instance))
       if (breaks === 'purity') return host.done(Uint8Array.of(executed))
       if (breaks === 'incarnation') return host.done(Uint8Array.of(incarnation))
       if (breaks === 'poisoning' && wasBlocked) return host.done(Uint8Array.of(0))
