@@ -65,7 +65,7 @@ export const mutations: readonly Mutation[] = [
     name: 'parks-past-the-end',
     hazard: 1,
     what: 'a worker that read the cursor past the end parks on it (this engine had it; found by this checker)',
-    edits: [edit(SCHEDULER, 'if (turn < SPINS || seen > this.#last) return', 'if (turn < SPINS) return')],
+    edits: [edit(SCHEDULER, 'if (turn < this.#spins || seen > this.#last) return', 'if (turn < this.#spins) return')],
     on: ['chain'],
   },
   {

@@ -195,13 +195,14 @@ export const scenarios: readonly Scenario[] = [
   },
   { subject: 'joining', name: 'joining', workers: 2 },
   { subject: 'parking', name: 'parking', workers: 2, runs: 1, items: 1, preemptions: 1 },
+  { subject: 'parking', name: 'called late', workers: 2, runs: 2, items: 1, called: 1, preemptions: 1 },
   {
     subject: 'parking',
     name: 'parking, called again',
     workers: 2,
     runs: 1,
     items: 1,
-    called: true,
+    again: true,
     preemptions: 1,
   },
   {
@@ -701,5 +702,6 @@ export const largerScenarios = (seed: number): readonly Scenario[] => {
     },
     { subject: 'joining', name: 'joining, 3 workers', workers: 3 },
     { subject: 'parking', name: 'parking, 3 workers, 3 runs', workers: 3, runs: 3, items: 2 },
+    { subject: 'parking', name: 'called late, 3 workers, 3 runs', workers: 3, runs: 3, items: 2, called: 1 },
   ]
 }

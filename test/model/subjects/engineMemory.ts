@@ -174,6 +174,8 @@ export class ModelMemories {
     engine[Control.Alone] = alone === true ? 1 : 0
     engine[Control.DenseLocation] = denseKey === undefined ? 0 : locationOf(this.records[denseKey] as number, 0)
     engine[Control.Workers] = workers
+    engine[Control.Called] = workers
+    engine[Control.Cores] = workers
     engine[Control.ArenaEnd] = this.arenaEnd
     engine[Control.ExecutionIndex] = 1
     engine[Control.CommitIndex] = 1

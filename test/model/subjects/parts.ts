@@ -10,7 +10,7 @@ import { incarnationOf } from '../../../src/core/status.ts'
 import { LocationTable } from '../../../src/core/table.ts'
 import { serve, type WorkerApi } from '../../../src/executor/workerMain.ts'
 import { MVMemory } from '../../../src/mvmemory/mvmemory.ts'
-import { join, leave } from '../../../src/scheduler/joining.ts'
+import { callRest, join, leave } from '../../../src/scheduler/joining.ts'
 import { Scheduler } from '../../../src/scheduler/scheduler.ts'
 import { note } from '../door.ts'
 import { taken } from '../noComlink.ts'
@@ -203,8 +203,10 @@ export interface ParkingScenario {
   readonly workers: number
   readonly runs: number
   readonly items: number
+  /** Workers that a run begins with; the rest is called while every second run goes on, and never to the others. */
+  readonly called?: number
   /** Main calls every worker of a run itself, as the pool does where one of them has ended. */
-  readonly called?: boolean
+  readonly again?: boolean
 }
 
 const epochWord = (worker: number): number => Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.Epoch
@@ -213,7 +215,7 @@ const epochWord = (worker: number): number => Control.WorkerBlocks + worker * Wo
 export const parkingBody = async (
   thread: number,
   [engine]: Memories,
-  { workers, runs, items, called = false }: ParkingScenario,
+  { workers, runs, items, called = workers, again = false }: ParkingScenario,
 ): Promise<void> => {
   if (thread < workers) {
     serve()
@@ -233,12 +235,14 @@ export const parkingBody = async (
     engine[Control.Kind] = RunKind.Batch
     engine[Control.Workers] = workers
     engine[Control.BatchItems] = items
+    atomics.store(engine, Control.Called, called)
     atomics.store(engine, Control.BatchIndex, 0)
     atomics.store(engine, Control.Finished, 0)
     atomics.store(engine, Control.Halt, Halt.None)
     atomics.store(engine, Control.Join, 0)
     epoch++
-    for (let k = 0; k < (called ? workers : 1); k++) call(k)
+    for (let k = 0; k < (again ? workers : 1); k++) call(k)
+    if (called < workers && run % 2 === 1) callRest(engine, epoch)
     awaitEnd(engine)
     note(Note.Over, run, atomics.load(engine, Control.BatchIndex))
   }
