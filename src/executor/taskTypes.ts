@@ -102,7 +102,7 @@ export interface TaskHints {
   readonly writes?: readonly string[]
 }
 
-/** One call of a task: its name, its input (anything that structured cloning copies), and what is known of it. */
+/** One call of a task: its name, its input (a value as the store takes them), and what is known of it. */
 export type TaskCall<M = UntypedTasks> = {
   [K in TaskName<M>]: { readonly task: K } & InputOf<M[K]> & TaskHints
 }[TaskName<M>]

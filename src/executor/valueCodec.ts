@@ -6,17 +6,25 @@
  */
 import { addExtension, Encoder } from 'cbor-x'
 import type { ValueCodec } from '../core/values.ts'
+import { checkCbor } from './checkCbor.ts'
 
-/** Tags that nothing is ever encoded with: what cannot be copied is refused instead of becoming `{}`. */
-const REFUSED = [Promise, WeakMap, WeakSet, WeakRef] as const
+/** Tags that nothing is ever encoded with: what cannot be copied is refused instead of becoming `{}` or a list. */
+const REFUSED = [
+  ...[Promise, WeakMap, WeakSet, WeakRef],
+  ...[String, Number, Boolean, BigInt],
+  ...(typeof SharedArrayBuffer === 'undefined' ? [] : [SharedArrayBuffer]),
+] as const
 const FIRST_TAG = 40_700
+const DATE_TAG = 40_720
+const BUFFER_TAG = 40_721
+const VIEW_TAG = 40_722
 
 REFUSED.forEach((Class, k) => {
   addExtension({
-    Class: Class as new () => object,
+    Class: Class as unknown as new () => object,
     tag: FIRST_TAG + k,
     encode() {
-      throw new TypeError(`a ${Class.name} cannot leave its thread`)
+      throw new TypeError(`an object of class ${Class.name} cannot leave its thread`)
     },
     decode: () => ({}),
   })
@@ -25,9 +33,23 @@ REFUSED.forEach((Class, k) => {
 /** A date is its milliseconds: seconds in floating point, as CBOR's own tag has them, lose one far from now. */
 addExtension<Date, number>({
   Class: Date as unknown as new () => Date,
-  tag: FIRST_TAG + REFUSED.length,
+  tag: DATE_TAG,
   encode: (date, encode) => encode(date.getTime()),
   decode: (ms) => new Date(ms),
+})
+
+/** Bytes with a type of their own, which would come back as a Uint8Array. */
+addExtension<ArrayBuffer, Uint8Array>({
+  Class: ArrayBuffer as unknown as new () => ArrayBuffer,
+  tag: BUFFER_TAG,
+  encode: (buffer, encode) => encode(new Uint8Array(buffer)),
+  decode: (bytes) => bytes.slice().buffer as ArrayBuffer,
+})
+addExtension<DataView, Uint8Array>({
+  Class: DataView as unknown as new () => DataView,
+  tag: VIEW_TAG,
+  encode: (view, encode) => encode(new Uint8Array(view.buffer, view.byteOffset, view.byteLength)),
+  decode: (bytes) => new DataView(bytes.slice().buffer),
 })
 
 /** Makes a codec. Encoders keep buffers, so each owner has its own. */
@@ -43,7 +65,9 @@ export const createValueCodec = (): ValueCodec => {
   return {
     encode(value) {
       try {
-        return encoder.encode(value)
+        const bytes = encoder.encode(value)
+        checkCbor(bytes)
+        return bytes
       } catch (cause) {
         const reason = cause instanceof Error ? cause.message : String(cause)
         throw new TypeError(`a value cannot be encoded: ${reason}`, { cause })

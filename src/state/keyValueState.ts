@@ -110,7 +110,7 @@ export class KeyValueState extends TableMemory {
   }
 
   /**
-   * Puts a value: anything that structured cloning copies.
+   * Puts a value: what structured cloning copies, but for what docs/tasks.md lists.
    *
    * @throws TypeError for functions, symbols and undefined
    */

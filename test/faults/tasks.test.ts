@@ -3,6 +3,7 @@
  * executor runs the next list of tasks on the same state as if nothing had happened.
  */
 import { afterEach, describe, expect, test } from 'vitest'
+import { StateHeader } from '../../src/core/table.ts'
 import {
   createKeyValueState,
   createTaskExecutor,
@@ -423,6 +424,28 @@ describe('tasks that fail', () => {
   })
 })
 
+describe('values', () => {
+  test('what is nested deep is a result or refused, on every thread alike', async () => {
+    const executor = await create()
+    const state = stateWithKeys()
+    for (const options of [always, { sequential: true }]) {
+      const depths = [0, 200, 5000, 4000, 6000, 100_000, 250]
+      const calls = depths.map((depth) => call('nest', { depth, key: `deep${depth}` }))
+      const { results, stateDiff } = await executor.run(calls, { ...options, state })
+      const fits = depths.map((depth) => depth <= 256)
+      expect(results.map(({ status }) => status)).toEqual(fits.map((fit) => (fit ? 'done' : 'failed')))
+      for (const [k, result] of results.entries()) {
+        if (!fits[k]) expect(result).toMatchObject({ error: { name: 'TypeError' } })
+      }
+      expect(stateDiff.entries.map(({ key }) => key)).toEqual(['deep0', 'deep200', 'deep250'])
+      const copy = createKeyValueState({ maxBytes: MIB })
+      await copy.apply(stateDiff)
+      expect(JSON.stringify(copy.get('deep250'))).toBe('['.repeat(251) + ']'.repeat(251))
+    }
+    await expectUsable(executor, state)
+  })
+})
+
 describe('keys', () => {
   test('what is no text is no key and no prefix: the task fails', async () => {
     const executor = await create()
@@ -487,6 +510,47 @@ describe('operations that do not fit', () => {
       const { results } = await executor.run(list, options)
       expect(results.map((result) => (result as { value: unknown }).value)).toEqual([true, false, true, 0n])
     }
+  })
+})
+
+describe('a state that is kept', () => {
+  test('lists and queues go on as long as they hold little, through runs that fail', async () => {
+    const executor = await create()
+    const state = stateWithKeys(MIB)
+    const item = 'i'.repeat(60)
+    const list: string[] = []
+    let next = 0
+    let high = 0
+    for (let round = 0; round < 120; round++) {
+      const calls = [call('put', ['list', list]), call('put', [`k${round % 60}`, 'b'.repeat(round * 5)])]
+      // A queue: ten keys come, ten go.
+      for (let k = 0; k < 10; k++) {
+        calls.push(call('put', [`job:${next}:${'n'.repeat(next % 40)}`, { n: next, text: 'x'.repeat(next % 200) }]))
+        calls.push(call('remove', `job:${next - 20}:${'n'.repeat(Math.max(0, next - 20) % 40)}`))
+        next++
+      }
+      list.push(item)
+      if (round % 7 === 3)
+        await expect(executor.run([...calls, call('nobody')], { ...always, state })).rejects.toThrow()
+      const { results, stateDiff } = await executor.run([...calls, call('keysOf', { prefix: 'job:' })], {
+        ...always,
+        state,
+      })
+      await state.apply(stateDiff)
+      const jobs = [...state.keys('job:')]
+      expect(results.at(-1)).toMatchObject({ status: 'done', value: jobs })
+      expect(jobs).toHaveLength(Math.min(20, next))
+      for (const key of jobs) {
+        const n = Number(key.split(':')[1])
+        expect(state.get(key)).toEqual({ n, text: 'x'.repeat(n % 200) })
+      }
+      if (round === 60) high = state.words[StateHeader.Next] as number
+    }
+    expect(state.get('list')).toEqual(list)
+    // What still grows is the list: 60 items more, in rooms of twice the length.
+    expect((state.words[StateHeader.Next] as number) - high).toBeLessThan(60 * 20 * 4)
+    for (const key of KEYS) state.set(key, 'base')
+    await expectUsable(executor, state)
   })
 })
 

@@ -501,6 +501,20 @@ export function mergeBy(store, { name, key, operand }) {
   store.merge(name, key, operand)
 }
 
+/**
+ * Stores and returns lists in each other.
+ *
+ * @param {TaskStore} store
+ * @param {{ depth: number, key: string }} input
+ */
+export function nest(store, { depth, key }) {
+  /** @type {unknown[]} */
+  let value = []
+  for (let k = 0; k < depth; k++) value = [value]
+  store.set(key, value)
+  return value
+}
+
 export default defineTasks(
   {},
   {

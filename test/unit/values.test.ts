@@ -57,14 +57,81 @@ describe('values', () => {
     }
   })
 
-  test('a field called __proto__ is no prototype, and null prototypes and classes become plain objects', () => {
-    const own = JSON.parse('{"__proto__": {"polluted": true}, "a": 1}') as object
-    expect((roundTrip(own) as { polluted?: unknown }).polluted).toBeUndefined()
+  test('a field called __proto__ is refused, wherever it stands; elsewhere that is a text like others', () => {
+    const own = JSON.parse('{"a": 1, "__proto__": {"polluted": true}}') as object
+    for (const bad of [own, [own], { a: own }, [new Map([['x', own]])], [new Set([own])], [1, { a: { b: [own] } }]]) {
+      expect(() => encode(bad)).toThrow(TypeError)
+    }
+    const name = '__proto__'
+    const texts = ['x'.repeat(30), 'ä'.repeat(300), 'x'.repeat(70_000)]
+    for (const good of [
+      name,
+      [name, { a: name, b: [name] }],
+      new Map<unknown, unknown>([[name, { a: new Map([[name, name]]) }]]),
+      { a: new Set([name]), __proto: 1, __proto___: 2, x__proto__: 3 },
+      { texts, [`${name} `]: texts.map((text) => ({ [text]: text })) },
+    ]) {
+      expect(roundTrip(good)).toEqual(good)
+    }
+  })
+
+  test('null prototypes and classes become plain objects', () => {
     class Point {
       x = 1
     }
     expect(roundTrip(new Point())).toEqual({ x: 1 })
     expect(roundTrip(Object.assign(Object.create(null), { a: 1 }))).toEqual({ a: 1 })
+  })
+
+  test('what is nested too deep is refused at a depth that is one for all threads', () => {
+    const wraps: ((value: unknown) => unknown)[] = [
+      (value) => [value],
+      (value) => ({ a: 1, value }),
+      (value) => new Map([[1, value]]),
+      (value) => new Map([[value, 1]]),
+      (value) => new Set([1, value, 2]),
+      (value) => ['x'.repeat(300), 2n ** 70n, new Date(0), -1.5, value],
+    ]
+    for (const wrap of wraps) {
+      let value: unknown = 1
+      for (let depth = 1; depth <= 256; depth++) value = wrap(value)
+      expect(() => roundTrip(value)).not.toThrow()
+      for (let deeper = 0; deeper < 3; deeper++) {
+        value = wrap(value)
+        expect(() => encode(value)).toThrow(TypeError)
+      }
+    }
+    const empty = [[], {}, [{}, [[]]], new Map(), new Set(), { a: [], b: {} }, '', new Uint8Array(0)]
+    expect(roundTrip([empty, empty])).toEqual([empty, empty])
+    const wide = Array.from({ length: 70_000 }, (_, k) => ({ [`k${k}`]: [k] }))
+    expect(roundTrip(wide)).toEqual(wide)
+    const fields = Object.fromEntries(wide.map((_, k) => [`k${k}`, k]))
+    expect(roundTrip(fields)).toEqual(fields)
+    const ring: { self?: unknown } = {}
+    ring.self = [ring]
+    const back = roundTrip(ring) as { self: unknown[] }
+    expect(back.self[0]).toBe(back)
+  })
+
+  test('buffers and views of any type come back as what they were', () => {
+    const { buffer } = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
+    const views = [new Float32Array(buffer, 4), new BigInt64Array(buffer), new Uint16Array(buffer), new Int8Array(0)]
+    for (const value of [buffer, new DataView(buffer, 2, 3), new ArrayBuffer(0), ...views]) {
+      const back = roundTrip([value]) as [typeof value]
+      expect(back).toEqual([value])
+      expect(Object.getPrototypeOf(back[0])).toBe(Object.getPrototypeOf(value))
+      expect(roundTrip(value)).toEqual(value)
+    }
+    const view = roundTrip(new DataView(buffer, 2, 3)) as DataView
+    expect([view.byteLength, view.getUint8(0)]).toEqual([3, 3])
+  })
+
+  test('what would come back as something else is refused', () => {
+    const boxed = [new String('a'), new Number(1), new Boolean(false), Object(1n) as object]
+    for (const bad of [...boxed, new SharedArrayBuffer(4)]) {
+      expect(() => encode(bad)).toThrow(TypeError)
+      expect(() => encode({ a: [bad] })).toThrow(TypeError)
+    }
   })
 
   test('a field that cannot be copied is refused, whatever stands beside it', () => {

@@ -17,7 +17,7 @@ export interface TaskStore {
   /** Whether there is a value. A task that only asks this conflicts with those that create or delete it alone. */
   has(key: string): boolean
   /**
-   * Puts a value: anything that structured cloning copies, as it is now.
+   * Puts a value as it is now: what structured cloning copies, but for what docs/tasks.md lists.
    *
    * @throws TypeError for functions, symbols and undefined
    */
