@@ -112,8 +112,8 @@ export class AdapterExecutor {
     }
     const settings = settingsOf(options, inputs.length)
     try {
-      return await runOnState(this.#engine, state, inputs.length, async () => {
-        const run = await this.#engine.run(plan, settings)
+      return await runOnState(this.#engine, state, inputs.length, async (besides) => {
+        const run = await this.#engine.run(plan, { ...settings, ...besides })
         const results = inputs.map((_, k) => this.#resultAt(k + 1))
         return { results, stateDiff: state.difference(changedWords(this.#engine, state.words, run.fallbacks > 0)), run }
       })
