@@ -91,7 +91,7 @@ function planOf(state: SlotState, locations: readonly number[], places: number, 
 }
 
 const runOnce = (engine: Engine, plan: Plan, settings: Parameters<Engine['run']>[1]): Promise<RunReport> =>
-  runOnState(engine, plan.state, plan.places, () => engine.run(plan, settings))
+  runOnState(engine, plan.state, plan.places, (besides) => engine.run(plan, { ...settings, ...besides }))
 
 /** Milliseconds of `runs` runs, after as many that warm up. */
 async function timesOf(engine: Engine, plan: Plan, settings: Parameters<Engine['run']>[1], runs: number) {

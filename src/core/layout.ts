@@ -114,8 +114,20 @@ export const JOIN_CLOSED = 1 << 30
 /** `Messages` sends a worker back to its event loop, where the control plane reaches it. */
 export const RunKind = { Speculative: 1, Sequential: 2, Batch: 3, Messages: 4 } as const
 
-/** Why a run stops early. Word `Control.Halt`. */
-export const Halt = { None: 0, Fault: 1, Signal: 2, Stalled: 3, Capacity: 4, WorkerLost: 5, StateFull: 6 } as const
+/**
+ * Why a run stops early. Word `Control.Halt`. `StalledAhead`: a stall where nobody executes with everything below final, so
+ * it may come of values that no run in order would see.
+ */
+export const Halt = {
+  None: 0,
+  Fault: 1,
+  Signal: 2,
+  Stalled: 3,
+  Capacity: 4,
+  WorkerLost: 5,
+  StateFull: 6,
+  StalledAhead: 7,
+} as const
 
 /**
  * What a run records. Word `Control.Recording`. `Events`: all that happens to places. `Answers`: besides, what each read

@@ -74,7 +74,7 @@ export class Engine {
     const workers = Math.min(settings.workers ?? this.workers, this.workers)
     // One worker would speculate against itself, and a block shorter than the pool has nothing to overlap.
     const alone = settings.speculation === 'auto' && (workers === 1 || plan.places < 4)
-    const sequential = settings.sequential === true || alone
+    const sequential = settings.sequential === true || settings.afterStall === true || alone
     const serving = sequential ? 1 : workers
     const task = { state: plan.state, workers: serving, inputs: plan.values, signal, stallTimeout: this.#stallTimeout }
     await this.#pool.prepare(task)
@@ -109,7 +109,7 @@ export class Engine {
     if (failure !== undefined) throw failure.error
     this.#assertWhole(halt, signal)
     settings.onProgress?.(plan.places)
-    return reportOf(words, ms)
+    return { ...reportOf(words, ms), stalls: settings.afterStall === true ? 1 : 0 }
   }
 
   /** What main asks for before workers run, unless the signal or `close` comes first (stopping.ts). */

@@ -260,8 +260,9 @@ export class Executor {
     }
     return this.#observers.run(run, async (recording, ended) => {
       if (state.isPartial) await this.#engine.unlessStopped(() => prefetchBlock(state, prepared), signal)
-      return runOnState(this.#engine, state, plan.places, async () => {
-        const report = await this.#engine.run({ ...plan, state }, { ...settings, onProgress, keepVersions, recording })
+      return runOnState(this.#engine, state, plan.places, async (besides) => {
+        const run = { ...settings, ...besides, onProgress, keepVersions, recording }
+        const report = await this.#engine.run({ ...plan, state }, run)
         ended(report)
         return use(report)
       })

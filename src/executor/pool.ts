@@ -9,7 +9,7 @@
  */
 import * as atomics from '../core/atomics.ts'
 import { ParallelExecutionError, WorkerLostError } from '../core/errors.ts'
-import { Control, Halt, JOIN_CLOSED, RunKind } from '../core/layout.ts'
+import { Control, Halt, JOIN_CLOSED, Mode, RunKind } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { StateHeader } from '../core/table.ts'
 import { cpuMilliseconds } from '../platform/clock.ts'
@@ -382,7 +382,7 @@ export class WorkerPool {
       if (mark !== progress || state.isAsking === true) {
         progress = mark
         since = now
-      } else if (now - since > stallTimeout) this.#halt(Halt.Stalled)
+      } else if (now - since > stallTimeout) this.#halt(isStrict(engine) ? Halt.Stalled : Halt.StalledAhead)
     }, WATCH)
   }
 
@@ -422,7 +422,18 @@ export class WorkerPool {
   }
 }
 
-const isStall = (halt: number): boolean => halt === Halt.Stalled
+const isStall = (halt: number): boolean => halt === Halt.Stalled || halt === Halt.StalledAhead
+
+/**
+ * Whether what does not return is executed with everything below it final: by the oracle, or by the holder of the commit
+ * lock, once it is alone where it asks for that. With a schedule the holder may wait for units that others hold.
+ */
+const isStrict = (engine: Int32Array): boolean => {
+  if (engine[Control.Kind] !== RunKind.Speculative) return true
+  if (atomics.load(engine, Control.CommitLock) === 0 || engine[Control.Schedule] !== 0) return false
+  if (atomics.load(engine, Control.Mode) === Mode.Speculative) return true
+  return atomics.load(engine, Control.Drained) >= joined(engine) - 1
+}
 
 /** The error of a run that could not begin, because of what a worker has not done. */
 const stalled = (what: string, limit: number): ParallelExecutionError =>

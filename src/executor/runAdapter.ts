@@ -136,8 +136,8 @@ export class AdapterExecutor {
     const callers = (): string[] => new Array<string>(places).fill('')
     const observed = { kind: 'adapter' as const, places, attributes: {}, state, recorded, callers }
     const work = (recording: RunSettings['recording'], ended: (run: RunReport) => void) =>
-      runOnState(this.#engine, state, places, async () => {
-        const run = await this.#engine.run(plan, { ...settings, recording })
+      runOnState(this.#engine, state, places, async (besides) => {
+        const run = await this.#engine.run(plan, { ...settings, ...besides, recording })
         ended(run)
         const results = inputs.map((_, k) => this.#resultAt(k + 1))
         return { results, stateDiff: state.difference(changedWords(this.#engine, state.words, run.fallbacks > 0)), run }

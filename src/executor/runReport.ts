@@ -34,6 +34,8 @@ export interface RunReport {
   readonly waits: number
   /** Times speculation gave way to the sequential path. */
   readonly fallbacks: number
+  /** Times speculation stalled, by a task that does not return from values that it saw too early: all was run again, in order. */
+  readonly stalls: number
   /** Ends of the block that had work. */
   readonly ends: number
   /** How often they were executed. */
@@ -43,7 +45,7 @@ export interface RunReport {
 }
 
 /** Adds up what the workers of the run before counted. Main thread, while they are parked. */
-export const reportOf = (words: Words, ms: number): RunReport => {
+export const reportOf = (words: Words, ms: number): Omit<RunReport, 'stalls'> => {
   const sum = (field: number): number => {
     let total = 0
     for (let k = 0; k < MAX_WORKERS; k++) total += words[Control.WorkerBlocks + k * WorkerBlock.Size + field]

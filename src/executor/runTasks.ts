@@ -166,8 +166,8 @@ export class TaskExecutor<M = UntypedTasks> {
     const callers = (): string[] => ordered().map(({ task }) => task)
     const observed = { kind: 'tasks' as const, places, attributes: {}, state, recorded, callers }
     const work = (recording: RunSettings['recording'], ended: (run: RunReport) => void) =>
-      runOnState(this.#engine, state, places, async () => {
-        const run = await this.#engine.run(plan, { ...settings, recording })
+      runOnState(this.#engine, state, places, async (besides) => {
+        const run = await this.#engine.run(plan, { ...settings, ...besides, recording })
         ended(run)
         const results: TaskResult[] = new Array(calls.length)
         order.calls.forEach((index, k) => {

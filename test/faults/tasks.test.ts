@@ -149,6 +149,36 @@ describe('stalls', () => {
     await expectUsable(executor, state)
   }, 20_000)
 
+  test.each(['auto', 'always'] as const)(
+    'a task that never ends on values that no run in order shows: the result in order (%s)',
+    async (speculation) => {
+      const executor = await create({ stallTimeout: 2000 })
+      const state = stateWithKeys()
+      const pairs = Array.from({ length: 100 }, (_, k) => [`a${k}`, `b${k}`])
+      const tasks = pairs.flatMap((keys) => [call('writeBoth', keys), call('loopIfTorn', keys)])
+      const told: number[] = []
+      let stalls = 0
+      // Which values it sees is chance: often enough, it is those of half a task.
+      for (let repeat = 0; repeat < 20 && stalls === 0; repeat++) {
+        const { results, stateDiff, run } = await executor.run(tasks, {
+          speculation,
+          state,
+          onProgress: ({ committed }) => told.push(committed),
+        })
+        expect(results.map((result) => (result as { value: unknown }).value)).toEqual(
+          tasks.map((_, k) => (k % 2 === 0 ? undefined : 1)),
+        )
+        expect(stateDiff.entries).toHaveLength(200)
+        stalls += run.stalls
+        if (run.stalls > 0) expect(run).toMatchObject({ stalls: 1, fallback: 200, executions: 200 })
+      }
+      expect(stalls).toBe(1)
+      expect(executor.stats()).toMatchObject({ stalls: 1, failed: 0 })
+      await expectUsable(executor, state)
+    },
+    120_000,
+  )
+
   test('an abort reaches a task that never ends', async () => {
     const executor = await create()
     const state = stateWithKeys()
