@@ -6,16 +6,16 @@ const bundled = {
 }
 
 export default [
-  // 2 kB of it and of `ethereumjs` check options and measure light blocks.
-  { name: 'library', path: 'dist/index.js', limit: '63 kB', ...bundled },
+  // 2 kB of it and of `ethereumjs` check options and measure light blocks, 1.5 kB wait for stuck threads no longer.
+  { name: 'library', path: 'dist/index.js', limit: '65 kB', ...bundled },
   { name: 'tasks', path: 'dist/tasks.js', limit: '60 kB', ...bundled },
   { name: 'records', path: 'dist/records.js', limit: '60 kB', ...bundled },
-  // No part of an application. 1.5 kB of it explore schedules.
-  { name: 'testing', path: 'dist/testing.js', limit: '62 kB', ...bundled },
+  // No part of an application. 1.5 kB of it explore schedules, 2 kB replay adapters.
+  { name: 'testing', path: 'dist/testing.js', limit: '66 kB', ...bundled },
   {
     name: 'ethereumjs, without its peers',
     path: 'dist/ethereumjs.js',
-    limit: '64 kB',
+    limit: '66 kB',
     ...bundled,
     ignore: ['node:*', '@ethereumjs/*'],
   },

@@ -21,7 +21,7 @@ export const INGREDIENTS = [
   'out of gas',
   'nonce gaps',
 ] as const
-export type Ingredient = (typeof INGREDIENTS)[number]
+type Ingredient = (typeof INGREDIENTS)[number]
 export type Ingredients = Record<Ingredient, number>
 
 export const noIngredients = (): Ingredients => Object.fromEntries(INGREDIENTS.map((name) => [name, 0])) as Ingredients
