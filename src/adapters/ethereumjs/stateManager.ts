@@ -397,7 +397,6 @@ export class LocationStateManager implements StateManagerInterface {
       0,
       memory.exact ? Number.MAX_SAFE_INTEGER : FOLD_FOR_A_GUESS,
     )
-    const balance = toBigInt(this.#words, 0)
     const isSender = key === this.#sender
     // The sender's nonce is what the transaction says: a predicate, so that one sender's transactions run side by side.
     const nonce = isSender && !memory.strict ? this.#nonce : this.#glanceNonce(record)
@@ -407,6 +406,10 @@ export class LocationStateManager implements StateManagerInterface {
     // destroyed it, the one right below where its generation is this place, went with it.
     const { spuriousDragon, feeRecipient } = this.#block
     const paid = !spuriousDragon && record === feeRecipient && memory.place > 1 && generation !== memory.place
+    const exists = paid || from[at + Life.Exists] !== 0
+    // Who is absent has nothing, whatever the guess says: it may be older than the life that was read, and a delta
+    // counts from what the EVM was told.
+    const balance = spuriousDragon || exists ? toBigInt(this.#words, 0) : 0n
     const held: Held = {
       address: address.bytes,
       record,
@@ -428,7 +431,7 @@ export class LocationStateManager implements StateManagerInterface {
       balanceIsSet: false,
       codeHash,
       code: undefined,
-      exists: paid || from[at + Life.Exists] !== 0,
+      exists,
       cleared: false,
       destroyed: false,
       slots: new Map(),

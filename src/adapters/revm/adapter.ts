@@ -133,7 +133,12 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
         m[request + Request.Flags] |= RequestFlag.Stored
       }
       if (exists !== 0) return 1
-      if (!spuriousDragon) return 0
+      if (!spuriousDragon) {
+        // Who is absent has nothing, whatever the guess says: it may be older than the life that was read, and a delta
+        // counts from what the kernel was told.
+        zero8(m, request + Request.Answer)
+        return 0
+      }
       const nonceIsZero = (m[request + Request.Nonce] | m[request + Request.Nonce + 1]) === 0
       return nonceIsZero && isZero8(m, request + Request.Answer) ? 0 : 1
     },
