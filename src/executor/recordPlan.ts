@@ -23,6 +23,12 @@ type Words = Int32Array
 /** Words that a trace has of a place: its name, which of the others are there, five of an address, one of a selector. */
 const PLACE_WORDS = 8
 
+/** What the engine may do with a run in order (layOut.ts). */
+const waysOf = ({ state, schedule, reserves, isLight }: Plan): Pick<RecordedPlan, 'reserves' | 'light'> => {
+  const isInOrder = schedule === undefined && state.serve === undefined
+  return { reserves: isInOrder && reserves === true, light: isInOrder && isLight === true }
+}
+
 const BLOCK_NAMES = ['transfer', 'create', 'call'] as const
 
 /** A block of the executor. */
@@ -41,6 +47,7 @@ export const recordedBlock = (
     fork: chain.fork,
     places: plan.places,
     speculation,
+    ...waysOf(plan),
     names() {
       const rows = new Int32Array(plan.places * PLACE_WORDS)
       const bytes = bytesOf(rows)
@@ -184,6 +191,7 @@ export const recordedTasks = (tasks: NamedTasks, state: Words, speculation: 'aut
     label: 'tasks',
     places: calls.length,
     speculation,
+    ...waysOf(plan),
     names() {
       const index = new Map<string, number>()
       const rows = new Int32Array(calls.length * PLACE_WORDS)
@@ -210,6 +218,7 @@ export const recordedAdapter = (
   label: 'adapter',
   places: plan.places,
   speculation,
+  ...waysOf(plan),
   names: () => withJson({ names: [''] }, new Int32Array(plan.places * PLACE_WORDS)),
   inputs: () => recordedInputs(plan, source),
   base: (locations) => bytesOf(changesOf(state, locations)),

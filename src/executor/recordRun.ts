@@ -31,6 +31,9 @@ export interface RecordedPlan {
   readonly fork?: string
   readonly places: number
   readonly speculation: 'auto' | 'always'
+  /** As in `RunInfo`. */
+  readonly reserves: boolean
+  readonly light: boolean
   /** Names of the places, as a payload of `ChunkKind.Places`. */
   names(): Uint8Array
   /** Gas used by each transaction, two words each, once the run is over. */
@@ -117,7 +120,7 @@ export class RecordedRun {
     // The run before found the state's tables too small, and is made again.
     if (this.#names !== undefined) this.#write(ChunkKind.Discard, new Uint8Array(0))
     const words = this.#words
-    const { kind, label, number, fork, places, speculation } = this.#plan
+    const { kind, label, number, fork, places, speculation, reserves, light } = this.#plan
     words[Control.Recording] = this.#what
     // Every write keeps an entry of its own, so that it can be told whose a record is.
     words[Control.KeepVersions] = 1
@@ -132,6 +135,8 @@ export class RecordedRun {
       places,
       workers,
       speculation,
+      reserves,
+      light,
       sequential: isSequential,
       startedAt: Date.now(),
     }
@@ -182,15 +187,17 @@ export class RecordedRun {
     const names = this.#names
     if (names === undefined) return
     const buffer = this.#buffer
-    // Microseconds since the run began, to which the ticks of the events are near.
-    const now = new Int32Array(new Float64Array([(performance.now() + clockOffset() - this.#clock) * 1000]).buffer)
     const chunks: Uint8Array[] = []
     this.#readers.forEach((reader, worker) => {
       buffer.length = 0
       buffer.push(worker)
-      buffer.copy(now, 0, 2)
+      buffer.push(0)
+      buffer.push(0)
       const head = buffer.length
       reader.drain(buffer, names)
+      // Microseconds since the run began, to which the ticks of the events are near. Looked at last: main may be held up
+      // before it reads a log, and none of its events is to be later than that.
+      buffer.words.set(this.#now(), 1)
       if (buffer.length > head) {
         chunks.push(encodeChunk(ChunkKind.Events, bytesOf(buffer.words.subarray(0, buffer.length)), this.#crc32))
       }
@@ -201,6 +208,11 @@ export class RecordedRun {
       names.fresh.length = 0
     }
     for (const chunk of chunks) this.#sink.write(chunk)
+  }
+
+  /** A 64-bit float in two words. */
+  #now(): Words {
+    return new Int32Array(new Float64Array([(performance.now() + clockOffset() - this.#clock) * 1000]).buffer)
   }
 
   #write(kind: number, payload: Uint8Array): void {

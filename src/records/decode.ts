@@ -174,6 +174,8 @@ const infoOf = ({ info, end }: RunDecoder): RunInfo => {
     places: numberOf(info, 'places'),
     workers: numberOf(info, 'workers'),
     speculation: info['speculation'] === 'always' ? 'always' : 'auto',
+    reserves: info['reserves'] === true,
+    light: info['light'] === true,
     startedAt: numberOf(info, 'startedAt'),
     duration: typeof duration === 'number' ? duration : undefined,
   }

@@ -105,6 +105,10 @@ export interface RunInfo {
   readonly places: number
   readonly workers: number
   readonly speculation: 'auto' | 'always'
+  /** What the engine may do with such a run where speculation is 'auto': leave places for the committer (D7), */
+  readonly reserves: boolean
+  /** and begin on one worker, which wakes the others where that pays (D10; both docs/algorithm.md). */
+  readonly light: boolean
   /** Milliseconds since 1970 when the run began. */
   readonly startedAt: number
   /** Microseconds from its begin to its end; undefined where the trace breaks off. */

@@ -18,6 +18,8 @@ export interface BlockStmOptions {
   readonly commits: Float64Array
   /** Whether places are left for the committer where they are short (docs/algorithm.md, D7). */
   readonly reserves: boolean
+  /** Whether the first worker begins alone (D10). */
+  readonly light: boolean
 }
 
 export interface Tally {
@@ -126,11 +128,6 @@ export abstract class VirtualRun {
 
   protected work(place: number): number {
     return this.options.work[place]
-  }
-
-  /** A place at the commit cursor keeps no read set: half of what speculation adds. */
-  protected directWork(place: number): number {
-    return (this.options.cost[place] + this.options.work[place]) / 2
   }
 
   /**
