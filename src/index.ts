@@ -51,6 +51,7 @@ export type {
   PlaceRecord,
   ReadRecord,
   RunInfo,
+  RunKind,
   RunRecord,
   VersionSeen,
   WaitRecord,

@@ -12,6 +12,7 @@ export type {
   PlaceRecord,
   ReadRecord,
   RunInfo,
+  RunKind,
   RunRecord,
   VersionSeen,
   WaitRecord,

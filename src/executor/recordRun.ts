@@ -187,15 +187,17 @@ export class RecordedRun {
     const names = this.#names
     if (names === undefined) return
     const buffer = this.#buffer
-    // Microseconds since the run began, to which the ticks of the events are near.
-    const now = new Int32Array(new Float64Array([(performance.now() + clockOffset() - this.#clock) * 1000]).buffer)
     const chunks: Uint8Array[] = []
     this.#readers.forEach((reader, worker) => {
       buffer.length = 0
       buffer.push(worker)
-      buffer.copy(now, 0, 2)
+      buffer.push(0)
+      buffer.push(0)
       const head = buffer.length
       reader.drain(buffer, names)
+      // Microseconds since the run began, to which the ticks of the events are near. Looked at last: main may be held up
+      // before it reads a log, and none of its events is to be later than that.
+      buffer.words.set(this.#now(), 1)
       if (buffer.length > head) {
         chunks.push(encodeChunk(ChunkKind.Events, bytesOf(buffer.words.subarray(0, buffer.length)), this.#crc32))
       }
@@ -206,6 +208,11 @@ export class RecordedRun {
       names.fresh.length = 0
     }
     for (const chunk of chunks) this.#sink.write(chunk)
+  }
+
+  /** A 64-bit float in two words. */
+  #now(): Words {
+    return new Int32Array(new Float64Array([(performance.now() + clockOffset() - this.#clock) * 1000]).buffer)
   }
 
   #write(kind: number, payload: Uint8Array): void {

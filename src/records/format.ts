@@ -150,7 +150,9 @@ export class TraceReader {
    *
    * @throws {InvalidInputError} RECORDS_FORMAT where the bytes are no trace, or of a version that is not known
    */
-  push(bytes: Uint8Array): TraceChunk[] {
+  push(given: Uint8Array): TraceChunk[] {
+    // `slice` of Node's buffers does not copy: payloads would be the caller's bytes, and lie at any offset.
+    const bytes = new Uint8Array(given.buffer, given.byteOffset, given.byteLength)
     const all = this.#pending.length === 0 ? bytes : join(this.#pending, bytes)
     let at = 0
     if (this.#libraryVersion === undefined) {

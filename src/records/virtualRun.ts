@@ -130,11 +130,6 @@ export abstract class VirtualRun {
     return this.options.work[place]
   }
 
-  /** A place at the commit cursor keeps no read set: half of what speculation adds. */
-  protected directWork(place: number): number {
-    return (this.options.cost[place] + this.options.work[place]) / 2
-  }
-
   /**
    * Whether a read of what `on` wrote gives what it gives in the end. Of an incarnation that will be thrown away that
    * is taken to hold as well, but where it had read the same location too early: then its value is made of a wrong one.

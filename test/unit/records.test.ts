@@ -43,6 +43,26 @@ describe('a trace', () => {
     expect(await streamed(trace, 1 << 12)).toEqual([whole])
   })
 
+  test('that lies anywhere in a buffer of Node is the same, and keeps nothing of it', async () => {
+    for (const offset of [1, 2, 3]) {
+      const buffer = Buffer.alloc(offset + trace.length)
+      buffer.set(trace, offset)
+      expect(decodeRecords(buffer.subarray(offset))).toEqual([whole])
+    }
+    async function* reused(): AsyncGenerator<Uint8Array> {
+      const buffer = Buffer.alloc(50)
+      for (let at = 0; at < trace.length; at += 49) {
+        const piece = trace.subarray(at, at + 49)
+        buffer.set(piece, 1)
+        yield buffer.subarray(1, 1 + piece.length)
+        buffer.fill(255)
+      }
+    }
+    const runs: unknown[] = []
+    for await (const run of streamRecords(reused())) runs.push(run)
+    expect(runs).toEqual([whole])
+  })
+
   test('of two runs holds both', () => {
     const header = encodeHeader(LIBRARY_VERSION).length
     const twice = new Uint8Array([...trace, ...trace.subarray(header)])

@@ -33,10 +33,10 @@ describe('simulate', () => {
     expect(counted.aborts).toBeLessThan(handed.aborts)
   })
 
-  test('short places are left to the committer in part where the engine reserves, and then nothing is added to them', () => {
+  test('short places are left to the committer in part where the engine reserves, and then need no validation', () => {
     const made = Array.from({ length: 400 }, () => ({ cost: 2 }))
     const record = madeRun(made, undefined, 'sequential')
-    const overheads = { ...FREE, slower: 4, commit: 1 }
+    const overheads = { ...FREE, speculative: 1, commit: 1 }
     const options = { workers: 2, speculation: 'auto', overheads } as const
     const reserving = simulate(knownAs(record, { reserves: true }), options)
     const block = simulate(record, options)
