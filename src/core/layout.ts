@@ -53,8 +53,10 @@ export const Control = {
   /** 1 where claims leave places for the holder of the commit lock (docs/algorithm.md D7). */
   Reserve: 12 * PAD + 25,
   ArenaEnd: 12 * PAD + 8,
-  /** Workers that serve this run. */
+  /** Workers that may serve this run. */
   Workers: 12 * PAD + 9,
+  /** Cores that this process may use. */
+  Cores: 12 * PAD + 12,
   /** Items of a batch. */
   BatchItems: 12 * PAD + 11,
   /** Location whose dense deltas (`Place.Dense`) are folded by the commit stage, or 0. */
@@ -92,6 +94,12 @@ export const Control = {
   JudgedAborts: 13 * PAD + 15,
 
   /**
+   * Workers that are called to the run, from the first one on: `Workers`, or as many as there are cores until main calls
+   * the rest (docs/algorithm.md D11). Writer: main, before the run and once in it.
+   */
+  Called: 14 * PAD,
+
+  /**
    * Workers that have joined the run, and JOIN_CLOSED once nobody may any more. Main opens it last; a worker that
    * wakes up late finds it closed and parks again, so that a run is over when its work is, not when everybody woke.
    */
@@ -106,8 +114,20 @@ export const JOIN_CLOSED = 1 << 30
 /** `Messages` sends a worker back to its event loop, where the control plane reaches it. */
 export const RunKind = { Speculative: 1, Sequential: 2, Batch: 3, Messages: 4 } as const
 
-/** Why a run stops early. Word `Control.Halt`. */
-export const Halt = { None: 0, Fault: 1, Signal: 2, Stalled: 3, Capacity: 4, WorkerLost: 5, StateFull: 6 } as const
+/**
+ * Why a run stops early. Word `Control.Halt`. `StalledAhead`: a stall where nobody executes with everything below final, so
+ * it may come of values that no run in order would see.
+ */
+export const Halt = {
+  None: 0,
+  Fault: 1,
+  Signal: 2,
+  Stalled: 3,
+  Capacity: 4,
+  WorkerLost: 5,
+  StateFull: 6,
+  StalledAhead: 7,
+} as const
 
 /**
  * What a run records. Word `Control.Recording`. `Events`: all that happens to places. `Answers`: besides, what each read
@@ -188,9 +208,9 @@ export const Place = {
 } as const
 
 /**
- * An entry: the writes of one place to one location, linked in descending place order, never unlinked in a
- * block. `Record` is its only mutable payload word: 0 no write, otherwise a record's offset shifted left
- * once, with the ESTIMATE bit.
+ * An entry: the writes of one place to one location, linked in descending place order. While others execute it is not
+ * unlinked, and `Record` is its only mutable payload word: 0 no write, otherwise a record's offset shifted left once,
+ * with the ESTIMATE bit. A fallback unlinks, and the sequential path moves entries up, with everybody else drained.
  */
 export const Entry = {
   Size: 5,

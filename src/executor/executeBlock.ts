@@ -120,7 +120,7 @@ export class Executor {
     return this.#line.next(async () => {
       const prepared = await prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter)
       return this.#runOpen(prepared, options)
-    })
+    }, options.signal)
   }
 
   /** Decodes the block and finds its rules: everything that can be known before a worker starts. */
@@ -132,13 +132,15 @@ export class Executor {
   async prepareBlock(block: unknown, options: ExecuteBlockOptions): Promise<PreparedBlock> {
     checkOptions(options)
     const decoded = decode(block, options, this.#adapter)
-    return this.#line.next(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
+    const { signal } = options
+    return this.#line.next(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter), signal)
   }
 
   /** As `prepareBlock`, of a block that was decoded, with the rules that it is given. */
   async prepareDecoded(decoded: Decoded, options: ExecuteBlockOptions): Promise<PreparedBlock> {
     checkOptions(options)
-    return this.#line.next(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter))
+    const { signal } = options
+    return this.#line.next(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter), signal)
   }
 
   /** Root of the trie of rlp(index) to each item: receipts, transactions, withdrawals. */
@@ -149,7 +151,7 @@ export class Executor {
   /** Runs a prepared block and returns its result. */
   async runPrepared(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<BlockResult> {
     checkOptions(options)
-    return this.#line.next(() => this.#runOpen(prepared, options))
+    return this.#line.next(() => this.#runOpen(prepared, options), options.signal)
   }
 
   /** Runs a prepared block for its time alone: nothing is decoded. */
@@ -161,7 +163,7 @@ export class Executor {
       const report = await this.#withRun(prepared, options, { keepVersions, recorded }, (run) => run)
       await recorded?.settle()
       return report
-    })
+    }, options.signal)
   }
 
   /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
@@ -258,8 +260,9 @@ export class Executor {
     }
     return this.#observers.run(run, async (recording, ended) => {
       if (state.isPartial) await this.#engine.unlessStopped(() => prefetchBlock(state, prepared), signal)
-      return runOnState(this.#engine, state, plan.places, async () => {
-        const report = await this.#engine.run({ ...plan, state }, { ...settings, onProgress, keepVersions, recording })
+      return runOnState(this.#engine, state, plan.places, async (besides) => {
+        const run = { ...settings, ...besides, onProgress, keepVersions, recording }
+        const report = await this.#engine.run({ ...plan, state }, run)
         ended(report)
         return use(report)
       })

@@ -15,6 +15,11 @@ export class StateFull extends Error {
   override readonly name = 'Blockloom.StateFull'
 }
 
+/** Speculation has stalled, which says nothing of the input: all is run again in order. Never leaves the library. */
+export class StalledAhead extends Error {
+  override readonly name = 'Blockloom.StalledAhead'
+}
+
 export const committedOf = (words: Words): Committed => ({
   committedPrefix: Math.min(Math.max(0, atomics.load(words, Control.CommitIndex) - 1), words[Control.Places]),
 })
@@ -30,6 +35,8 @@ export const haltError = (words: Words, halt: number, stallTimeout: number): Err
   switch (halt) {
     case Halt.StateFull:
       return new StateFull()
+    case Halt.StalledAhead:
+      return new StalledAhead()
     case Halt.Capacity: {
       const limit = words.length * 4
       const message = `the block needs more than memoryLimit, ${limit} bytes`

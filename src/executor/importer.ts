@@ -63,7 +63,7 @@ export class ChainImporter {
    * @throws {InvalidInputError} as `executeBlock`; the chain is as it was
    */
   async import(block: unknown, options: ImportOptions = {}): Promise<BlockResult> {
-    return this.#line.next(() => this.#import(block, options))
+    return this.#line.next(() => this.#import(block, options), options.signal)
   }
 
   async #import(block: unknown, options: ImportOptions): Promise<BlockResult> {

@@ -32,6 +32,9 @@ export class Member {
   readonly #api: Remote<WorkerApi>
   readonly #attached = new Set<number>()
   readonly #gone: Promise<void>
+  #end: () => void = () => undefined
+  #building: Promise<void> | undefined
+  #isBuilt = false
   /** True where the thread ended because its code threw. */
   #threw = false
 
@@ -42,24 +45,36 @@ export class Member {
     this.#handle = spawnWorker(source)
     this.#api = wrap<WorkerApi>(this.#handle.endpoint)
     this.#gone = new Promise((resolve) => {
-      this.#handle.onEnd((cause, failed) => {
-        this.#threw ||= failed
-        this.lost ??= cause
-        this.ended = true
-        resolve()
-        atomics.notify(engine, Control.Finished)
-      })
+      this.#end = resolve
+    })
+    this.#handle.onEnd((cause, failed) => {
+      this.#threw ||= failed
+      this.lost ??= cause
+      this.ended = true
+      this.#end()
+      atomics.notify(engine, Control.Finished)
     })
     atomics.store(engine, this.#word(WorkerBlock.Inside), 0)
   }
 
+  /** True once the thread has its adapter: before that it is told nothing else. */
+  get isBuilt(): boolean {
+    return this.#isBuilt
+  }
+
   /**
-   * Builds the adapter in the thread.
+   * Builds the adapter in the thread. Asked again, it is the same building: a run that was aborted meanwhile has not
+   * ended it.
    *
    * @throws {WorkerLostError} WORKER_LOST where the thread ends meanwhile
    * @throws {ParallelExecutionError} MODULE_NOT_LOADED where it cannot start; or what the adapter's module says
    */
-  async init(memory: WebAssembly.Memory, spec: AdapterSpec): Promise<void> {
+  init(memory: WebAssembly.Memory, spec: AdapterSpec): Promise<void> {
+    this.#building ??= this.#build(memory, spec)
+    return this.#building
+  }
+
+  async #build(memory: WebAssembly.Memory, spec: AdapterSpec): Promise<void> {
     const ended = this.#gone.then(() => {
       throw this.lost
     })
@@ -73,7 +88,10 @@ export class Member {
       const message = 'a worker could not be started; give its address as `worker`'
       throw new ParallelExecutionError('MODULE_NOT_LOADED', message, {}, { cause })
     }
-    if (failed === undefined) return
+    if (failed === undefined) {
+      this.#isBuilt = true
+      return
+    }
     await this.terminate()
     throw fromWire(failed)
   }
@@ -81,12 +99,19 @@ export class Member {
   /** Makes a state known to the worker, and has it let the oldest go. */
   async attach({ id, memory }: SharedState): Promise<void> {
     if (this.#attached.has(id)) return
-    await Promise.race([this.#api.attach(id, memory), this.#gone])
+    // Noted when it is said: the caller may not wait for the answer, and what is said next is heard next.
     this.#attached.add(id)
+    const said = [this.#api.attach(id, memory)]
     for (const oldest of this.#attached) {
       if (this.#attached.size <= ATTACHED_STATES) break
-      await Promise.race([this.#api.detach(oldest), this.#gone])
       this.#attached.delete(oldest)
+      said.push(this.#api.detach(oldest))
+    }
+    try {
+      await Promise.race([Promise.all(said), this.#gone])
+    } catch (error) {
+      this.#attached.delete(id)
+      throw error
     }
   }
 
@@ -145,9 +170,11 @@ export class Member {
   }
 
   /** Ends the thread. */
-  terminate(): Promise<void> {
+  async terminate(): Promise<void> {
     this.ended = true
-    return this.#handle.terminate()
+    await this.#handle.terminate()
+    // A browser says nothing of an end that it was asked for.
+    this.#end()
   }
 
   /** Ends the thread and forgets it. */

@@ -40,6 +40,8 @@ export interface RunSettings {
   readonly speculation: 'auto' | 'always'
   /** Everything on one worker by the oracle. */
   readonly sequential?: boolean
+  /** The run is made a second time, by the oracle: speculation has stalled. */
+  readonly afterStall?: boolean
   readonly workers?: number
   readonly signal?: AbortSignal | undefined
   /** Keeps what each place wrote, so that differences can be told place by place. */

@@ -9,32 +9,54 @@
  */
 import * as atomics from '../core/atomics.ts'
 import { ParallelExecutionError, WorkerLostError } from '../core/errors.ts'
-import { Control, Halt, JOIN_CLOSED, RunKind } from '../core/layout.ts'
+import { Control, Halt, JOIN_CLOSED, Mode, RunKind } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { StateHeader } from '../core/table.ts'
-import type { WorkerSource } from '../platform/threads.ts'
-import { closeJoin } from '../scheduler/joining.ts'
+import { cpuMilliseconds } from '../platform/clock.ts'
+import { coreCount, type WorkerSource } from '../platform/threads.ts'
+import { callRest, closeJoin, joined } from '../scheduler/joining.ts'
 import { Member } from './member.ts'
+import { Late, Patience } from './patience.ts'
+import type { Stopping } from './stopping.ts'
 import type { AdapterSpec } from './workerMain.ts'
 
 /** Milliseconds between two looks of the watchdog. */
 const WATCH = 200
-/** Milliseconds that workers have to come back from a halted run before they are replaced. */
+/**
+ * Milliseconds that workers have to come back from a halted run before they are replaced; and at least to answer
+ * between runs, however short a stall is.
+ */
 const GRACE = 2000
+/** Milliseconds that a thread has at least to start and load its module. */
+const START = 10_000
+
+/** Milliseconds between two looks at how busy the cores are, while not all workers are called. */
+const LOOK = 10
+/** Share of the cores below which the workers that are called let them idle. */
+const IDLE = 0.4
 
 /** How often a run is begun, where all its workers end before they take part. */
 const ATTEMPTS = 3
 
-/** A run, as the pool needs to know it. */
-export interface PoolRun {
-  readonly kind: number
+/** What the pool is to be ready for. */
+export interface PoolTask {
+  readonly state: SharedState
   /** Workers that serve the run, from the first one on. */
   readonly workers: number
-  readonly state: SharedState
-  readonly signal?: AbortSignal | undefined
-  /** Milliseconds without a commit, or a question to a state that answers later, after which the run is given up. */
-  readonly stallTimeout: number
   readonly inputs?: readonly unknown[] | undefined
+  readonly signal?: AbortSignal | undefined
+  /**
+   * Milliseconds without a commit, or a question to a state that answers later, after which the run is given up; and
+   * before it without an answer, after which a worker is replaced.
+   */
+  readonly stallTimeout: number
+}
+
+/** A run, as the pool needs to know it. */
+export interface PoolRun extends PoolTask {
+  readonly kind: number
+  /** True where all of them are called at once, however few cores there are. */
+  readonly everybody?: boolean
 }
 
 export class WorkerPool {
@@ -43,22 +65,35 @@ export class WorkerPool {
   readonly #source: WorkerSource
   readonly #spec: AdapterSpec
   readonly #size: number
+  readonly #stopping: Stopping
   readonly #members: (Member | undefined)[] = []
+  readonly #cores = coreCount()
+  /** Workers that a run begins with, where it does not say more: no use in others, unless those at work sleep. */
+  readonly #first: number
   #epoch = 0
   #closed = false
   readonly #ending: Promise<void>[] = []
   #state = 0
 
-  constructor(memory: WebAssembly.Memory, size: number, source: WorkerSource, spec: AdapterSpec) {
+  constructor(memory: WebAssembly.Memory, size: number, source: WorkerSource, spec: AdapterSpec, stopping: Stopping) {
     this.#memory = memory
     this.engine = new Int32Array(memory.buffer)
     this.#size = size
     this.#source = source
     this.#spec = spec
+    this.#stopping = stopping
+    // Without that clock nobody would see that they do.
+    this.#first = cpuMilliseconds() === undefined ? size : Math.max(2, this.#cores)
   }
 
-  /** Spawns what is missing and parks everybody on `state`. */
-  async prepare(state: SharedState, workers: number, inputs?: readonly unknown[]): Promise<void> {
+  /**
+   * Spawns what is missing and parks everybody on a state. A worker that does not answer is replaced.
+   *
+   * @throws {ParallelExecutionError} MODULE_NOT_LOADED where a new one is not ready in time; STALLED where it does not
+   *   answer either; ABORTED, CLOSED
+   */
+  async prepare(task: PoolTask): Promise<void> {
+    const { state, workers, inputs, signal } = task
     const missing = this.#missing(workers)
     const ready =
       missing.length === 0 &&
@@ -69,10 +104,15 @@ export class WorkerPool {
     // An idle worker keeps no process alive, but one that is spoken to must.
     for (const member of this.#living()) member.ref()
     try {
-      await this.#instruct(state, missing, inputs)
-      // A thread that an earlier run left broken may end when it is spoken to: the run is not to suffer for it.
-      const broken = this.#missing(workers)
-      if (broken.length > 0) await this.#instruct(state, broken, inputs)
+      await this.#stopping.during(async (stopped) => {
+        await this.#instruct(task, missing, new Patience(stopped))
+        // A thread that an earlier run left broken may end when it is spoken to: the run is not to suffer for it.
+        const broken = this.#missing(workers)
+        if (broken.length === 0) return
+        const unanswered = await this.#instruct(task, broken, new Patience(stopped))
+        if (unanswered !== undefined && this.#missing(workers).length > 0)
+          throw stalled(unanswered, Math.max(task.stallTimeout, GRACE))
+      }, signal)
     } catch (error) {
       // A worker that is gone since is spoken to in vain.
       this.#assertOpen()
@@ -87,26 +127,59 @@ export class WorkerPool {
     const missing: number[] = []
     for (let k = 0; k < Math.min(workers, this.#size); k++) {
       const member = this.#members[k]
-      if (member === undefined || member.ended) missing.push(k)
+      if (member === undefined || member.ended || !member.isBuilt) missing.push(k)
     }
     return missing
   }
 
-  /** Tells everybody what they need to know before a run, between two parks. */
-  async #instruct(state: SharedState, missing: readonly number[], inputs?: readonly unknown[]): Promise<void> {
-    await this.#unpark()
+  /**
+   * Tells everybody what they need to know before a run, between two parks. Returns what one of them did not answer to,
+   * and was ended for, or undefined.
+   */
+  async #instruct(task: PoolTask, missing: readonly number[], patience: Patience): Promise<string | undefined> {
+    const { state, inputs } = task
+    const limit = Math.max(task.stallTimeout, GRACE)
+    // Until all is said nobody is ready for a run: this may end in between.
+    this.#state = 0
+    const left = await settled(
+      this.#unpark().map((member) => this.#heard(member, patience.of(member.back(), limit), 'left its park')),
+    )
     this.#assertOpen()
-    // All of them, though one may fail: one that is still being built would be handed its inputs in vain.
-    const spawned = await Promise.allSettled(missing.map(async (k) => this.#spawn(k)))
-    for (const one of spawned) if (one.status === 'rejected') throw one.reason
-    this.#state = state.id
-    for (const member of this.#living()) {
-      await member.attach(state)
-      if (inputs !== undefined) await member.hand(inputs)
-    }
+    const start = Math.max(task.stallTimeout, START)
+    await settled(missing.map((k) => this.#spawn(k, patience, start)))
+    const told = await settled(
+      this.#built().map((member) => {
+        const answer = async (): Promise<void> => {
+          await member.attach(state)
+          if (inputs !== undefined) await member.hand(inputs)
+        }
+        return this.#heard(member, patience.of(answer(), limit), 'taken what it was told of the run')
+      }),
+    )
     // Closed meanwhile, there is nobody to serve a run, and nobody who would end it.
     this.#assertOpen()
-    for (const member of this.#living()) member.park(this.#epoch, state.id)
+    for (const member of this.#built()) member.park(this.#epoch, state.id)
+    this.#state = state.id
+    return [...left, ...told].find((what) => what !== undefined)
+  }
+
+  /** Waits for an answer. A member that gives none is ended, and what it has not done is returned. */
+  async #heard(member: Member, answer: Promise<void>, what: string): Promise<string | undefined> {
+    try {
+      await answer
+      return undefined
+    } catch (error) {
+      if (!(error instanceof Late)) throw error
+      await this.#drop(member)
+      return what
+    }
+  }
+
+  /** Ends a member whose place another one is to take. */
+  async #drop(member: Member): Promise<void> {
+    const index = this.#members.indexOf(member)
+    if (index >= 0) this.#members[index] = undefined
+    await member.terminate()
   }
 
   #assertOpen(): void {
@@ -119,19 +192,29 @@ export class WorkerPool {
    * @throws {WorkerLostError} WORKER_LOST when a worker ended while it took part
    */
   async run(options: PoolRun): Promise<number> {
+    let silent = false
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (await this.#attempt(options)) return atomics.load(this.engine, Control.Halt)
-      await this.prepare(options.state, options.workers, options.inputs)
+      const isSilent = atomics.load(this.engine, Control.Halt) !== Halt.None
+      if (silent && isSilent) throw stalled('taken part in the run', options.stallTimeout)
+      silent ||= isSilent
+      await this.prepare(options)
     }
     throw new WorkerLostError('WORKER_LOST', 'every worker ended before it took part in the run')
   }
 
-  /** Runs once; false where all workers ended before one of them took part, and nothing has begun. */
+  /**
+   * Runs once; false where all workers ended before one of them took part, or none did before the run was given up, and
+   * nothing has begun.
+   */
   async #attempt(options: PoolRun): Promise<boolean> {
     const { engine } = this
     const serving = this.#members.slice(0, options.workers).filter((m): m is Member => m !== undefined)
     engine[Control.Kind] = options.kind
     engine[Control.Workers] = serving.length
+    engine[Control.Cores] = this.#cores
+    const called = options.everybody === true ? serving.length : Math.min(serving.length, this.#first)
+    atomics.store(engine, Control.Called, called)
     atomics.store(engine, Control.Finished, 0)
     atomics.store(engine, Control.Halt, Halt.None)
     atomics.store(engine, Control.Join, 0)
@@ -139,6 +222,7 @@ export class WorkerPool {
     const onAbort = (): void => this.#halt(Halt.Signal)
     options.signal?.addEventListener('abort', onAbort, { once: true })
     const watch = this.#watch(options, serving)
+    const looks = called < serving.length ? this.#lookForIdleCores() : undefined
     let begun = true
     try {
       if (options.signal?.aborted) this.#halt(Halt.Signal)
@@ -148,9 +232,16 @@ export class WorkerPool {
       await Promise.all(this.#ending.splice(0))
     } finally {
       clearInterval(watch)
+      clearInterval(looks)
       options.signal?.removeEventListener('abort', onAbort)
       // One that is being ended must keep the process alive until it is: its caller waits for that.
       for (const member of serving) if (!member.ended) member.unref()
+    }
+    const [first] = serving
+    if (begun && first !== undefined && joined(engine) === 0 && isStall(atomics.load(engine, Control.Halt))) {
+      // It wakes the others; called in vain, it is not where its park was.
+      await this.#drop(first)
+      return false
     }
     if (begun) await this.#raiseLost(serving)
     return begun
@@ -178,17 +269,26 @@ export class WorkerPool {
     return this.#members.filter((m): m is Member => m !== undefined && !m.ended)
   }
 
-  /** Starts worker `index`. */
-  async #spawn(index: number): Promise<void> {
-    const member = new Member(this.#source, this.engine, index)
+  #built(): Member[] {
+    return this.#living().filter((m) => m.isBuilt)
+  }
+
+  /** Starts worker `index`, or waits for the one that a run which was stopped has started. */
+  async #spawn(index: number, patience: Patience, limit: number): Promise<void> {
+    const before = this.#members[index]
+    const member = before === undefined || before.ended ? new Member(this.#source, this.engine, index) : before
     this.#members[index] = member
+    const building = member.init(this.#memory, this.#spec)
+    let unanswered: string | undefined
     try {
-      await member.init(this.#memory, this.#spec)
-    } catch (error) {
-      this.#members[index] = undefined
+      unanswered = await this.#heard(member, patience.of(building, limit), 'become ready')
+    } finally {
+      if (member.ended) this.#members[index] = undefined
       this.#assertOpen()
-      throw error
     }
+    if (unanswered === undefined) return
+    const message = `a worker was not ready after ${limit} ms: it does not start, or its module does not end loading`
+    throw new ParallelExecutionError('MODULE_NOT_LOADED', message, { limit })
   }
 
   /**
@@ -200,14 +300,14 @@ export class WorkerPool {
     this.#members[0]?.call(this.#epoch)
   }
 
-  /** Brings parked workers back to their event loops. */
-  async #unpark(): Promise<void> {
+  /** Calls parked workers back to their event loops, and says who they are. */
+  #unpark(): Member[] {
     const parked = this.#living().filter((m) => m.parked !== undefined)
-    if (parked.length === 0) return
+    if (parked.length === 0) return parked
     this.engine[Control.Kind] = RunKind.Messages
     this.#epoch++
     for (const member of parked) member.call(this.#epoch)
-    await Promise.all(parked.map((m) => m.back()))
+    return parked
   }
 
   /**
@@ -236,6 +336,25 @@ export class WorkerPool {
     atomics.compareExchange(this.engine, Control.Halt, Halt.None, reason)
     atomics.notify(this.engine, Control.CommitIndex)
     atomics.notify(this.engine, Control.Mode)
+    // Over when those are back who take part: nobody waits for one that may never come.
+    closeJoin(this.engine)
+    atomics.notify(this.engine, Control.Finished)
+  }
+
+  /** Calls the workers beyond the cores to the open run, where those at work let the cores idle: their places sleep. */
+  #lookForIdleCores(): ReturnType<typeof setInterval> {
+    let since = performance.now()
+    let used = cpuMilliseconds() ?? 0
+    const looks = setInterval(() => {
+      const [now, total] = [performance.now(), cpuMilliseconds() ?? 0]
+      if (total - used < IDLE * (now - since) * this.engine[Control.Cores]) {
+        clearInterval(looks)
+        callRest(this.engine, this.#epoch)
+      }
+      since = now
+      used = total
+    }, LOOK)
+    return looks
   }
 
   /**
@@ -263,7 +382,7 @@ export class WorkerPool {
       if (mark !== progress || state.isAsking === true) {
         progress = mark
         since = now
-      } else if (now - since > stallTimeout) this.#halt(Halt.Stalled)
+      } else if (now - since > stallTimeout) this.#halt(isStrict(engine) ? Halt.Stalled : Halt.StalledAhead)
     }, WATCH)
   }
 
@@ -301,4 +420,36 @@ export class WorkerPool {
       )
     }
   }
+}
+
+const isStall = (halt: number): boolean => halt === Halt.Stalled || halt === Halt.StalledAhead
+
+/**
+ * Whether what does not return is executed with everything below it final: by the oracle, or by the holder of the commit
+ * lock, once it is alone where it asks for that. With a schedule the holder may wait for units that others hold.
+ */
+const isStrict = (engine: Int32Array): boolean => {
+  if (engine[Control.Kind] !== RunKind.Speculative) return true
+  if (atomics.load(engine, Control.CommitLock) === 0 || engine[Control.Schedule] !== 0) return false
+  if (atomics.load(engine, Control.Mode) === Mode.Speculative) return true
+  return atomics.load(engine, Control.Drained) >= joined(engine) - 1
+}
+
+/** The error of a run that could not begin, because of what a worker has not done. */
+const stalled = (what: string, limit: number): ParallelExecutionError =>
+  new ParallelExecutionError(
+    'STALLED',
+    `a worker has not ${what} for ${limit} ms, nor has the one that replaced it`,
+    { waitedFor: what },
+    { committedPrefix: 0 },
+  )
+
+/** What all come to, though one may fail: what is under way is not to meet what comes next. */
+const settled = async <T>(all: readonly Promise<T>[]): Promise<T[]> => {
+  const values: T[] = []
+  for (const one of await Promise.allSettled(all)) {
+    if (one.status === 'rejected') throw one.reason
+    values.push(one.value)
+  }
+  return values
 }

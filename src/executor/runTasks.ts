@@ -109,6 +109,7 @@ export class TaskExecutor<M = UntypedTasks> {
     calls: C,
     options: RunTasksOptions = {},
   ): Promise<RunTasksResult<M, C>> {
+    checkObject(options)
     const list = checkCalls(calls)
     checkOptions(options)
     const order = orderTasks(list, {
@@ -120,7 +121,7 @@ export class TaskExecutor<M = UntypedTasks> {
     })
     const encoded = this.#encoder.encode(list, order)
     const state = options.state ?? createKeyValueState()
-    const done = this.#line.next(() => this.#run(list, order, encoded, options, state))
+    const done = this.#line.next(() => this.#run(list, order, encoded, options, state), options.signal)
     return done as Promise<unknown> as Promise<RunTasksResult<M, C>>
   }
 
@@ -165,8 +166,8 @@ export class TaskExecutor<M = UntypedTasks> {
     const callers = (): string[] => ordered().map(({ task }) => task)
     const observed = { kind: 'tasks' as const, places, attributes: {}, state, recorded, callers }
     const work = (recording: RunSettings['recording'], ended: (run: RunReport) => void) =>
-      runOnState(this.#engine, state, places, async () => {
-        const run = await this.#engine.run(plan, { ...settings, recording })
+      runOnState(this.#engine, state, places, async (besides) => {
+        const run = await this.#engine.run(plan, { ...settings, ...besides, recording })
         ended(run)
         const results: TaskResult[] = new Array(calls.length)
         order.calls.forEach((index, k) => {
@@ -196,7 +197,7 @@ export class TaskExecutor<M = UntypedTasks> {
 function taskError(error: unknown, calls: readonly Call[], order: TaskOrder): unknown {
   if (!(error instanceof ParallelExecutionError)) return error
   const details = error.committedPrefix === undefined ? {} : { committedPrefix: error.committedPrefix }
-  if (error.code === 'STALLED') {
+  if (error.code === 'STALLED' && error.fields['commitIndex'] !== undefined) {
     const taskIndex = order.calls[Number(error.fields['commitIndex']) - 1]
     const task = taskIndex === undefined ? undefined : calls[taskIndex]?.task
     const message = `${error.message}: task ${taskIndex} ('${task}') does not return`
@@ -221,10 +222,11 @@ const checkCalls = (calls: unknown): readonly Call[] => {
   if (!Array.isArray(calls)) {
     throw badOption('calls', `calls are a list, not ${typeof calls}`)
   }
-  calls.forEach((call: Call | undefined | null, taskIndex) => {
-    if (typeof call?.task === 'string') return
+  // By index: `forEach` would pass over a hole.
+  for (let taskIndex = 0; taskIndex < calls.length; taskIndex++) {
+    if (typeof (calls[taskIndex] as Call | undefined | null)?.task === 'string') continue
     throw badOption('calls', `task ${taskIndex} has no name; give { task, input }`, { taskIndex })
-  })
+  }
   return calls as readonly Call[]
 }
 

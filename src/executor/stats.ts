@@ -24,7 +24,7 @@ export interface ExecutorStats extends WorkerStats {
   readonly runs: number
   /** Runs that did not. */
   readonly failed: number
-  /** Transactions or tasks of the runs that ended well. */
+  /** Transactions, tasks or inputs of the runs that ended well. */
   readonly places: number
   /** Of these, committed from a speculative execution. */
   readonly speculative: number
@@ -36,6 +36,8 @@ export interface ExecutorStats extends WorkerStats {
   readonly fallback: number
   /** Times speculation gave way to the sequential path. */
   readonly fallbacks: number
+  /** Times speculation stalled, and all was run again in order. */
+  readonly stalls: number
   /** Milliseconds that these runs took. */
   readonly ms: number
   /** The counts by worker; as many as the executor may use. */
@@ -43,7 +45,7 @@ export interface ExecutorStats extends WorkerStats {
 }
 
 const COUNTS = ['executions', 'aborts', 'validations', 'deferrals', 'waits'] as const
-const SUMS = ['speculative', 'direct', 'reexecuted', 'fallback', 'fallbacks', 'ms', ...COUNTS] as const
+const SUMS = ['speculative', 'direct', 'reexecuted', 'fallback', 'fallbacks', 'stalls', 'ms', ...COUNTS] as const
 const FIELDS = {
   executions: WorkerBlock.Executions,
   aborts: WorkerBlock.Aborts,
@@ -66,6 +68,7 @@ export class StatsKeeper {
     reexecuted: 0,
     fallback: 0,
     fallbacks: 0,
+    stalls: 0,
     ms: 0,
     ...none(),
   }

@@ -149,6 +149,36 @@ describe('stalls', () => {
     await expectUsable(executor, state)
   }, 20_000)
 
+  test.each(['auto', 'always'] as const)(
+    'a task that never ends on values that no run in order shows: the result in order (%s)',
+    async (speculation) => {
+      const executor = await create({ stallTimeout: 2000 })
+      const state = stateWithKeys()
+      const pairs = Array.from({ length: 100 }, (_, k) => [`a${k}`, `b${k}`])
+      const tasks = pairs.flatMap((keys) => [call('writeBoth', keys), call('loopIfTorn', keys)])
+      const told: number[] = []
+      let stalls = 0
+      // Which values it sees is chance: often enough, it is those of half a task.
+      for (let repeat = 0; repeat < 20 && stalls === 0; repeat++) {
+        const { results, stateDiff, run } = await executor.run(tasks, {
+          speculation,
+          state,
+          onProgress: ({ committed }) => told.push(committed),
+        })
+        expect(results.map((result) => (result as { value: unknown }).value)).toEqual(
+          tasks.map((_, k) => (k % 2 === 0 ? undefined : 1)),
+        )
+        expect(stateDiff.entries).toHaveLength(200)
+        stalls += run.stalls
+        if (run.stalls > 0) expect(run).toMatchObject({ stalls: 1, fallback: 200, executions: 200 })
+      }
+      expect(stalls).toBe(1)
+      expect(executor.stats()).toMatchObject({ stalls: 1, failed: 0 })
+      await expectUsable(executor, state)
+    },
+    120_000,
+  )
+
   test('an abort reaches a task that never ends', async () => {
     const executor = await create()
     const state = stateWithKeys()
@@ -298,6 +328,74 @@ describe('tasks that fail', () => {
         expect(results.map(({ status }) => status)).toEqual(oracle.results.map(({ status }) => status))
       }
     }
+  })
+
+  test.each(['returnTrap', 'returnRevoked', 'returnLoop', 'throwTrap', 'throwRevoked', 'throwFull'])(
+    '%s: what cannot be looked at fails its task alone',
+    async (how) => {
+      const executor = await create()
+      const state = stateWithKeys()
+      for (const options of [always, {}, { sequential: true }]) {
+        const tasks = [call('increment', 'n'), call('beOdd', how), call('increment', 'n')]
+        const { results } = await executor.run(tasks, { ...options, state })
+        expect(results.map(({ status }) => status)).toEqual(['done', 'failed', 'done'])
+        await expectUsable(executor, state)
+      }
+    },
+  )
+
+  test.each(['five', 'trap', 'refuse', 'nothing'])('a merge that throws or answers oddly (%s)', async (name) => {
+    const executor = await create()
+    const tasks = [
+      call('put', ['k', 'there']),
+      ...Array.from({ length: 6 }, () => call('spin', 1)),
+      call('mergeBy', { name, key: 'k', operand: 1 }),
+      call('read', 'k'),
+    ]
+    const oracle = await executor.run(tasks, { sequential: true })
+    expect(oracle.results[7]).toMatchObject({ status: 'failed' })
+    for (let k = 0; k < 5; k++) {
+      for (const speculation of ['always', 'auto'] as const) {
+        const { results, stateDiff } = await executor.run(tasks, { speculation })
+        expect(results.map(({ status }) => status)).toEqual(oracle.results.map(({ status }) => status))
+        expect(stateDiff.entries).toEqual(oracle.stateDiff.entries)
+      }
+    }
+  })
+
+  test('items of megabytes are appended to, whether they were set or appended', async () => {
+    const executor = await create({ memoryLimit: 256 * MIB })
+    const large = 'x'.repeat(4 * MIB)
+    const tasks = [
+      call('put', ['list', [large]]),
+      call('appendTo', { key: 'list', items: ['y'] }),
+      call('read', 'list'),
+    ]
+    for (const options of [always, { sequential: true }]) {
+      const { results } = await executor.run(tasks, options)
+      expect(results.map(({ status }) => status)).toEqual(['done', 'done', 'done'])
+      expect((results[2] as { value: unknown[] }).value).toEqual([large, 'y'])
+    }
+  })
+
+  test('options and hints that are none are told by their names', async () => {
+    const executor = await create()
+    const sparse: TaskCall[] = []
+    sparse[1] = call('increment', 'k')
+    const one = call('increment', 'k')
+    for (const [calls, options] of [
+      [[one], null],
+      [[one], { policy: 'x' }],
+      [[one], { policy: () => undefined }],
+      [sparse, {}],
+      [[{ ...one, after: 5 }], {}],
+      [[{ ...one, reads: 5 }], {}],
+      [[{ ...one, writes: 'all' }], {}],
+      [[{ ...one, priority: 1e308 }], {}],
+    ] as const) {
+      await expect(executor.run(calls as never, options as never)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    }
+    await expectUsable(executor, stateWithKeys())
   })
 
   test('a key may begin with U+FEFF', async () => {

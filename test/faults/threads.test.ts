@@ -4,7 +4,7 @@
  */
 import type { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createTaskExecutor, type TaskExecutor } from '../../src/tasks.ts'
+import { createTaskExecutor, runTasks, type TaskExecutor, type TaskExecutorOptions } from '../../src/tasks.ts'
 import { TASKS, Threads } from './world.ts'
 
 const MIB = 2 ** 20
@@ -87,4 +87,107 @@ describe('threads that end on their own', () => {
       await expectRight(executor)
     }
   })
+})
+
+describe('threads that do not answer between runs', () => {
+  const NEVER = 'data:text/javascript,await new Promise(() => {}); export const increment = () => 1'
+  const impatient = { workers: 2, memoryLimit: 16 * MIB, stallTimeout: 1000 }
+  const make = async (module: URL | string, options: TaskExecutorOptions = impatient): Promise<TaskExecutor> => {
+    const executor = await createTaskExecutor(module, options)
+    open.push(executor)
+    return executor
+  }
+
+  test('a module that never ends loading: a signal is heard', async () => {
+    const executor = await make(NEVER)
+    for (let repeat = 0; repeat < 2; repeat++) {
+      const signal = AbortSignal.timeout(200)
+      await expect(executor.run(tasks, { ...always, signal })).rejects.toMatchObject({ code: 'ABORTED' })
+    }
+    const signal = AbortSignal.timeout(200)
+    await expect(runTasks(NEVER, tasks, { ...impatient, signal })).rejects.toMatchObject({ code: 'ABORTED' })
+  }, 60_000)
+
+  test('a module that never ends loading: MODULE_NOT_LOADED', async () => {
+    await expect(runTasks(NEVER, tasks, impatient)).rejects.toMatchObject({ code: 'MODULE_NOT_LOADED' })
+  }, 60_000)
+
+  test('the second thread never starts: MODULE_NOT_LOADED, and the next run has another', async () => {
+    const threads = new Threads()
+    let made = 0
+    const worker = () => threads.make(made++ === 1 ? { env: { SLOW_START: '1000000' } } : {})
+    const executor = await make(TASKS, { ...impatient, worker })
+    await expect(executor.run(tasks, always)).rejects.toMatchObject({ code: 'MODULE_NOT_LOADED' })
+    await expectRight(executor)
+    expect(threads.living.size).toBe(2)
+  }, 60_000)
+
+  test('a signal while threads start: the next run has them', async () => {
+    const threads = new Threads()
+    const worker = () => threads.make({ env: { SLOW_START: '1500' } })
+    const executor = await make(TASKS, { ...impatient, worker })
+    for (let repeat = 0; repeat < 3; repeat++) {
+      const signal = AbortSignal.timeout(50)
+      await expect(executor.run(tasks, { ...always, signal })).rejects.toMatchObject({ code: 'ABORTED' })
+    }
+    await expectRight(executor)
+    expect(threads.living.size).toBe(2)
+  }, 60_000)
+
+  test.each(['loopLater', 'loopInMicrotasks'])(
+    'a task that keeps its thread (%s): a signal is heard, and later runs have other threads',
+    async (task) => {
+      const threads = new Threads()
+      const executor = await make(TASKS, { ...impatient, worker: () => threads.make() })
+      for (let repeat = 0; repeat < 2; repeat++) {
+        const { results } = await executor.run([...tasks, { task }], always)
+        expect(results.at(-1)).toMatchObject({ status: 'done' })
+        // On another state: the thread is spoken to.
+        const signal = AbortSignal.timeout(200)
+        const aborted = await executor.run(tasks, { ...always, signal }).then(
+          () => 'it was as fast as that',
+          ({ code }: { code: string }) => code,
+        )
+        expect(['ABORTED', 'it was as fast as that']).toContain(aborted)
+        await expectRight(executor)
+      }
+      expect(threads.living.size).toBe(2)
+    },
+    120_000,
+  )
+
+  test('every thread is kept, one that awaits its tasks too', async () => {
+    for (const asynchronous of [false, true]) {
+      const threads = new Threads()
+      const executor = await make(TASKS, { ...impatient, asynchronous, worker: () => threads.make() })
+      const each = Array.from({ length: 8 }, () => [{ task: 'loopLater' }, { task: 'sleep', input: { ms: 100 } }])
+      await executor.run(each.flat(), always).catch(() => undefined)
+      await expectRight(executor)
+      expect(threads.living.size).toBe(2)
+    }
+  }, 120_000)
+})
+
+describe('a run in line', () => {
+  test('hears its signal at once, and the others run', async () => {
+    const executor = await createTaskExecutor(TASKS, { workers: 2, memoryLimit: 16 * MIB })
+    open.push(executor)
+    const [long, controller] = [new AbortController(), new AbortController()]
+    const ended: string[] = []
+    const first = executor
+      .run([{ task: 'loopForEver' }], { signal: long.signal })
+      .catch(({ code }: { code: string }) => ended.push(`first ${code}`))
+    const second = executor.run(tasks, { ...always, signal: controller.signal }).finally(() => ended.push('second'))
+    const third = executor.run(tasks, always).finally(() => ended.push('third'))
+    controller.abort()
+    await expect(second).rejects.toMatchObject({ code: 'ABORTED', retryable: true })
+    expect(ended).toEqual(['second'])
+    const early = executor.run(tasks, { ...always, signal: controller.signal })
+    await expect(early).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(ended).toEqual(['second'])
+    long.abort()
+    await first
+    expect(ended).toEqual(['second', 'first ABORTED'])
+    expect((await third).results).toMatchObject(values)
+  }, 60_000)
 })

@@ -106,9 +106,14 @@ const meaningOf = (result: object): string => {
   return textOf({ ...rest, ...failure })
 }
 
+/** A run that stalled, and was right once it was made again in order, did not go as in order. */
+const stallLines = ({ stalls }: RunReport): (readonly [string, string])[] =>
+  stalls === 0 ? [] : [['run', 'stalled in speculation']]
+
 const listAnswer = ({ results, stateDiff, run }: ListResult): Answer => ({
   aborts: run.aborts,
   lines: new Map([
+    ...stallLines(run),
     ...results.map((result, k) => [`result ${k}`, meaningOf(result)] as const),
     ...stateDiff.entries.map(({ key, value }) => [`key '${key}'`, textOf(value)] as const),
   ]),
@@ -117,6 +122,7 @@ const listAnswer = ({ results, stateDiff, run }: ListResult): Answer => ({
 const blockAnswer = ({ run, receipts, results, stateDiff, ...block }: BlockResult): Answer => ({
   aborts: run.aborts,
   lines: new Map([
+    ...stallLines(run),
     ...receipts.map((receipt, k) => [`receipt ${k}`, textOf(receipt)] as const),
     ...results.map((result, k) => [`result ${k}`, textOf(result)] as const),
     ...stateDiff.accounts.map((account) => [`account ${account.address}`, textOf(account)] as const),
