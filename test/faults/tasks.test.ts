@@ -552,7 +552,7 @@ describe('a state that is kept', () => {
     let next = 0
     let high = 0
     for (let round = 0; round < 120; round++) {
-      const calls = [call('put', ['list', list]), call('put', [`k${round % 60}`, 'b'.repeat(round * 5)])]
+      const calls = [call('put', ['list', list]), call('put', [`k${round % 60}`, 'b'.repeat((round % 50) * 5)])]
       // A queue: ten keys come, ten go.
       for (let k = 0; k < 10; k++) {
         calls.push(call('put', [`job:${next}:${'n'.repeat(next % 40)}`, { n: next, text: 'x'.repeat(next % 200) }]))
