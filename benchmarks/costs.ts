@@ -7,8 +7,8 @@ import { type BenchFile, dist, openExecutor, stateOf } from './pool.ts'
 import { type CostRow, median, spreadOf } from './report.ts'
 import { makeWorkload } from './workloads.ts'
 
-/** Signatures recovered at a time; at 0.4 ms each on one worker, a tenth of a second. */
-const SIGNATURES = 256
+/** Signatures recovered at a time; at 0.05 ms each on one worker, a twentieth of a second. */
+const SIGNATURES = 1024
 
 /** Kernel compiled from new bytes each time: V8 keeps what it compiled and would hand it out again. */
 export async function measureCompile(runs: number): Promise<CostRow> {

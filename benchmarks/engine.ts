@@ -26,7 +26,10 @@ const WARM_UP = 5
 export interface NapRow {
   readonly workers: number
   readonly places: number
+  /** With all workers called at once. */
   readonly speedUp: number
+  /** With `speculation: 'auto'`: those beyond the cores come when main has seen that the cores idle. */
+  readonly auto: number
   readonly goal: number
 }
 
@@ -165,6 +168,7 @@ async function measureNaps(): Promise<NapRow[]> {
     const engine = await openEngine(workers, NAP_MS)
     try {
       const times = await timesOf(engine, plan, { speculation: 'always' }, 5)
+      const late = await timesOf(engine, plan, { speculation: 'auto' }, 5)
       const alone = await timesOf(
         engine,
         { ...plan, places: NAPS_A_WORKER },
@@ -173,7 +177,8 @@ async function measureNaps(): Promise<NapRow[]> {
       )
       // What a nap takes here, the timer's slack included.
       const nap = median(alone) / NAPS_A_WORKER
-      rows.push({ workers, places, speedUp: round((nap * places) / median(times)), goal: goals[workers] })
+      const [speedUp, auto] = [times, late].map((list) => round((nap * places) / median(list))) as [number, number]
+      rows.push({ workers, places, speedUp, auto, goal: goals[workers] })
     } finally {
       await engine.close()
     }
@@ -199,12 +204,13 @@ export const engineTable = ({ short, naps }: EngineRows): string =>
       ]),
     ]),
     table([
-      [`places that sleep ${NAP_MS} ms`, 'places', 'speed-up', 'goal'],
-      ...naps.map(({ workers, places, speedUp, goal }) => [
+      [`places that sleep ${NAP_MS} ms`, 'places', 'all at once', 'goal', 'auto'],
+      ...naps.map(({ workers, places, speedUp, auto, goal }) => [
         `${workers} workers`,
         String(places),
         `${speedUp.toFixed(1)}x`,
         `${goal}x`,
+        `${auto.toFixed(1)}x`,
       ]),
     ]),
   ].join('\n\n')

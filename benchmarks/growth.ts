@@ -2,7 +2,7 @@
  * How time and memory grow with the block, and what more workers than cores lose.
  *
  * Time a transaction should not depend on how many there are; 4, 8 and 16 workers on two cores should lose nothing, since
- * those who have nothing to do sleep.
+ * no more are called than there are cores (docs/algorithm.md D11).
  */
 import { openExecutor, stateOf } from './pool.ts'
 import { median, round, type Spread, spreadOf, table } from './report.ts'

@@ -11,8 +11,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-/** @type {Record<string, string>} a built file to its crate */
-const kernels = { 'evm-core': 'evm-core', 'hash-core': 'hash-core', 'hash-core-scalar': 'hash-core' }
+/** @type {Record<string, string[]>} a built file to its crate, and what crates of rust/ that one is built with */
+const kernels = {
+  'evm-core': ['evm-core', 'secp256k1'],
+  'hash-core': ['hash-core'],
+  'hash-core-scalar': ['hash-core'],
+}
 const inputs = ['src', 'build.rs', '.cargo', 'Cargo.toml', 'Cargo.lock', 'rust-toolchain', 'rust-toolchain.toml']
 
 /**
@@ -29,11 +33,13 @@ function filesBelow(folder, path) {
 
 /** @param {string} kernel */
 function hashSources(kernel) {
-  const folder = join(root, 'rust', kernels[kernel])
   const hash = createHash('sha256')
-  for (const path of inputs.flatMap((input) => filesBelow(folder, input)).sort()) {
-    const bytes = readFileSync(join(folder, path))
-    hash.update(`${path}\0${bytes.length}\0`).update(bytes)
+  for (const crate of kernels[kernel]) {
+    const folder = join(root, 'rust', crate)
+    for (const path of inputs.flatMap((input) => filesBelow(folder, input)).sort()) {
+      const bytes = readFileSync(join(folder, path))
+      hash.update(`${path}\0${bytes.length}\0`).update(bytes)
+    }
   }
   return hash.digest('hex')
 }
@@ -52,7 +58,7 @@ function check(kernel) {
   if (!existsSync(stampFile)) return `src/wasm/${kernel}.stamp.json is missing`
   const stamp = JSON.parse(readFileSync(stampFile, 'utf8'))
   if (stamp.sources !== hashSources(kernel))
-    return `src/wasm/${kernel}.wasm was built from other sources than rust/${kernels[kernel]}`
+    return `src/wasm/${kernel}.wasm was built from other sources than rust/${kernels[kernel].join(', rust/')}`
   if (stamp.wasm !== hashFile(wasm)) return `src/wasm/${kernel}.wasm is not the file that its stamp describes`
   return undefined
 }

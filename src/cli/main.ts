@@ -18,6 +18,7 @@ import { crossRun } from './crosscheck/blocks.ts'
 import { runCrosscheck } from './crosscheck/crosscheck.ts'
 import { addRecordCommands } from './records/commands.ts'
 import { Exit, runSources, type Source } from './run.ts'
+import { refuseSame } from './sameFile.ts'
 import { errorLine } from './text.ts'
 import { demoBlock } from './workloads.ts'
 
@@ -109,6 +110,10 @@ function addOptions(command: Command, repeat: number, adapters = ADAPTERS): Comm
 }
 
 async function execute(sources: readonly Source[], flags: Flags, style: 'table' | 'full'): Promise<void> {
+  if (flags.records !== undefined) {
+    const paths = sources.flatMap(({ path }) => (path === undefined ? [] : [path]))
+    await refuseSame('records', flags.records, paths)
+  }
   if (flags.adapter === 'both') {
     const { workers, speculation, json = false } = flags
     const senders = flags.trustSenders === true ? 'trust' : 'recover'
@@ -131,7 +136,7 @@ async function execute(sources: readonly Source[], flags: Flags, style: 'table' 
 }
 
 const fromFiles = (paths: readonly string[]): Source[] =>
-  paths.map((path) => ({ name: path, load: () => readBlockFile(path) }))
+  paths.map((path) => ({ name: path, path, load: () => readBlockFile(path) }))
 
 const demo: Source = {
   name: 'demo',
@@ -164,7 +169,13 @@ function makeProgram(): Command {
       .argument('<file...>', 'JSON, plain or gzip: { block, pre, codes, blockHashes, fork }'),
     1,
     [...ADAPTERS, 'both'],
-  ).action((paths: string[], flags: Flags) => execute(fromFiles(paths), flags, 'table'))
+  ).action((paths: string[], flags: Flags, command: Command) => {
+    if (flags.adapter === 'both') {
+      const foreign = ['sequential', 'repeat', 'records'].find((name) => command.getOptionValueSource(name) === 'cli')
+      if (foreign !== undefined) command.error(`error: '--${foreign}' is for one adapter; name it`)
+    }
+    return execute(fromFiles(paths), flags, 'table')
+  })
 
   addOptions(
     program
@@ -241,14 +252,19 @@ function makeProgram(): Command {
     .addOption(everyOption('run a sample: each k-th block, and of the fixtures as `conformance` does'))
     .option('--json', 'print one line of JSON for each block, each case that did not pass, and a last one of counts')
     .option('--docs <file>', 'write a page of Markdown about what agreed and what did not')
-    .action(async ({ blocks, fixtures, workers, every, docs, json = false }: CrosscheckFlags) => {
+    .action(async (flags: CrosscheckFlags, command: Command) => {
+      const { blocks, fixtures, workers, every, docs, json = false } = flags
+      if (blocks.length + fixtures.length === 0) command.error("error: give '--blocks', '--fixtures' or both")
       const { signal } = interruption
       process.exitCode = await runCrosscheck({ blocks, fixtures, workers, every, docs, json, signal })
     })
 
+  // Below the help of each command, too.
   program.addHelpText(
-    'after',
-    '\nExit codes: 0 right, 1 a block or fixture does not match or parallel and sequential differ, 2 unusable input, 130 interrupted.',
+    'afterAll',
+    `
+Exit codes: 0 right, 1 a block or fixture does not match or parallel and
+sequential differ, 2 a file or an option cannot be used, 130 interrupted.`,
   )
   return program
 }

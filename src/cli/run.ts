@@ -27,6 +27,8 @@ import {
 /** A block to run: the name under which it is told, and where it comes from. */
 export interface Source {
   readonly name: string
+  /** The file, where it is one. */
+  readonly path?: string
   load(): Promise<BlockFile>
 }
 

@@ -43,9 +43,10 @@ export class KeyBuffer {
   /**
    * Packs the UTF-8 of a key.
    *
-   * @throws TypeError for half a surrogate pair, which has no UTF-8: all such keys would be one
+   * @throws TypeError for what is no text, and for half a surrogate pair, which has no UTF-8: all such keys would be one
    */
   set(key: string): this {
+    if (typeof key !== 'string') throw new TypeError(`a key is text, not ${typeof key}`)
     const length = key.length
     if (length * 3 > this.words.length * 4) this.words = new Int32Array(length)
     const { words } = this

@@ -120,6 +120,9 @@ export interface TaskMemory {
   /** Room for `count` words in this worker's arena, valid until the block ends. */
   allocate(count: number): number
 
+  /** Throws where a memory was full in this run, whatever became of the error then (core/room.ts). */
+  assertRoom(): void
+
   /** Keeps the adapter's result of this incarnation: `count` words at `offset` of the engine memory. */
   result(offset: number, count: number): void
   /** What this place adds to the dense location, 8 words, after everything else that it does. */

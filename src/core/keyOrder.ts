@@ -2,7 +2,7 @@
  * Byte-string records in the order of their keys: a skip list through the records of a state.
  *
  * What asks for "all keys that begin so" walks it. Records are only ever inserted while a run is open, by any worker;
- * main takes a run's records out again when it is over. A record is linked before the table of records hands it out,
+ * main takes a run's records out again when it is over, and those of deleted keys when the state advances. A record is linked before the table of records hands it out,
  * so whatever can be written to can be found here: a key cannot appear behind the back of a validation (hazard 12).
  *
  * Source: Pugh, Skip lists, 1990; insertion without locks after Herlihy and Shavit, chapter 14, which is simple here

@@ -53,8 +53,10 @@ export const Control = {
   /** 1 where claims leave places for the holder of the commit lock (docs/algorithm.md D7). */
   Reserve: 12 * PAD + 25,
   ArenaEnd: 12 * PAD + 8,
-  /** Workers that serve this run. */
+  /** Workers that may serve this run. */
   Workers: 12 * PAD + 9,
+  /** Cores that this process may use. */
+  Cores: 12 * PAD + 12,
   /** Items of a batch. */
   BatchItems: 12 * PAD + 11,
   /** Location whose dense deltas (`Place.Dense`) are folded by the commit stage, or 0. */
@@ -90,6 +92,12 @@ export const Control = {
   /** Commits and aborts since the committer last judged the speculation. */
   JudgedCommits: 13 * PAD + 14,
   JudgedAborts: 13 * PAD + 15,
+
+  /**
+   * Workers that are called to the run, from the first one on: `Workers`, or as many as there are cores until main calls
+   * the rest (docs/algorithm.md D11). Writer: main, before the run and once in it.
+   */
+  Called: 14 * PAD,
 
   /**
    * Workers that have joined the run, and JOIN_CLOSED once nobody may any more. Main opens it last; a worker that
@@ -200,9 +208,9 @@ export const Place = {
 } as const
 
 /**
- * An entry: the writes of one place to one location, linked in descending place order, never unlinked in a
- * block. `Record` is its only mutable payload word: 0 no write, otherwise a record's offset shifted left
- * once, with the ESTIMATE bit.
+ * An entry: the writes of one place to one location, linked in descending place order. While others execute it is not
+ * unlinked, and `Record` is its only mutable payload word: 0 no write, otherwise a record's offset shifted left once,
+ * with the ESTIMATE bit. A fallback unlinks, and the sequential path moves entries up, with everybody else drained.
  */
 export const Entry = {
   Size: 5,

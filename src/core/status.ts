@@ -10,12 +10,14 @@
  *           |                                 ^                       |
  *           |                                 |  base value has come  v  base value is not here yet
  *           |                                 +---------------------- Cold
- *           |  left for the committer                                 ^
- *           +----------------------------> Reserved ------------------+--> Executed  (strictly, by the committer)
+ *           |  left for the committer                                 ^  the same
+ *           +----------------------------> Reserved ------------------+
  * ```
- * There is no state for committed: a place below the commit cursor is final, and that one word says so for all.
+ * There is no state for committed: a place below the commit cursor is final, and that one word says so for all, also
+ * for places that were Reserved, whose words stay as they are.
  * One writer at a time: the worker that claimed the place until `Executed`, `Deferred` or `Reserved`, then the holder
- * of the commit lock. A fallback returns speculative places to `Ready` while every other worker is parked.
+ * of the commit lock. A fallback, and who begins alone where others were there before, return places to `Ready` while
+ * every other worker is parked.
  */
 
 export const Ready = 0
@@ -54,6 +56,7 @@ export const transitions: readonly (readonly [from: number, to: number, incarnat
   [Deferred, Ready, true],
   [Ready, Reserved, false],
   [Reserved, Ready, false],
+  [Cold, Ready, false],
 ]
 
 /** True where the place was begun since it was last Ready: it is executed, given up, or waits for a base value. */

@@ -13,8 +13,9 @@
  *       records inserted in the run are loaded atomically before the record is read.
  *   T3  Probing paths only ever grow in a run. Main removes all of a run's records at once, which restores
  *       the paths that older records were inserted along.
- *   T4  Records from before the run stay where they are until the state is emptied. So what a thread remembers of them
- *       leads to a record still, and comparing its key tells whether to the right one.
+ *   T4  What was a record stays one until the state is emptied: one that main drops between runs is zeros, and later at
+ *       most a record again. So what a thread remembers leads to a record or to zeros, and comparing the key tells
+ *       whether to the right one: a key has one record, and what bears it is that.
  */
 import * as atomics from './atomics.ts'
 import { insertKey } from './keyOrder.ts'
@@ -136,6 +137,7 @@ export class LocationTable {
   #runStart = 0
   #chunk = 0
   #chunkEnd = 0
+  #keyRoom = 0
   /** Ids of byte-string records by the lowest bits of their hashes: a guess, of records from before the run alone (T4). */
   #remembered = new Int32Array(1)
   #generation = 0
@@ -159,10 +161,21 @@ export class LocationTable {
     this.#runStart = w[StateHeader.RunStart] >> RECORD_SHIFT
     this.#chunk = 0
     this.#chunkEnd = 0
+    this.#keyRoom = 0
     this.inserted = 0
     this.full = false
     if (this.#generation !== w[StateHeader.Generation]) this.#remembered = new Int32Array(1)
     this.#generation = w[StateHeader.Generation]
+  }
+
+  /**
+   * Has the next insertion take this record, all zeros and counted already, and this room for a key that does not fit into
+   * it (0: fresh words). Main, between runs; `lend(0, 0)` afterwards.
+   */
+  lend(record: number, keyRoom: number): void {
+    this.#chunk = record
+    this.#chunkEnd = record === 0 ? 0 : record + RECORD_WORDS
+    this.#keyRoom = keyRoom
   }
 
   /** Record of the address at `key[at..at+5]`, inserted as absent if need be; or FULL. */
@@ -276,8 +289,8 @@ export class LocationTable {
       }
       // Reserved before the index word is claimed: a claim cannot be taken back.
       if (count > INLINE_KEY_WORDS && from === 0) {
-        if (atomics.load(w, StateHeader.Next) + count > w.length) return this.#refuse()
-        from = this.reserve(count)
+        if (this.#keyRoom === 0 && atomics.load(w, StateHeader.Next) + count > w.length) return this.#refuse()
+        from = this.#keyRoom || this.reserve(count)
       }
       if (from + count > w.length) return this.#refuse()
       const r = this.#claim(index + probe, StateHeader.SlotCount, mask)

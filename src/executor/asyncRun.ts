@@ -72,7 +72,7 @@ export class AsyncBlockRun extends RunParts {
         turn = 0
       }
       if (await this.#commitStage(true)) turn = 0
-      else if (place < 0 && turn++ >= TURNS) await this.#idle(seen)
+      else if (place < 0 && turn++ >= Math.min(TURNS, scheduler.spins)) await this.#idle(seen)
     }
   }
 
@@ -98,7 +98,7 @@ export class AsyncBlockRun extends RunParts {
       }
       const seen = atomics.load(this.engine, Control.CommitIndex)
       if (await this.#commitStage(first < 0 || chunk < OWN_COMMITS)) turn = 0
-      else if (first < 0 && seen <= scheduler.last && turn++ >= TURNS) await this.#idle(seen)
+      else if (first < 0 && seen <= scheduler.last && turn++ >= Math.min(TURNS, scheduler.spins)) await this.#idle(seen)
     }
   }
 
@@ -190,7 +190,7 @@ export class AsyncBlockRun extends RunParts {
       memory.begin(place)
       this.countExecution(place)
       const outcome = await this.#adapter.execute(memory, this.input(place), this.inputWords(place))
-      this.assertRoom()
+      memory.assertRoom()
       if (memory.cold.length > 0) {
         this.recording?.waitedAlone()
         // Nobody else works, so there is nothing else to do meanwhile.

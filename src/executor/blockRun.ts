@@ -267,7 +267,7 @@ export class BlockRun extends RunParts {
       memory.begin(place)
       this.countExecution(place)
       const outcome = this.#adapter.execute(memory, this.input(place), this.inputWords(place))
-      this.assertRoom()
+      memory.assertRoom()
       if (memory.cold.length > 0) {
         this.recording?.waitedAlone()
         // Nobody else works, so there is nothing else to do meanwhile.

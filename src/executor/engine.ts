@@ -28,7 +28,10 @@ const DEFAULT_STALL = 60_000
 
 /** Options of every executor: its threads and its memory. */
 export interface EngineOptions {
-  /** Threads, 1 to 64; the number of cores by default. */
+  /**
+   * Threads, 1 to 64; the number of cores by default. Of more than there are cores the rest takes part in a run where the
+   * others leave the cores idle; with `speculation: 'always'`, and for asynchronous tasks, at once.
+   */
   readonly workers?: number
   /** The worker file, or a function that makes a worker (bundlers). */
   readonly worker?: WorkerSource
@@ -44,6 +47,8 @@ export class Engine {
   readonly #pool: WorkerPool
   readonly #stallTimeout: number
   readonly #stopping = new Stopping()
+  /** True where tasks are said to wait for something: then they need no cores of their own. */
+  readonly #waits: boolean
 
   /** @throws {InvalidInputError} INVALID_OPTION */
   constructor(options: EngineOptions, spec: AdapterSpec) {
@@ -54,6 +59,7 @@ export class Engine {
     this.workers = wholeNumber('workers', options.workers, 1, MAX_WORKERS, Math.min(coreCount(), MAX_WORKERS))
     const bytes = wholeNumber('memoryLimit', options.memoryLimit, 16 * MIB, 4096 * MIB, DEFAULT_MEMORY)
     this.#stallTimeout = wholeNumber('stallTimeout', options.stallTimeout, 1, 2 ** 31 - 1, DEFAULT_STALL)
+    this.#waits = spec.kind === 'tasks' && spec.asynchronous === true
     const memory = reserveShared(bytes)
     this.words = new Int32Array(memory.buffer)
     this.#pool = new WorkerPool(memory, this.workers, worker ?? defaultWorker(), spec, this.#stopping)
@@ -91,7 +97,9 @@ export class Engine {
       // The fee recipient is paid without being read.
       if (dense !== 0) await this.unlessStopped(async () => plan.state.fetchAccount?.(recordOf(dense)), signal)
       began = performance.now()
-      halt = await this.#pool.run({ ...task, kind: sequential ? RunKind.Sequential : RunKind.Speculative })
+      const kind = sequential ? RunKind.Sequential : RunKind.Speculative
+      const everybody = settings.speculation === 'always' || this.#waits
+      halt = await this.#pool.run({ ...task, kind, everybody })
       ms = performance.now() - began
     } finally {
       clearInterval(watch)
@@ -101,7 +109,7 @@ export class Engine {
     if (failure !== undefined) throw failure.error
     this.#assertWhole(halt, signal)
     settings.onProgress?.(plan.places)
-    return { ...reportOf(words, ms, serving), stalls: settings.afterStall === true ? 1 : 0 }
+    return { ...reportOf(words, ms), stalls: settings.afterStall === true ? 1 : 0 }
   }
 
   /** What main asks for before workers run, unless the signal or `close` comes first (stopping.ts). */

@@ -4,7 +4,7 @@
  */
 import { InvalidInputError } from '../core/errors.ts'
 import type { SharedState } from '../core/stateMemory.ts'
-import type { RunRecord } from '../records/runRecord.ts'
+import type { RunKind, RunRecord } from '../records/runRecord.ts'
 import type { Engine } from './engine.ts'
 import { Hints } from './hints.ts'
 import type { RunObserver } from './plan.ts'
@@ -29,13 +29,13 @@ export interface ObserveOptions {
 
 /** One run, as those who look on see it. */
 export interface ObservedRun {
-  readonly kind: 'block' | 'tasks'
+  readonly kind: RunKind
   readonly places: number
   /** Of its span. */
   readonly attributes: Readonly<Record<string, string | number | boolean>>
   readonly state: SharedState
   readonly recorded: RecordedRun | undefined
-  /** Task name, or contract and selector, of each place. */
+  /** Task name, or contract and selector, of each place; of an adapter's inputs nothing is known. */
   callers(): readonly string[]
 }
 

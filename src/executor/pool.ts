@@ -12,8 +12,9 @@ import { ParallelExecutionError, WorkerLostError } from '../core/errors.ts'
 import { Control, Halt, JOIN_CLOSED, Mode, RunKind } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { StateHeader } from '../core/table.ts'
-import type { WorkerSource } from '../platform/threads.ts'
-import { closeJoin, joined } from '../scheduler/joining.ts'
+import { cpuMilliseconds } from '../platform/clock.ts'
+import { coreCount, type WorkerSource } from '../platform/threads.ts'
+import { callRest, closeJoin, joined } from '../scheduler/joining.ts'
 import { Member } from './member.ts'
 import { Late, Patience } from './patience.ts'
 import type { Stopping } from './stopping.ts'
@@ -28,6 +29,11 @@ const WATCH = 200
 const GRACE = 2000
 /** Milliseconds that a thread has at least to start and load its module. */
 const START = 10_000
+
+/** Milliseconds between two looks at how busy the cores are, while not all workers are called. */
+const LOOK = 10
+/** Share of the cores below which the workers that are called let them idle. */
+const IDLE = 0.4
 
 /** How often a run is begun, where all its workers end before they take part. */
 const ATTEMPTS = 3
@@ -49,6 +55,8 @@ export interface PoolTask {
 /** A run, as the pool needs to know it. */
 export interface PoolRun extends PoolTask {
   readonly kind: number
+  /** True where all of them are called at once, however few cores there are. */
+  readonly everybody?: boolean
 }
 
 export class WorkerPool {
@@ -59,6 +67,9 @@ export class WorkerPool {
   readonly #size: number
   readonly #stopping: Stopping
   readonly #members: (Member | undefined)[] = []
+  readonly #cores = coreCount()
+  /** Workers that a run begins with, where it does not say more: no use in others, unless those at work sleep. */
+  readonly #first: number
   #epoch = 0
   #closed = false
   readonly #ending: Promise<void>[] = []
@@ -71,6 +82,8 @@ export class WorkerPool {
     this.#source = source
     this.#spec = spec
     this.#stopping = stopping
+    // Without that clock nobody would see that they do.
+    this.#first = cpuMilliseconds() === undefined ? size : Math.max(2, this.#cores)
   }
 
   /**
@@ -199,6 +212,9 @@ export class WorkerPool {
     const serving = this.#members.slice(0, options.workers).filter((m): m is Member => m !== undefined)
     engine[Control.Kind] = options.kind
     engine[Control.Workers] = serving.length
+    engine[Control.Cores] = this.#cores
+    const called = options.everybody === true ? serving.length : Math.min(serving.length, this.#first)
+    atomics.store(engine, Control.Called, called)
     atomics.store(engine, Control.Finished, 0)
     atomics.store(engine, Control.Halt, Halt.None)
     atomics.store(engine, Control.Join, 0)
@@ -206,6 +222,7 @@ export class WorkerPool {
     const onAbort = (): void => this.#halt(Halt.Signal)
     options.signal?.addEventListener('abort', onAbort, { once: true })
     const watch = this.#watch(options, serving)
+    const looks = called < serving.length ? this.#lookForIdleCores() : undefined
     let begun = true
     try {
       if (options.signal?.aborted) this.#halt(Halt.Signal)
@@ -215,6 +232,7 @@ export class WorkerPool {
       await Promise.all(this.#ending.splice(0))
     } finally {
       clearInterval(watch)
+      clearInterval(looks)
       options.signal?.removeEventListener('abort', onAbort)
       // One that is being ended must keep the process alive until it is: its caller waits for that.
       for (const member of serving) if (!member.ended) member.unref()
@@ -321,6 +339,22 @@ export class WorkerPool {
     // Over when those are back who take part: nobody waits for one that may never come.
     closeJoin(this.engine)
     atomics.notify(this.engine, Control.Finished)
+  }
+
+  /** Calls the workers beyond the cores to the open run, where those at work let the cores idle: their places sleep. */
+  #lookForIdleCores(): ReturnType<typeof setInterval> {
+    let since = performance.now()
+    let used = cpuMilliseconds() ?? 0
+    const looks = setInterval(() => {
+      const [now, total] = [performance.now(), cpuMilliseconds() ?? 0]
+      if (total - used < IDLE * (now - since) * this.engine[Control.Cores]) {
+        clearInterval(looks)
+        callRest(this.engine, this.#epoch)
+      }
+      since = now
+      used = total
+    }, LOOK)
+    return looks
   }
 
   /**

@@ -19,10 +19,10 @@ import { ownParamsOf } from '../adapters/evm/standardParams.ts'
 import type { Kernel } from '../adapters/revm/kernel.ts'
 import { type BlockMismatch, InvalidInputError } from '../core/errors.ts'
 import { readHex } from '../core/hex.ts'
-import { Kind, locationOf } from '../core/location.ts'
 import { badOption, checkFlags } from '../core/options.ts'
 import type { ExecuteBlockOptions } from './blockTypes.ts'
 import type { Engine } from './engine.ts'
+import { feeLocation } from './locate.ts'
 import type { Plan } from './plan.ts'
 import { checkRunOptions } from './runOptions.ts'
 import { sendersOf } from './senders.ts'
@@ -151,7 +151,7 @@ export const prepareBlock = async (
     prologue: encodeEnd(ends.prologue),
     epilogue: encodeEnd(ends.epilogue),
     adapterFlags: isFrom(chain, 'spuriousDragon') ? EvmFlag.SpuriousDragon : 0,
-    denseLocation: ({ table }) => locationOf(table.account(feeRecipient, 0), Kind.Balance),
+    denseLocation: ({ table }) => feeLocation(table, feeRecipient),
     reserves: adapter === 'revm' && isSpread(block.transactions, senders),
     isLight: adapter === 'revm' && gasOf(block) <= LIGHT_GAS,
   }

@@ -1,4 +1,4 @@
-/** What a trace says of blocks and of lists of tasks, and what it takes to run them again. */
+/** What a trace says of blocks, of lists of tasks and of an adapter's inputs, and what it takes to run them again. */
 import { Output } from '../adapters/revm/kernel.ts'
 import { packBytes, unpackBytes, wordsOf } from '../core/bytes.ts'
 import { BLOCK_HASH_WORDS } from '../core/codes.ts'
@@ -23,6 +23,12 @@ type Words = Int32Array
 /** Words that a trace has of a place: its name, which of the others are there, five of an address, one of a selector. */
 const PLACE_WORDS = 8
 
+/** What the engine may do with a run in order (layOut.ts). */
+const waysOf = ({ state, schedule, reserves, isLight }: Plan): Pick<RecordedPlan, 'reserves' | 'light'> => {
+  const isInOrder = schedule === undefined && state.serve === undefined
+  return { reserves: isInOrder && reserves === true, light: isInOrder && isLight === true }
+}
+
 const BLOCK_NAMES = ['transfer', 'create', 'call'] as const
 
 /** A block of the executor. */
@@ -41,6 +47,7 @@ export const recordedBlock = (
     fork: chain.fork,
     places: plan.places,
     speculation,
+    ...waysOf(plan),
     names() {
       const rows = new Int32Array(plan.places * PLACE_WORDS)
       const bytes = bytesOf(rows)
@@ -159,12 +166,21 @@ interface NamedTasks extends TaskSource {
   readonly plan: Plan
 }
 
-/** What replay needs besides the words of the plan. */
-export interface RecordedInputs extends TaskSource {
-  readonly environment: Words
-  readonly offsets: Words
-  readonly inputs: Words
-  readonly adapterFlags: number
+/** An adapter from outside the package, as a worker is told of it. */
+export interface AdapterSource {
+  readonly adapter: string
+  readonly options: unknown
+}
+
+/** The words of a plan that replay needs. */
+type PlanWords = Pick<Plan, 'environment' | 'offsets' | 'inputs' | 'adapterFlags'>
+
+/** What replay needs of tasks, and of an adapter's inputs. */
+export type RecordedInputs = PlanWords & (TaskSource | AdapterSource)
+
+const recordedInputs = (plan: Plan, source: TaskSource | AdapterSource): Uint8Array => {
+  const { environment, offsets, inputs, adapterFlags } = plan
+  return serialize({ ...source, environment, offsets, inputs, adapterFlags } satisfies RecordedInputs)
 }
 
 /** A list of tasks of a module. */
@@ -175,6 +191,7 @@ export const recordedTasks = (tasks: NamedTasks, state: Words, speculation: 'aut
     label: 'tasks',
     places: calls.length,
     speculation,
+    ...waysOf(plan),
     names() {
       const index = new Map<string, number>()
       const rows = new Int32Array(calls.length * PLACE_WORDS)
@@ -185,14 +202,27 @@ export const recordedTasks = (tasks: NamedTasks, state: Words, speculation: 'aut
       })
       return withJson({ names: [...index.keys()], ...declared(calls, order) }, rows)
     },
-    inputs() {
-      const { environment, offsets, inputs, adapterFlags } = plan
-      const source = setup === undefined ? { module, asynchronous } : { module, asynchronous, setup }
-      return serialize({ ...source, environment, offsets, inputs, adapterFlags } satisfies RecordedInputs)
-    },
+    inputs: () => recordedInputs(plan, { module, asynchronous, ...(setup !== undefined && { setup }) }),
     base: (locations) => bytesOf(changesOf(state, locations)),
   }
 }
+
+/** Inputs of an adapter from outside the package. */
+export const recordedAdapter = (
+  source: AdapterSource,
+  plan: Plan,
+  state: Words,
+  speculation: 'auto' | 'always',
+): RecordedPlan => ({
+  kind: 'adapter',
+  label: 'adapter',
+  places: plan.places,
+  speculation,
+  ...waysOf(plan),
+  names: () => withJson({ names: [''] }, new Int32Array(plan.places * PLACE_WORDS)),
+  inputs: () => recordedInputs(plan, source),
+  base: (locations) => bytesOf(changesOf(state, locations)),
+})
 
 /** What calls declare, by place; nothing where none declares it. */
 const declared = (calls: NamedTasks['calls'], order: readonly number[]): Record<string, unknown> => {

@@ -12,7 +12,7 @@ import { clockOffset } from '../platform/clock.ts'
 import { decodeTrace } from '../records/decode.ts'
 import { LocationNames, LogReader, type WordBuffer } from '../records/drain.ts'
 import { bytesOf, ChunkKind, encodeChunk, encodeJson } from '../records/format.ts'
-import type { RunRecord } from '../records/runRecord.ts'
+import type { RunKind, RunRecord } from '../records/runRecord.ts'
 import { MemorySink, type RecordKeeper, type RecordsOption, type Sink } from './recordSink.ts'
 
 type Words = Int32Array
@@ -25,12 +25,15 @@ const DRAIN = 100
 
 /** What a trace says of a run, by what runs. */
 export interface RecordedPlan {
-  readonly kind: 'block' | 'tasks'
+  readonly kind: RunKind
   readonly label: string
   readonly number?: number
   readonly fork?: string
   readonly places: number
   readonly speculation: 'auto' | 'always'
+  /** As in `RunInfo`. */
+  readonly reserves: boolean
+  readonly light: boolean
   /** Names of the places, as a payload of `ChunkKind.Places`. */
   names(): Uint8Array
   /** Gas used by each transaction, two words each, once the run is over. */
@@ -117,7 +120,7 @@ export class RecordedRun {
     // The run before found the state's tables too small, and is made again.
     if (this.#names !== undefined) this.#write(ChunkKind.Discard, new Uint8Array(0))
     const words = this.#words
-    const { kind, label, number, fork, places, speculation } = this.#plan
+    const { kind, label, number, fork, places, speculation, reserves, light } = this.#plan
     words[Control.Recording] = this.#what
     // Every write keeps an entry of its own, so that it can be told whose a record is.
     words[Control.KeepVersions] = 1
@@ -132,6 +135,8 @@ export class RecordedRun {
       places,
       workers,
       speculation,
+      reserves,
+      light,
       sequential: isSequential,
       startedAt: Date.now(),
     }

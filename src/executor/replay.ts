@@ -6,13 +6,13 @@
  * was seen, so a difference shows where it begins. Incarnations come in the order in which they ended; one that saw
  * what another was only about to end comes after that.
  */
+import { createCustomAdapter } from '../adapters/custom/adapter.ts'
 import { createRevmAdapter } from '../adapters/revm/adapter.ts'
 import { createTaskAdapter } from '../adapters/taskGraph/adapter.ts'
-import { Outcome, type SyncAdapter } from '../core/contracts.ts'
+import { type Adapter, Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { readHex } from '../core/hex.ts'
 import { CONTROL_END, Control } from '../core/layout.ts'
-import { Kind, locationOf } from '../core/location.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { deserialize } from '../platform/files.ts'
 import { reserveShared } from '../platform/memory.ts'
@@ -27,7 +27,7 @@ import { KeyValueState } from '../state/keyValueState.ts'
 import { createMemoryState } from '../state/memoryState.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import { inputWords, layOutInputs, offsetWords } from './layOut.ts'
-import { locate } from './locate.ts'
+import { feeLocation, locate } from './locate.ts'
 import type { RecordedInputs } from './recordPlan.ts'
 import { Diverged, type Divergence, ReplayMemory, type ReplaySource, type WrittenValues } from './replayMemory.ts'
 import { createValueCodec } from './valueCodec.ts'
@@ -42,7 +42,7 @@ const RECORDS = 4096
 export interface ReplayOptions {
   /** Which run of the trace; the first by default. */
   readonly run?: number
-  /** Address of the module of tasks, where it has moved since. */
+  /** Address of the module of the tasks, or of the adapter, where it has moved since. */
   readonly module?: URL | string
   /** The EVM kernel, as an executor takes it. */
   readonly wasm?: WasmSource
@@ -104,7 +104,7 @@ export const replay = async (trace: Uint8Array, options: ReplayOptions = {}): Pr
     )
   }
   const record = recordOf(run)
-  const stage = record.run.kind === 'tasks' ? await taskStage(run, options) : await blockStage(run, options)
+  const stage = record.run.kind === 'block' ? await blockStage(run, options) : await callStage(run, options)
   stage.state.open(run.locations.length + RECORDS)
   try {
     stage.begin()
@@ -264,19 +264,19 @@ const blockStage = async (run: RunDecoder, { wasm }: ReplayOptions): Promise<Sta
   const { engine } = laidOut
   const coinbase = new Int32Array(readHex(String(json['coinbase']), 20, 'coinbase').slice().buffer)
   const begin = (): void => {
-    engine[Control.DenseLocation] = locationOf(state.table.account(coinbase, 0), Kind.Balance)
+    engine[Control.DenseLocation] = feeLocation(state.table, coinbase)
     adapter.beginBlock(engine, engine[Control.Environment], flags)
   }
   return { ...laidOut, adapter, state, begin }
 }
 
-const taskStage = async (run: RunDecoder, options: ReplayOptions): Promise<Stage> => {
+/** Of tasks, and of an adapter's inputs. */
+const callStage = async (run: RunDecoder, options: ReplayOptions): Promise<Stage> => {
   const recorded = deserialize(run.inputs as Uint8Array) as RecordedInputs
-  const { module, asynchronous, setup, environment, offsets, inputs, adapterFlags } = recorded
-  if (asynchronous) throw notATrace('its tasks are asynchronous; replay runs synchronous ones')
+  const { environment, offsets, inputs, adapterFlags } = recorded
   const state = new KeyValueState({}, createValueCodec())
   await state.apply(state.difference(wordsOf(run.base as Uint8Array<ArrayBuffer>)))
-  const adapter = await loadTasks(String(options.module ?? module), setup)
+  const adapter = await loadModule(recorded, options)
   const laidOut = layOut(Number(run.info['places']), [environment, NO_WORDS, NO_WORDS, offsets, inputs], adapterFlags)
   const { engine } = laidOut
   return {
@@ -287,18 +287,23 @@ const taskStage = async (run: RunDecoder, options: ReplayOptions): Promise<Stage
   }
 }
 
-/** The module of tasks, on this thread. */
-const loadTasks = async (module: string, setup: string | undefined): Promise<SyncAdapter> => {
+/** The module of the tasks, or of the adapter, on this thread. */
+const loadModule = async (recorded: RecordedInputs, options: ReplayOptions): Promise<SyncAdapter> => {
+  const isTasks = 'module' in recorded
+  if (isTasks && recorded.asynchronous) throw notATrace('its tasks are asynchronous; replay runs synchronous ones')
+  const module = String(options.module ?? (isTasks ? recorded.module : recorded.adapter))
+  let adapter: Adapter
   try {
-    return await createTaskAdapter(module, createValueCodec(), setup)
+    adapter = isTasks
+      ? await createTaskAdapter(module, createValueCodec(), recorded.setup)
+      : await createCustomAdapter(module, recorded.options)
   } catch (cause) {
     if (cause instanceof InvalidInputError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new InvalidInputError(
-      'MODULE_NOT_LOADED',
-      `the module of the tasks cannot be loaded: ${reason}`,
-      { module },
-      { cause },
-    )
+    const message = `the module of the ${isTasks ? 'tasks' : 'adapter'} cannot be loaded: ${reason}`
+    throw new InvalidInputError('MODULE_NOT_LOADED', message, { module }, { cause })
   }
+  if (adapter.kind === 'sync') return adapter
+  adapter.dispose()
+  throw notATrace('its adapter is asynchronous; replay runs synchronous ones')
 }

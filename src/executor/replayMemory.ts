@@ -102,6 +102,9 @@ export class ReplayMemory implements TaskMemory {
     this.#source = source
   }
 
+  /** What had no room has left no incarnation behind to run again. */
+  assertRoom(): void {}
+
   begin(execution: RawExecution, strict: boolean): void {
     this.#execution = execution
     this.place = execution.place

@@ -11,15 +11,20 @@ import type { KeyValueDiff } from '../state/keyValueState.ts'
 import { KeyValueState } from '../state/keyValueState.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { Line } from './line.ts'
+import { type ObserveOptions, Observers } from './observe.ts'
+import type { Plan, RunSettings } from './plan.ts'
+import { type AdapterSource, recordedAdapter } from './recordPlan.ts'
+import { type RecordedOutcome, RecordedRun } from './recordRun.ts'
 import { runOnState } from './runOnState.ts'
-import { checkRunOptions, settingsOf } from './runOptions.ts'
+import { checkRunOptions, type RunOptions, settingsOf } from './runOptions.ts'
 import type { RunReport } from './runReport.ts'
 import { createKeyValueState, type RunTasksOptions } from './runTasks.ts'
+import type { ExecutorStats } from './stats.ts'
 import { changedWords, resultAt } from './taskResults.ts'
 import { createValueCodec } from './valueCodec.ts'
 
 /** Options of an executor of an adapter from outside the package. */
-export interface AdapterExecutorOptions extends EngineOptions {
+export interface AdapterExecutorOptions extends EngineOptions, ObserveOptions {
   /** Address of a module that exports `createAdapter`. */
   readonly adapter: URL | string
   /** Given to `createAdapter` in each worker; structured-clonable. */
@@ -27,8 +32,7 @@ export interface AdapterExecutorOptions extends EngineOptions {
 }
 
 /** Options of one run. */
-export interface RunAdapterOptions
-  extends Pick<RunTasksOptions, 'state' | 'speculation' | 'sequential' | 'signal' | 'onProgress' | 'failures'> {
+export interface RunAdapterOptions extends RunOptions, Pick<RunTasksOptions, 'state' | 'failures'> {
   /** Given to `beginBlock` in each worker. */
   readonly environment?: Uint8Array
 }
@@ -39,7 +43,7 @@ export type AdapterResult =
   | { readonly status: 'invalid' | 'failed'; readonly reason: string; readonly incarnation: number }
 
 /** What a run came to. */
-export interface RunAdapterResult {
+export interface RunAdapterResult extends RecordedOutcome {
   /** By input. */
   readonly results: readonly AdapterResult[]
   /** What the run changed; `state.apply` takes it. */
@@ -51,17 +55,26 @@ export interface RunAdapterResult {
 /** Keeps threads, with the adapter built, between runs. Make one with `createAdapterExecutor`. */
 export class AdapterExecutor {
   readonly #engine: Engine
+  readonly #source: AdapterSource
+  readonly #observers: Observers
   readonly #values = new Values(createValueCodec())
   readonly #line = new Line()
 
   /** @internal Made by `createAdapterExecutor`. */
-  constructor(engine: Engine) {
+  constructor(engine: Engine, source: AdapterSource, observers: Observers) {
     this.#engine = engine
+    this.#source = source
+    this.#observers = observers
   }
 
   /** Threads that serve a run. */
   get workers(): number {
     return this.#engine.workers
+  }
+
+  /** What this executor has done so far. */
+  stats(): ExecutorStats {
+    return this.#observers.stats()
   }
 
   /**
@@ -87,6 +100,7 @@ export class AdapterExecutor {
   /** Ends the workers; a run that is open rejects with CLOSED. The executor cannot be used afterwards. */
   async close(): Promise<void> {
     await this.#engine.close()
+    await this.#observers.keeper.close()
   }
 
   /** The same, for `await using`. */
@@ -100,9 +114,10 @@ export class AdapterExecutor {
     state: KeyValueState,
   ): Promise<RunAdapterResult> {
     const [words, offsets] = pack(inputs)
-    const plan = {
+    const places = inputs.length
+    const plan: Plan = {
       state,
-      places: inputs.length,
+      places,
       inputs: words,
       offsets,
       environment: pack([options.environment ?? new Uint8Array(0)])[0],
@@ -110,13 +125,26 @@ export class AdapterExecutor {
       denseLocation: () => 0,
       reserves: true,
     }
-    const settings = settingsOf(options, inputs.length)
-    try {
-      return await runOnState(this.#engine, state, inputs.length, async (besides) => {
-        const run = await this.#engine.run(plan, { ...settings, ...besides })
+    const settings = settingsOf(options, places)
+    const { speculation = 'auto', records, record } = options
+    const recorded = RecordedRun.open(
+      { keeper: this.#observers.keeper, records, record },
+      this.#engine.words,
+      state,
+      () => recordedAdapter(this.#source, plan, state.words, speculation),
+    )
+    const callers = (): string[] => new Array<string>(places).fill('')
+    const observed = { kind: 'adapter' as const, places, attributes: {}, state, recorded, callers }
+    const work = (recording: RunSettings['recording'], ended: (run: RunReport) => void) =>
+      runOnState(this.#engine, state, places, async (besides) => {
+        const run = await this.#engine.run(plan, { ...settings, ...besides, recording })
+        ended(run)
         const results = inputs.map((_, k) => this.#resultAt(k + 1))
         return { results, stateDiff: state.difference(changedWords(this.#engine, state.words, run.fallbacks > 0)), run }
       })
+    try {
+      const result = await this.#observers.run(observed, work)
+      return { ...result, ...(await recorded?.settle()) }
     } catch (error) {
       if (!(error instanceof ParallelExecutionError) || error.code !== 'TASK_FAILED') throw error
       const { taskIndex } = error.fields
@@ -166,5 +194,7 @@ export const createAdapterExecutor = async (options: AdapterExecutorOptions): Pr
       option: 'adapter',
     })
   }
-  return new AdapterExecutor(new Engine(options, { kind: 'module', module: address, options: options.options }))
+  const engine = new Engine(options, { kind: 'module', module: address, options: options.options })
+  const source = { adapter: address, options: options.options }
+  return new AdapterExecutor(engine, source, new Observers(engine, options))
 }

@@ -6,13 +6,12 @@
  * that answer with a promise (asyncRun.ts). The holder of the commit lock validates in order; a place that fails is
  * executed again on the spot, strictly, and is then final.
  */
-import { ArenaFull } from '../core/arena.ts'
 import * as atomics from '../core/atomics.ts'
 import { isKnown } from '../core/cold.ts'
 import { type Adapter, Outcome } from '../core/contracts.ts'
 import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
 import { incarnationOf } from '../core/status.ts'
-import { type LocationTable, TableFull } from '../core/table.ts'
+import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { Mode as RecordedMode } from '../records/events.ts'
 import { CLAIM_MILLISECONDS, LARGEST_CHUNK } from '../scheduler/claims.ts'
@@ -149,18 +148,9 @@ export abstract class RunParts {
     return Math.max(1, Math.min(LARGEST_CHUNK, 2 * count, Math.round(CLAIM_MILLISECONDS / each)))
   }
 
-  /**
-   * Ends the run where a memory is full, also where the code that met it has caught what was thrown: what an execution
-   * did without room is no answer.
-   */
-  protected assertRoom(): void {
-    if (this.memory.arena.full) throw new ArenaFull('the engine memory is full')
-    if (this.#table.full) throw new TableFull('the state has no room for another record')
-  }
-
   /** Publishes a speculative execution, or leaves the place to the commit stage. */
   protected executed(place: number, outcome: Outcome): void {
-    this.assertRoom()
+    this.memory.assertRoom()
     if (this.memory.cold.length > 0) {
       // Left Ready: nobody else claims it, and this worker looks after it when the values are here.
       this.#held.push({ place, records: [...this.memory.cold], again: false })
@@ -301,7 +291,7 @@ export abstract class RunParts {
 
   /** Commits a strict execution. False when it halted the run. */
   protected endAgain(place: number, outcome: Outcome): boolean {
-    this.assertRoom()
+    this.memory.assertRoom()
     this.ready?.release(place)
     if (this.memory.cold.length > 0) return this.#chill(place)
     const memory = this.memory
@@ -317,7 +307,7 @@ export abstract class RunParts {
 
   /** Commits the first execution of a place that was reserved. False when it halted the run. */
   protected endDirect(place: number, outcome: Outcome): boolean {
-    this.assertRoom()
+    this.memory.assertRoom()
     if (this.memory.cold.length > 0) return this.#chill(place)
     const isPublished = outcome === Outcome.Done && this.memory.publishFinal()
     this.recording?.executed(RecordedMode.Direct, outcome)

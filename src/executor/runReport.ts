@@ -10,7 +10,7 @@ type Words = Int32Array
 export interface RunReport {
   /** Milliseconds from waking the pool to the last result being final. */
   readonly ms: number
-  /** Threads that served the run. */
+  /** Threads that were called to the run: of more than there are cores those beyond only where the others slept. */
   readonly workers: number
   /**
    * Incarnations begun, also those that were thrown away, or broke off because a value of the state was not here yet.
@@ -45,7 +45,7 @@ export interface RunReport {
 }
 
 /** Adds up what the workers of the run before counted. Main thread, while they are parked. */
-export const reportOf = (words: Words, ms: number, workers: number): Omit<RunReport, 'stalls'> => {
+export const reportOf = (words: Words, ms: number): Omit<RunReport, 'stalls'> => {
   const sum = (field: number): number => {
     let total = 0
     for (let k = 0; k < MAX_WORKERS; k++) total += words[Control.WorkerBlocks + k * WorkerBlock.Size + field]
@@ -57,7 +57,7 @@ export const reportOf = (words: Words, ms: number, workers: number): Omit<RunRep
   const fallback = words[Control.Kind] === RunKind.Sequential ? places : sum(WorkerBlock.Fallback)
   return {
     ms,
-    workers,
+    workers: atomics.load(words, Control.Called),
     executions: sum(WorkerBlock.Executions),
     aborts: sum(WorkerBlock.Aborts),
     validations: sum(WorkerBlock.Validations),

@@ -109,6 +109,7 @@ export class TaskExecutor<M = UntypedTasks> {
     calls: C,
     options: RunTasksOptions = {},
   ): Promise<RunTasksResult<M, C>> {
+    checkObject(options)
     const list = checkCalls(calls)
     checkOptions(options)
     const order = orderTasks(list, {
@@ -221,10 +222,11 @@ const checkCalls = (calls: unknown): readonly Call[] => {
   if (!Array.isArray(calls)) {
     throw badOption('calls', `calls are a list, not ${typeof calls}`)
   }
-  calls.forEach((call: Call | undefined | null, taskIndex) => {
-    if (typeof call?.task === 'string') return
+  // By index: `forEach` would pass over a hole.
+  for (let taskIndex = 0; taskIndex < calls.length; taskIndex++) {
+    if (typeof (calls[taskIndex] as Call | undefined | null)?.task === 'string') continue
     throw badOption('calls', `task ${taskIndex} has no name; give { task, input }`, { taskIndex })
-  })
+  }
   return calls as readonly Call[]
 }
 

@@ -11,6 +11,15 @@ import type { Engine } from './engine.ts'
 /** secp256k1's order, halved: EIP-2 allows no larger `s` from Homestead on. */
 const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
 
+/** Signatures in an item of the batch: as many as the kernel recovers side by side (rust/secp256k1/src/lanes.rs). */
+const MESSAGES_PER_ITEM = 4
+
+/** Words of a message before its payload; its layout: `recover` in rust/evm-core/src/lib.rs. */
+const HEAD = 18
+
+/** Words of an item before its messages: how many there are, and how many words they take. */
+const ITEM_HEAD = 2
+
 type SenderOptions = Pick<ExecuteBlockOptions, 'senders' | 'state' | 'signal'>
 
 /**
@@ -52,7 +61,6 @@ const recover = async (
   homestead: boolean,
   { state, signal }: SenderOptions,
 ): Promise<Uint8Array[]> => {
-  const offsets = new Int32Array(transactions.length)
   const payloads = transactions.map((tx, txIndex) => {
     const { signature } = tx
     if (signature === undefined) {
@@ -66,26 +74,37 @@ const recover = async (
       throw unrecoverable(txIndex, 's is above half the order of the curve (EIP-2)')
     return signingPayload(tx)
   })
+  const items: number[] = []
+  const offsets = new Int32Array(transactions.length)
   let total = 0
   payloads.forEach((payload, k) => {
+    if (k % MESSAGES_PER_ITEM === 0) {
+      items.push(total)
+      total += ITEM_HEAD
+    }
     offsets[k] = total
-    total += 18 + ((payload.length + 3) >> 2)
+    total += HEAD + ((payload.length + 3) >> 2)
   })
-  const items = new Int32Array(total)
-  const bytes = new Uint8Array(items.buffer)
+  const words = new Int32Array(total)
+  const bytes = new Uint8Array(words.buffer)
+  items.forEach((at, item) => {
+    const end = items[item + 1] ?? total
+    words[at] = Math.min(MESSAGES_PER_ITEM, transactions.length - item * MESSAGES_PER_ITEM)
+    words[at + 1] = end - at - ITEM_HEAD
+  })
   payloads.forEach((payload, k) => {
     const { signature } = transactions[k] as BlockTransaction
     const at = offsets[k]
-    fromBigInt(signature?.r ?? 0n, items, at)
-    fromBigInt(signature?.s ?? 0n, items, at + 8)
-    items[at + 16] = signature?.yParity ?? 0
-    items[at + 17] = payload.length
-    bytes.set(payload, (at + 18) * 4)
+    fromBigInt(signature?.r ?? 0n, words, at)
+    fromBigInt(signature?.s ?? 0n, words, at + 8)
+    words[at + 16] = signature?.yParity ?? 0
+    words[at + 17] = payload.length
+    bytes.set(payload, (at + HEAD) * 4)
   })
-  if (transactions.length > 0) await engine.batch(state, items, offsets, signal)
+  if (transactions.length > 0) await engine.batch(state, words, Int32Array.from(items), signal)
   return transactions.map((tx, txIndex) => {
     const at = offsets[txIndex]
-    if (items[at + 16] !== 0) throw unrecoverable(txIndex, 'no public key fits it')
+    if (words[at + 16] !== 0) throw unrecoverable(txIndex, 'no public key fits it')
     const sender = bytes.slice(at * 4, at * 4 + 20)
     if (tx.from !== undefined && hexOf(tx.from) !== hexOf(sender)) {
       throw unrecoverable(txIndex, `it recovers to ${hexOf(sender)}, but the block says ${hexOf(tx.from)}`)

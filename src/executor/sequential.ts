@@ -14,6 +14,7 @@ import { type Predicate, Seen, type TaskMemory } from '../core/contracts.ts'
 import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
 import { Control, Entry, Place, Record } from '../core/layout.ts'
 import { BASE, Kind, locationOf, recordOf, STORED } from '../core/location.ts'
+import { assertRoom } from '../core/room.ts'
 import { incarnationOf } from '../core/status.ts'
 import { type LocationTable, StateHeader } from '../core/table.ts'
 import { add256, copy, copy8, isZero8, zero8 } from '../core/words.ts'
@@ -155,6 +156,10 @@ export class SequentialMemory implements TaskMemory {
     return this.arena.take(count)
   }
 
+  assertRoom(): void {
+    assertRoom(this.arena, this.table)
+  }
+
   result(offset: number, count: number): void {
     const t = this.#placeTable + this.place * Place.Size
     this.engine[t + Place.Result] = offset
@@ -184,7 +189,7 @@ export class SequentialMemory implements TaskMemory {
     return this.cold.length >= MOST_ASKED ? Seen.Blocked : Seen.Base
   }
 
-  /** The newest entry that counts; a fallback leaves withdrawn ones in the list. */
+  /** The newest entry with a record: of what a place no longer writes, an entry without one is left. */
   #entry(location: number): number {
     const engine = this.engine
     let entry = this.state[location]

@@ -24,7 +24,7 @@ export interface ExecutorStats extends WorkerStats {
   readonly runs: number
   /** Runs that did not. */
   readonly failed: number
-  /** Transactions or tasks of the runs that ended well. */
+  /** Transactions, tasks or inputs of the runs that ended well. */
   readonly places: number
   /** Of these, committed from a speculative execution. */
   readonly speculative: number

@@ -43,20 +43,13 @@ export interface TaskOrder {
 /** Longest remaining path first, after priority: a path to the end is as long as the costs on it. The default policy. */
 export const longestPathFirst: SchedulingPolicy = (tasks) => {
   const rest = remainingPaths(tasks)
-  const longest = Math.max(1e-9, ...chunkMax(rest))
+  const longest = rest.reduce((most, path) => Math.max(most, path), 1e-9)
   // A priority outweighs any path.
   return tasks.map(({ priority }, k) => priority * 2 + (rest[k] as number) / longest)
 }
 
 /** Priority, then the order of the calls. A policy for those who know better than estimates. */
 export const firstComeFirst: SchedulingPolicy = (tasks) => tasks.map(({ priority }) => priority)
-
-/** Largest of an array, in pieces that fit onto a stack. */
-const chunkMax = (values: readonly number[]): number[] => {
-  let largest = 0
-  for (const value of values) if (value > largest) largest = value
-  return [largest]
-}
 
 /** Cost of each task and of the longest path after it. */
 function remainingPaths(tasks: readonly SchedulableTask[]): number[] {
@@ -180,6 +173,10 @@ function checkHints(call: Call, index: number, count: number, capacities: Readon
   const hasTimes = priority !== undefined || cost !== undefined || resources !== undefined
   // Most calls have none, and all are looked at before the run begins.
   if (!hasTimes && after === undefined && reads === undefined && writes === undefined) return false
+  for (const [option, list] of Object.entries({ after, reads, writes })) {
+    if (list === undefined || Array.isArray(list)) continue
+    throw invalid(`${option} of task ${index} is no list`, { option, taskIndex: index })
+  }
   for (const before of after ?? []) {
     if (!Number.isInteger(before) || before < 0 || before >= count) {
       throw invalid(`task ${index} comes after ${String(before)}, which is no call of this list`, {
@@ -188,8 +185,8 @@ function checkHints(call: Call, index: number, count: number, capacities: Readon
       })
     }
   }
-  if (priority !== undefined && !Number.isFinite(priority)) {
-    throw invalid(`the priority of task ${index} is no number`, { option: 'priority', taskIndex: index })
+  if (priority !== undefined && !(Math.abs(priority) <= Number.MAX_SAFE_INTEGER)) {
+    throw invalid(`the priority of task ${index} is no number up to 2^53`, { option: 'priority', taskIndex: index })
   }
   if (cost !== undefined && !(cost >= 0 && Number.isFinite(cost))) {
     throw invalid(`the cost of task ${index} is not from 0 milliseconds`, { option: 'cost', taskIndex: index })
@@ -210,6 +207,9 @@ function checkHints(call: Call, index: number, count: number, capacities: Readon
   return true
 }
 
+const isUrgency = (value: unknown, count: number): value is readonly number[] =>
+  Array.isArray(value) && value.length === count && value.every((one) => Number.isFinite(one))
+
 /**
  * Decides the preset order and the schedule.
  *
@@ -221,6 +221,9 @@ export function orderTasks(calls: readonly Call[], options: OrderOptions): TaskO
     if (!Number.isInteger(units) || units < 1 || units > 2 ** 30) {
       throw invalid(`the capacity of '${name}' is not a whole number from 1`, { option: 'resources', resource: name })
     }
+  }
+  if (policy !== undefined && typeof policy !== 'function') {
+    throw invalid(`policy is a function, not ${typeof policy}`, { option: 'policy' })
   }
   let hinted = order === 'graph' || policy !== undefined
   calls.forEach((call, index) => {
@@ -248,12 +251,12 @@ export function orderTasks(calls: readonly Call[], options: OrderOptions): TaskO
       tasks.map(({ after }) => after),
       () => 0,
     )
-  const urgency = (policy ?? longestPathFirst)(tasks, workers)
-  if (urgency.length !== tasks.length || !urgency.every((one) => Number.isFinite(one))) {
+  const urgency: unknown = (policy ?? longestPathFirst)(tasks, workers)
+  if (!isUrgency(urgency, tasks.length)) {
     throw invalid('a policy returns one number for each task', {
       option: 'policy',
       limit: tasks.length,
-      actual: urgency.length,
+      actual: (urgency as readonly number[] | undefined | null)?.length,
     })
   }
   const byUrgency = (index: number) => urgency[index] as number

@@ -6,6 +6,7 @@
  */
 import { InvalidInputError } from '../core/errors.ts'
 import { LIBRARY_VERSION } from '../core/libraryVersion.ts'
+import type { RunKind } from '../records/runRecord.ts'
 import type { RunReport } from './runReport.ts'
 
 type Attributes = Record<string, string | number | boolean>
@@ -67,7 +68,7 @@ export class Telemetry {
     const counter = (name: string, unit: string, description: string): Counter =>
       meter.createCounter(`${NAME}.${name}`, { unit, description })
     this.#duration = meter.createHistogram(`${NAME}.run.duration`, { unit: 'ms', description: 'Time of a run' })
-    this.#places = counter('places', '{place}', 'Transactions or tasks committed')
+    this.#places = counter('places', '{place}', 'Transactions, tasks or inputs committed')
     this.#counters = {
       executions: counter('executions', '{execution}', 'Incarnations executed'),
       aborts: counter('aborts', '{abort}', 'Incarnations thrown away'),
@@ -78,7 +79,7 @@ export class Telemetry {
 
   /** Runs `work` in a span of its own. */
   async span<T>(
-    kind: 'block' | 'tasks',
+    kind: RunKind,
     attributes: Readonly<Attributes>,
     places: number,
     work: () => Promise<T>,

@@ -25,6 +25,7 @@ import { type Adapter, Predicate, Seen, type TaskMemory } from '../core/contract
 import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
 import { Control, DeltaRecord, Entry, ESTIMATE, Place, READ_PREDICATE_SHIFT, Record } from '../core/layout.ts'
 import { BASE, Kind, locationOf, recordOf, STORED, WATCHED } from '../core/location.ts'
+import { assertRoom } from '../core/room.ts'
 import { incarnationOf } from '../core/status.ts'
 import { type LocationTable, StateHeader } from '../core/table.ts'
 import { add256, copy, copy8, isZero8, zero8 } from '../core/words.ts'
@@ -311,6 +312,10 @@ export class MVMemory implements TaskMemory {
 
   allocate(count: number): number {
     return this.arena.take(count)
+  }
+
+  assertRoom(): void {
+    assertRoom(this.arena, this.table)
   }
 
   result(offset: number, count: number): void {

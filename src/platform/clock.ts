@@ -1,6 +1,7 @@
 /** One clock for all threads: each thread's `performance.now()` counts from its own beginning. */
 
 interface NodeProcess {
+  cpuUsage?(): { readonly user: number; readonly system: number }
   readonly hrtime?: { bigint(): bigint }
 }
 
@@ -23,4 +24,13 @@ export const clockOffset = (): number => {
     offset = counter - (before + after) / 2
   }
   return offset
+}
+
+/**
+ * Milliseconds that all threads of this process have had a core; undefined in browsers. Linux and others count a thread
+ * that runs on another core only every so often, 4 ms on most, so of a shorter time this says little.
+ */
+export const cpuMilliseconds = (): number | undefined => {
+  const usage = (globalThis as { process?: NodeProcess }).process?.cpuUsage?.()
+  return usage === undefined ? undefined : (usage.user + usage.system) / 1000
 }

@@ -6,6 +6,7 @@
 import type { Explanation, Relief } from './explanation.ts'
 import type { RunGraph } from './graph.ts'
 import type { LocationRole } from './names.ts'
+import { THINGS } from './runRecord.ts'
 
 /** A share of all work from which one place alone decides how long a run takes. */
 const LONG_SHARE = 0.2
@@ -17,7 +18,7 @@ const WORTH = 1.1
 export function advise(told: Omit<Explanation, 'advice'>, graph: RunGraph): string[] {
   const { bound, criticalPath, workers, places, fallback, work } = told
   if (places === 0) return ['Nothing ran to an end, so there is nothing to say.']
-  const thing = told.kind === 'tasks' ? 'task' : 'transaction'
+  const thing = THINGS[told.kind]
   const advice: string[] = []
   if (work < SHORT_RUN) {
     advice.push(`All work takes ${us(work)}: waking workers costs a good part of that, so give the engine larger runs.`)

@@ -2,7 +2,7 @@
  * Block-STM as this engine does it, in virtual time: a discrete-event simulation of its workers.
  *
  * It follows executor/blockRun.ts and scheduler/scheduler.ts step by step: claims in preset order at most a window ahead,
- * claims sized by the clock, validation at the commit cursor by whoever may commit, execution again on the spot, waits
+ * claims sized by the clock, one worker that begins a light run alone, validation at the commit cursor by whoever may commit, execution again on the spot, waits
  * at watched locations and estimates, places left for the committer, and giving way to the sequential path. What it does
  * not know are values: a read is valid when the write that it needs was published before it (`holds` says by whom).
  *
@@ -21,6 +21,10 @@ const CLAIM_MICROSECONDS = 60
 const LARGEST_CHUNK = 24
 const LEAST_SHARED = 4
 const OWN_COMMITS = 4
+/** Of a worker that begins alone, microseconds but the last. */
+const FIRST_LOOK = 100
+const WORTH_CALLING = 500
+const MOST_BETWEEN_LOOKS = 4
 /** Most that a reader of a watched location waits. */
 const WATCH_MICROSECONDS = 40
 
@@ -30,10 +34,11 @@ export function simulateBlockStm(graph: RunGraph, options: BlockStmOptions): Tal
 
 class BlockStm extends VirtualCommits {
   run(): Tally {
-    const { overheads, workers } = this.options
+    const { overheads, workers, light } = this.options
     const events = this.events
+    const begun = light ? this.alone(overheads.wake) : overheads.wake
     for (let w = 0; w < workers; w++) {
-      events.push(overheads.wake + Math.floor(Math.log2(w + 1)) * overheads.wakeNext, w * EVENTS + Event.Turn)
+      events.push(begun + Math.floor(Math.log2(w + 1)) * overheads.wakeNext, w * EVENTS + Event.Turn)
     }
     while (events.size > 0 && this.cursor < this.count) {
       const now = events.key
@@ -48,6 +53,31 @@ class BlockStm extends VirtualCommits {
       busy: this.busy,
       wasted: this.wasted,
     }
+  }
+
+  /** The first worker runs places by the oracle until waking the others pays, or all are done; returns when. */
+  protected alone(began: number): number {
+    let now = began
+    let looks = 1
+    while (this.cursor < this.count) {
+      now += this.options.cost[this.cursor] + this.options.overheads.sequential
+      this.cursor++
+      if (this.cursor < looks && this.cursor < this.count) continue
+      const elapsed = now - began
+      if (elapsed >= FIRST_LOOK && (elapsed / this.cursor) * (this.count - this.cursor) >= WORTH_CALLING) break
+      looks = this.cursor + Math.min(this.cursor, MOST_BETWEEN_LOOKS)
+    }
+    const { cursor } = this
+    this.executions = cursor
+    this.busy = now - began
+    this.status.fill(Status.Executed, 0, cursor)
+    this.valid.fill(1, 0, cursor)
+    this.published.fill(1, 0, cursor)
+    this.next = cursor
+    this.visible = cursor
+    this.resumed = cursor
+    this.end = now
+    return now
   }
 
   protected handle(item: number, now: number): void {
@@ -83,10 +113,11 @@ class BlockStm extends VirtualCommits {
       return
     }
     if (this.claimable()) {
-      this.reserve(this.share(worker.chunk))
+      const size = this.taper(worker.chunk)
+      this.reserve(this.share(size))
       worker.claimFirst = Math.min(this.next, this.count)
       worker.claimNext = worker.claimFirst
-      this.next += worker.chunk
+      this.next += size
       worker.claimEnd = Math.min(this.next, this.count)
       worker.claimBegan = now
       worker.waitedInClaim = false
@@ -104,6 +135,13 @@ class BlockStm extends VirtualCommits {
     const { resumed, visible } = this
     const window = this.options.speculation === 'always' ? WINDOW : Math.min(WINDOW, WARY_WINDOW + visible - resumed)
     return this.draining < 0 && this.next < this.count && this.next - visible < window
+  }
+
+  /** A claim gets smaller towards the end, so that all share the last places. */
+  protected taper(chunk: number): number {
+    const others = this.options.workers - 1
+    if (others === 0) return chunk
+    return Math.max(1, Math.min(chunk, Math.floor((this.count - this.next) / (4 * others))))
   }
 
   /** Places to leave for the committer before a claim. */

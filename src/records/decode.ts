@@ -167,13 +167,15 @@ const numberOf = (info: Readonly<Record<string, unknown>>, name: string): number
 const infoOf = ({ info, end }: RunDecoder): RunInfo => {
   const duration = end?.['duration']
   return {
-    kind: info['kind'] === 'tasks' ? 'tasks' : 'block',
+    kind: info['kind'] === 'tasks' || info['kind'] === 'adapter' ? info['kind'] : 'block',
     label: String(info['label'] ?? ''),
     number: typeof info['number'] === 'number' ? info['number'] : undefined,
     fork: typeof info['fork'] === 'string' ? info['fork'] : undefined,
     places: numberOf(info, 'places'),
     workers: numberOf(info, 'workers'),
     speculation: info['speculation'] === 'always' ? 'always' : 'auto',
+    reserves: info['reserves'] === true,
+    light: info['light'] === true,
     startedAt: numberOf(info, 'startedAt'),
     duration: typeof duration === 'number' ? duration : undefined,
   }

@@ -7,7 +7,7 @@ import { type CriticalPath, criticalPath } from './criticalPath.ts'
 import type { Affected, Conflict, Explanation, Relief, Step } from './explanation.ts'
 import { graphOf, ownWork, type RunGraph, withoutLocation } from './graph.ts'
 import { type Keccak256, type LocationName, nameLocations } from './names.ts'
-import type { RunRecord } from './runRecord.ts'
+import { type RunRecord, THINGS } from './runRecord.ts'
 import { createSimulator, MOST_WORKERS, type Simulator } from './simulate.ts'
 
 /** What an explanation may be told besides the record. */
@@ -57,8 +57,8 @@ export function placeName(record: RunRecord, place: number): string {
   const { kind, places } = record.run
   if (place === 0) return 'prologue'
   if (place > places) return 'epilogue'
-  const name = record.places[place]?.name ?? ''
-  return kind === 'tasks' ? `task ${place - 1}${name === '' ? '' : ` (${name})`}` : `transaction ${place - 1}`
+  const name = kind === 'tasks' ? (record.places[place]?.name ?? '') : ''
+  return `${THINGS[kind]} ${place - 1}${name === '' ? '' : ` (${name})`}`
 }
 
 function conflictsOf(record: RunRecord, graph: RunGraph, names: readonly LocationName[]): Conflict[] {

@@ -64,12 +64,13 @@ export function overheadsOf(record: RunRecord): Overheads {
   const commits = commitTimes(record)
   const { sequential, speculative, commit } = gapsOf(timelines, commits)
   const starts = timelines.map((timeline) => timeline[0]?.start ?? 0).sort((a, b) => a - b)
+  const called = record.run.light ? endAlone(timelines) : starts[0]
   const last = Math.max(0, ...timelines.map((timeline) => timeline.at(-1)?.end ?? 0), commits.at(-1)?.at ?? 0)
   const { duration } = record.run
   return {
     ...DEFAULT_OVERHEADS,
     ...(starts.length > 0 && { wake: Math.max(0, starts[0]) }),
-    ...(starts.length > 1 && { wakeNext: Math.max(0, starts[1] - starts[0]) }),
+    ...(starts.length > 1 && { wakeNext: Math.max(0, starts[1] - called) }),
     ...(sequential !== undefined && { sequential }),
     ...(speculative !== undefined && { speculative }),
     ...(commit !== undefined && { commit, commitRead: 0 }),
@@ -91,6 +92,13 @@ function timelinesOf(executions: readonly ExecutionRecord[]): ExecutionRecord[][
     else timeline.push(execution)
   }
   return [...timelines.values()].map((timeline) => timeline.sort((a, b) => a.start - b.start))
+}
+
+/** When the worker that began alone had run its last place so, or began to speculate without any. */
+function endAlone(timelines: readonly (readonly ExecutionRecord[])[]): number {
+  const [first] = timelines.toSorted((a, b) => (a[0]?.start ?? 0) - (b[0]?.start ?? 0))
+  const next = first.findIndex(({ mode }) => mode !== 'sequential')
+  return next === 0 ? first[0].start : (first[next < 0 ? first.length - 1 : next - 1]?.end ?? 0)
 }
 
 const commitTimes = (record: RunRecord): Commit[] =>

@@ -3,7 +3,7 @@
  *
  * The recorder (executor) fills event words while a run goes on; the reader of this layer turns them into these
  * shapes. Nothing here is on the hot path. Times are microseconds since the run began, as floating point numbers.
- * Places are numbered as in core/layout.ts: 0 the prologue, 1 to `run.places` transactions or tasks, then the epilogue.
+ * Places are numbered as in core/layout.ts: 0 the prologue, 1 to `run.places` transactions, tasks or inputs, then the epilogue.
  */
 
 /** A version: who wrote what a read saw. Place -1 is the base state. */
@@ -58,10 +58,10 @@ export interface ExecutionRecord {
   readonly aborted: { readonly at: number; readonly location: number; readonly by: number } | undefined
 }
 
-/** One place: a transaction, a task, or an end of the block. */
+/** One place: a transaction, a task, an input, or an end of the block. */
 export interface PlaceRecord {
   readonly place: number
-  /** A task's name; for a transaction `transfer`, `create` or `call`. */
+  /** A task's name; for a transaction `transfer`, `create` or `call`; an adapter's input has none, ''. */
   readonly name: string
   /** Contract called, 20 bytes as 0x hex, and the first four bytes of its input, where there are any. */
   readonly to: string | undefined
@@ -86,9 +86,18 @@ export interface LocationRecord {
   readonly key: string | undefined
 }
 
+/** What is run: a block's transactions, calls of tasks, or inputs of an adapter from outside the package. */
+export type RunKind = 'block' | 'tasks' | 'adapter'
+
+/** What one place of a run is called. */
+export const THINGS = { block: 'transaction', tasks: 'task', adapter: 'input' } as const satisfies Record<
+  RunKind,
+  string
+>
+
 /** What is known of a run as a whole. */
 export interface RunInfo {
-  readonly kind: 'block' | 'tasks'
+  readonly kind: RunKind
   readonly label: string
   /** Of a block: number and fork. */
   readonly number: number | undefined
@@ -96,6 +105,10 @@ export interface RunInfo {
   readonly places: number
   readonly workers: number
   readonly speculation: 'auto' | 'always'
+  /** What the engine may do with such a run where speculation is 'auto': leave places for the committer (D7), */
+  readonly reserves: boolean
+  /** and begin on one worker, which wakes the others where that pays (D10; both docs/algorithm.md). */
+  readonly light: boolean
   /** Milliseconds since 1970 when the run began. */
   readonly startedAt: number
   /** Microseconds from its begin to its end; undefined where the trace breaks off. */

@@ -103,10 +103,9 @@ export function createSimulator(
   const { record, overheads, ...run } = medianRun(all)
   const graph = change(run.graph)
   const costs = costsOf(graph, overheads)
-  const reserves = reservesOf(record)
   const boundOf = (cost: Float64Array) => criticalPath({ ...graph, cost }).length
   const bound = boundOf(costs.cost)
-  const { speculation } = record.run
+  const { speculation, reserves, light } = record.run
   return {
     graph,
     overheads,
@@ -128,6 +127,7 @@ export function createSimulator(
         commits,
         bound: alone === costs.cost ? bound : boundOf(alone),
         reserves,
+        light,
       }
       const sequential = tally(graph, { ...checked, policy: 'sequential' }, settings).makespan
       const { busy, ...told } = tally(graph, checked, settings)
@@ -136,7 +136,8 @@ export function createSimulator(
         policy: checked.policy,
         workers,
         ...told,
-        speedup: told.makespan === 0 ? 1 : sequential / told.makespan,
+        // A run of nothing is all overhead.
+        speedup: told.makespan === 0 || graph.places.length === 0 ? 1 : sequential / told.makespan,
         utilisation: told.makespan === 0 ? 0 : Math.min(1, busy / (workers * told.makespan)),
       }
     },
@@ -175,6 +176,7 @@ interface Settings {
   /** Microseconds that committing each place takes. */
   readonly commits: Float64Array
   readonly reserves: boolean
+  readonly light: boolean
   /** Length of the critical path. */
   readonly bound: number
 }
@@ -197,9 +199,10 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
     return plain(overheads.wake + busy + overheads.finish, busy, cost.length, policy === 'sequential' ? 0 : cost.length)
   }
   const reserves = settings.reserves && speculation === 'auto'
+  const light = settings.light && speculation === 'auto'
   const tallies = (overheads.wakeNext === 0 ? [1] : BEGINNINGS).map((factor) => {
     const begun = { ...overheads, wakeNext: overheads.wakeNext * factor }
-    return simulateBlockStm(graph, { workers, speculation, overheads: begun, cost, work, commits, reserves })
+    return simulateBlockStm(graph, { workers, speculation, overheads: begun, cost, work, commits, reserves, light })
   })
   const tally = tallies.sort((a, b) => a.makespan - b.makespan)[tallies.length >> 1]
   // Values that held though they were written too early may cut a chain; that much luck is not predicted.
@@ -211,10 +214,6 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
  * third longer. So a run is simulated with some beginnings, and the one of median time is told.
  */
 const BEGINNINGS = [0.4, 0.7, 1, 1.4, 1.9]
-
-/** Tasks that declare nothing leave places for the committer (executor/runTasks.ts). */
-const reservesOf = ({ run, places }: RunRecord): boolean =>
-  run.kind === 'tasks' && places.every((place) => !place || (place.after.length === 0 && place.resources.length === 0))
 
 const plain = (makespan: number, busy: number, executions: number, fallback = 0): Tally => ({
   makespan,

@@ -18,6 +18,8 @@ export interface BlockStmOptions {
   readonly commits: Float64Array
   /** Whether places are left for the committer where they are short (docs/algorithm.md, D7). */
   readonly reserves: boolean
+  /** Whether the first worker begins alone (D10). */
+  readonly light: boolean
 }
 
 export interface Tally {

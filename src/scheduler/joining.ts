@@ -3,8 +3,9 @@
  *
  * The first to leave closes it, so a worker that wakes up late finds nothing to do and parks again; the run is
  * over when all who joined have left. Each also says in its own block that it is inside, for the case that one
- * of them dies and the count never comes right.
- * Shares: `Control.Join`, `Control.Finished`, `WorkerBlock.Inside`. Concurrency: any thread at any time.
+ * of them dies and the count never comes right. A worker is called by its epoch word; one that is not called, or not
+ * yet, is not missed (docs/algorithm.md D11).
+ * Shares: `Control.Join`, `Called`, `Finished`, `WorkerBlock.Inside`, `Epoch`. Concurrency: any thread at any time.
  */
 import * as atomics from '../core/atomics.ts'
 import { Control, JOIN_CLOSED, WorkerBlock } from '../core/layout.ts'
@@ -45,13 +46,33 @@ const epochWord = (worker: number): number => Control.WorkerBlocks + worker * Wo
 /** True where this worker is to begin the run alone, and calls the next ones itself or never. */
 export const beginsAlone = (engine: Int32Array, worker: number): boolean => worker === 0 && engine[Control.Alone] !== 0
 
-/** Wakes two more workers of this run, as in a heap: the whole pool is awake after log2 steps. */
-export const callNext = (engine: Int32Array, worker: number): void => {
-  const epoch = atomics.load(engine, epochWord(worker))
-  for (let k = 2 * worker + 1; k <= 2 * worker + 2 && k < engine[Control.Workers]; k++) {
-    atomics.store(engine, epochWord(k), epoch)
-    atomics.notify(engine, epochWord(k))
+/**
+ * Calls workers `from` to `to`, which there may not be, to the run `epoch`.
+ *
+ * A word only moves on. Main calls workers itself where one has ended, so the run may be over, and they called to the
+ * next one, while this worker is still here: put back to the epoch that they have served, they would sleep for good.
+ */
+const call = (engine: Int32Array, epoch: number, from: number, to: number): void => {
+  const called = atomics.load(engine, Control.Called)
+  for (let k = from; k <= to && k < called; k++) {
+    const word = epochWord(k)
+    const before = atomics.load(engine, word)
+    // Epochs may wrap around. An exchange that fails has met another call, which is never an older one.
+    if (((epoch - before) | 0) <= 0) continue
+    if (atomics.compareExchange(engine, word, before, epoch) === before) atomics.notify(engine, word)
   }
+}
+
+/** Wakes two more workers of this run, as in a heap: all who are called are awake after log2 steps. */
+export const callNext = (engine: Int32Array, worker: number): void =>
+  call(engine, atomics.load(engine, epochWord(worker)), 2 * worker + 1, 2 * worker + 2)
+
+/** Calls everybody else to the run `epoch`. Main, while it is open. */
+export const callRest = (engine: Int32Array, epoch: number): void => {
+  const called = atomics.load(engine, Control.Called)
+  atomics.store(engine, Control.Called, engine[Control.Workers])
+  // Those whom the workers awake would have called. The others are called by these.
+  call(engine, epoch, called, 2 * called)
 }
 
 /** Leaves the run and closes it; the last one to leave wakes main. */

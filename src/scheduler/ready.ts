@@ -43,16 +43,24 @@ export class ReadyList {
     const end = Math.min(this.#places, low + MOST_LOOKS)
     for (let rank = low; rank < end; rank++) {
       const place = engine[this.#ranks + rank]
-      const row = this.#rows + place * ScheduleRow.Size
-      if (atomics.load(engine, row + ScheduleRow.Claimed) !== 0) {
+      if (atomics.load(engine, this.#rows + place * ScheduleRow.Size + ScheduleRow.Claimed) !== 0) {
         if (rank === low && atomics.compareExchange(engine, this.#base + Schedule.Low, low, low + 1) === low) low++
-        continue
-      }
-      if (!this.#isReady(row) || !this.#tryAcquire(row)) continue
-      if (atomics.compareExchange(engine, row + ScheduleRow.Claimed, 0, 1) === 0) return place
-      this.#giveBack(row, engine[row + ScheduleRow.NeedsEnd])
+      } else if (this.#tryClaim(place)) return place
     }
-    return -1
+    if (end === this.#places) return -1
+    // All that was looked at may wait for one of lower rank. What the commit cursor stands at waits for nothing.
+    const due = atomics.load(engine, Control.CommitIndex)
+    return due <= this.#places && this.#tryClaim(due) ? due : -1
+  }
+
+  #tryClaim(place: number): boolean {
+    const engine = this.#engine
+    const row = this.#rows + place * ScheduleRow.Size
+    if (atomics.load(engine, row + ScheduleRow.Claimed) !== 0) return false
+    if (!this.#isReady(row) || !this.#tryAcquire(row)) return false
+    if (atomics.compareExchange(engine, row + ScheduleRow.Claimed, 0, 1) === 0) return true
+    this.#giveBack(row, engine[row + ScheduleRow.NeedsEnd])
+    return false
   }
 
   /**

@@ -49,14 +49,19 @@ const LEAST_SHARED = 4
  */
 const WARY_WINDOW = 64
 
-/** Turns of an idle worker before it parks. */
+/** Turns of an idle worker before it parks: what it waits for is on another core. */
 const SPINS = 400
+/** The same where there are more workers than cores: what it waits for may need the core that it turns on. */
+const CROWDED_SPINS = 4
 
 export class Scheduler {
   readonly engine: Words
   #last = 0
   #placeTable = 0
   #window = 0
+  /** Workers called to the run when this one came, of which sizes of claims follow: of those called later it learns nothing. */
+  #called = 0
+  #spins = SPINS
 
   constructor(engine: Words) {
     this.engine = engine
@@ -67,6 +72,8 @@ export class Scheduler {
     this.#last = this.engine[Control.LastPlace]
     this.#placeTable = this.engine[Control.PlaceTable]
     this.#window = this.engine[Control.Window]
+    this.#called = atomics.load(this.engine, Control.Called)
+    this.#spins = this.#called > this.engine[Control.Cores] ? CROWDED_SPINS : SPINS
   }
 
   /** First place with work: 0 the prologue, 1 the first transaction. */
@@ -159,7 +166,7 @@ export class Scheduler {
 
   /** A claim of at most `chunk` places, smaller towards the end, so that the last ones are shared by all. */
   taper(chunk: number): number {
-    const others = this.engine[Control.Workers] - 1
+    const others = this.#called - 1
     if (others === 0) return chunk
     const left = this.#last + 1 - atomics.load(this.engine, Control.ExecutionIndex)
     return Math.max(1, Math.min(chunk, (left / (4 * others)) | 0))
@@ -179,7 +186,12 @@ export class Scheduler {
   /** Places to reserve before a claim of `chunk`: the committer's share among the workers, where tasks are short. */
   share(chunk: number): number {
     if (chunk < LEAST_SHARED || !this.reserves) return 0
-    return (chunk / (this.engine[Control.Workers] - 1)) | 0
+    return (chunk / (this.#called - 1)) | 0
+  }
+
+  /** Turns of an idle worker before it parks. */
+  get spins(): number {
+    return this.#spins
   }
 
   /** Ends the execution that the caller claimed. The store publishes entries, read set and result. */
@@ -323,7 +335,7 @@ export class Scheduler {
   /** Waits a little for the commit cursor to leave `seen`; first by turning, then parked. Past the end it never does. */
   idle(seen: number, turn: number): void {
     const engine = this.engine
-    if (turn < SPINS || seen > this.#last) return
+    if (turn < this.#spins || seen > this.#last) return
     atomics.add(engine, Control.Waiting, 1)
     atomics.wait(engine, Control.CommitIndex, seen, 1)
     atomics.add(engine, Control.Waiting, -1)

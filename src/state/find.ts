@@ -22,10 +22,10 @@ export const findAccount = (w: Words, address: Words): number => {
   }
 }
 
-/** Record of a key of so many bytes, the last word padded with zeros; 0 where there is none. */
-export const findBytes = (w: Words, key: Words, bytes: number): number => {
+/** Record of a key of so many bytes at `key[at]`, the last word padded with zeros; 0 where there is none. */
+export const findBytes = (w: Words, key: Words, bytes: number, at = 0): number => {
   const mask = w[StateHeader.SlotMask]
-  const hash = hashBytes(key, 0, bytes)
+  const hash = hashBytes(key, at, bytes)
   let probe = hash & mask
   for (;;) {
     const id = w[w[StateHeader.SlotIndex] + probe]
@@ -35,7 +35,7 @@ export const findBytes = (w: Words, key: Words, bytes: number): number => {
       const from = w[r + BytesRecord.KeyOffset]
       const count = (bytes + 3) >> 2
       let k = 0
-      while (k < count && w[from + k] === key[k]) k++
+      while (k < count && w[from + k] === key[at + k]) k++
       if (k === count) return r
     }
     probe = (probe + 1) & mask

@@ -2,14 +2,18 @@
  * State of tasks: values by key, in one shared table that workers read without messages.
  *
  * A run leaves it as it was; `apply` advances it. Concurrency: main thread only, as `MemoryState`.
+ *
+ * Between runs a key has a record exactly if it has a value. A value lies in its record or, if it does not fit, in a room
+ * of its own (rooms.ts), which it keeps until it fits badly. What is deleted gives record and room back, so a state that
+ * is kept needs what it held at its height, not what it was ever told.
  */
 import { compareText, KeyBuffer, unpackText, wordsOf } from '../core/bytes.ts'
 import { hasPrefix, nextKey, seekKey } from '../core/keyOrder.ts'
-import { BytesRecord, RECORD_WORDS } from '../core/location.ts'
-import type { LocationTable } from '../core/table.ts'
+import { BytesRecord, INLINE_KEY_WORDS, RECORD_WORDS } from '../core/location.ts'
 import { type ValueCodec, Values } from '../core/values.ts'
 import { copy } from '../core/words.ts'
 import { findBytes } from './find.ts'
+import { Rooms } from './rooms.ts'
 import { TableMemory } from './tableMemory.ts'
 
 type Words = Int32Array
@@ -81,6 +85,9 @@ class EncodedDiff implements KeyValueDiff {
 export class KeyValueState extends TableMemory {
   readonly #values: Values
   readonly #key = new KeyBuffer()
+  readonly #rooms = new Rooms(this.words, (count) => this.fresh(count))
+  /** Times that records went: who walks along the keys finds its place anew. */
+  #drops = 0
 
   /** Made by `createKeyValueState`. */
   constructor(options: KeyValueStateOptions, codec: ValueCodec) {
@@ -94,13 +101,12 @@ export class KeyValueState extends TableMemory {
   /** The value under a key, a copy, or undefined. */
   get<T = unknown>(key: string): T | undefined {
     const r = this.#find(key)
-    return r === 0 ? undefined : (this.#valueOf(r) as T | undefined)
+    return r === 0 ? undefined : (this.#valueOf(r) as T)
   }
 
   /** Whether there is a value under a key. */
   has(key: string): boolean {
-    const r = this.#find(key)
-    return r !== 0 && this.words[r + BytesRecord.Value] >= 0
+    return this.#find(key) !== 0
   }
 
   /**
@@ -111,46 +117,52 @@ export class KeyValueState extends TableMemory {
   set(key: string, value: unknown): void {
     if (value === undefined) throw new TypeError('undefined is no value; delete the key')
     this.#values.encode(value)
-    this.#put(this.#record(key), this.#values.words, 0, this.#values.length)
+    const { words, length } = this.#values
+    const { words: keyWords, bytes } = this.#key.set(key)
+    const r = this.#record(keyWords, 0, bytes)
+    try {
+      this.#write(r, this.#roomFor(r, wordsOf(length)), words, 0, length)
+    } catch (error) {
+      this.#dropNew(r)
+      throw error
+    }
   }
 
   delete(key: string): void {
-    this.#put(this.#record(key), this.words, 0, -1)
+    this.assertIdle('change')
+    const r = this.#find(key)
+    if (r !== 0) this.#drop(r)
+  }
+
+  override clear(): void {
+    super.clear()
+    this.#rooms.clear()
+    this.#drops++
   }
 
   /** Keys with a value that begin with `prefix`, in the order of their UTF-8 bytes. */
   *keys(prefix = ''): Generator<string> {
-    for (const r of this.#under(prefix)) yield this.#textOf(r)
+    for (const [key] of this.#under(prefix)) yield key
   }
 
   /** As `keys`, with the values. */
   *entries<T = unknown>(prefix = ''): Generator<[key: string, value: T]> {
-    for (const r of this.#under(prefix)) yield [this.#textOf(r), this.#valueOf(r) as T]
+    for (const [key, r] of this.#under(prefix)) yield [key, this.#valueOf(r) as T]
   }
 
   /**
-   * Advances the state by what a run changed.
+   * Advances the state by what a run changed: by all of it or, where this throws, by nothing.
    *
    * @throws {InvalidInputError} STATE_BUSY while a run reads the state
+   * @throws {CapacityError} CAPACITY where there is no room for all of it
+   * @throws TypeError for keys and values that `set` refuses
    */
   async apply(diff: KeyValueDiff): Promise<void> {
     this.assertIdle('apply')
-    if (diff instanceof EncodedDiff) {
-      const { words } = diff
-      diff.each((key, keyBytes, value, bytes) => {
-        this.#put(
-          this.insert((table) => table.bytes(words, key, keyBytes)),
-          words,
-          value,
-          bytes,
-        )
-      })
-      return
-    }
-    for (const { key, value } of diff.entries) {
-      if (value === undefined) this.delete(key)
-      else this.set(key, value)
-    }
+    const changes = diff instanceof EncodedDiff ? diff : this.#encoded(diff)
+    // A getter of a value may have begun a run.
+    this.assertIdle('apply')
+    this.#advance(changes)
   }
 
   /** A run's difference, given its words. */
@@ -158,58 +170,154 @@ export class KeyValueState extends TableMemory {
     return new EncodedDiff(words, this.#values)
   }
 
-  *#under(prefix: string): Generator<number> {
+  /** Keys and records with a prefix. They may be changed and deleted between two steps. */
+  *#under(prefix: string): Generator<[key: string, record: number]> {
     const w = this.words
-    const buffer = new KeyBuffer().set(prefix)
-    let r = seekKey(w, buffer.words, 0, buffer.bytes, false)
-    for (; r !== 0 && hasPrefix(w, r, buffer.words, 0, buffer.bytes); r = nextKey(w, r)) {
-      if (w[r + BytesRecord.Value] >= 0) yield r
+    const { words, bytes } = new KeyBuffer().set(prefix)
+    const last = new KeyBuffer()
+    let r = seekKey(w, words, 0, bytes, false)
+    while (r !== 0 && hasPrefix(w, r, words, 0, bytes)) {
+      const drops = this.#drops
+      const key = unpackText(w, w[r + BytesRecord.KeyOffset], w[r + BytesRecord.KeyLength])
+      // A run that is open has records of its own, without a value.
+      if (w[r + BytesRecord.Value] >= 0) yield [key, r]
+      if (drops === this.#drops) r = nextKey(w, r)
+      else {
+        last.set(key)
+        r = seekKey(w, last.words, 0, last.bytes, true)
+      }
     }
-  }
-
-  #textOf(r: number): string {
-    return unpackText(this.words, this.words[r + BytesRecord.KeyOffset], this.words[r + BytesRecord.KeyLength])
   }
 
   #valueOf(r: number): unknown {
     const at = r + BytesRecord.Value
-    return this.words[at] < 0 ? undefined : this.#values.decode(this.words, this.words[at + 1], this.words[at])
+    return this.#values.decode(this.words, this.words[at + 1], this.words[at])
   }
 
-  #put(r: number, from: Words, at: number, bytes: number): void {
-    const value = r + BytesRecord.Value
-    const w = this.words
-    if (bytes < 0) {
-      this.assertIdle('change')
-      w[value] = -1
-      return
+  /** A difference as a run's is; the last change of a key counts. */
+  #encoded(diff: KeyValueDiff): EncodedDiff {
+    const changes = new Map<string, Words>()
+    for (const { key, value } of diff.entries) {
+      if (value !== undefined) this.#values.encode(value)
+      const { words, bytes } = this.#key.set(key)
+      const length = value === undefined ? -1 : this.#values.length
+      const count = wordsOf(bytes)
+      const change = new Int32Array(2 + count + wordsOf(Math.max(0, length)))
+      change[0] = bytes
+      copy(change, 1, words, 0, count)
+      change[1 + count] = length
+      if (length >= 0) this.#values.copyTo(change, 2 + count)
+      changes.set(key, change)
     }
-    const count = wordsOf(bytes)
-    const before = wordsOf(Math.max(0, w[value]))
-    const inline = this.#roomIn(r)
-    const room = r + RECORD_WORDS - inline
-    if (count <= inline) w[value + 1] = room
-    // What lies elsewhere is written over where the new value fits into the old one's words.
-    else if (count > before || w[value + 1] === room) w[value + 1] = this.reserve(count)
-    w[value] = bytes
-    copy(w, w[value + 1], from, at, count)
+    const all = new Int32Array([...changes.values()].reduce((sum, { length }) => sum + length, 0))
+    let at = 0
+    for (const change of changes.values()) {
+      all.set(change, at)
+      at += change.length
+    }
+    return new EncodedDiff(all, this.#values)
   }
 
-  /** Words at the end of a record that its key leaves free. */
-  #roomIn(r: number): number {
+  /** Takes all the room that changes need, which may fail; then makes them, which cannot. */
+  #advance(changes: EncodedDiff): void {
+    const { words } = changes
+    const records: number[] = []
+    const rooms: number[] = []
+    try {
+      changes.each((key, keyBytes, _, bytes) => {
+        const r = bytes < 0 ? findBytes(this.words, words, keyBytes, key) : this.#record(words, key, keyBytes)
+        records.push(r)
+        rooms.push(bytes < 0 ? 0 : this.#roomFor(r, wordsOf(bytes)))
+      })
+    } catch (error) {
+      rooms.forEach((room, k) => {
+        const r = records[k] as number
+        if (room !== 0 && room !== this.#inline(r) && room !== this.#heldBy(r)) this.#rooms.give(room)
+      })
+      for (const r of records) this.#dropNew(r)
+      throw error
+    }
+    let k = 0
+    changes.each((_key, _keyBytes, value, bytes) => {
+      const r = records[k] as number
+      if (bytes >= 0) this.#write(r, rooms[k] as number, words, value, bytes)
+      else if (r !== 0) this.#drop(r)
+      k++
+    })
+  }
+
+  /** Where a record's value of so many words is to lie: in it, where it lies, or in a room that is taken for it. */
+  #roomFor(r: number, count: number): number {
+    const inline = this.#inline(r)
+    if (count <= r + RECORD_WORDS - inline) return inline
+    const held = this.#heldBy(r)
+    const capacity = held === 0 ? 0 : this.#rooms.capacity(held)
+    if (count <= capacity && count * 4 + RECORD_WORDS >= capacity) return held
+    // What outgrows its room is likely to grow on: twice the room each time, or n appends would take n rooms.
+    const room = this.#rooms.take(count, count <= capacity ? count : Math.max(count, 2 * capacity))
+    if (room === 0) throw this.full(count)
+    return room
+  }
+
+  #write(r: number, room: number, from: Words, at: number, bytes: number): void {
+    const w = this.words
+    const held = this.#heldBy(r)
+    if (held !== 0 && held !== room) this.#rooms.give(held)
+    w[r + BytesRecord.Value] = bytes
+    w[r + BytesRecord.Value + 1] = room
+    copy(w, room, from, at, wordsOf(bytes))
+  }
+
+  /** The word of a record from which on its key leaves it free. */
+  #inline(r: number): number {
     const { words } = this
-    const key =
-      words[r + BytesRecord.KeyOffset] === r + BytesRecord.Room ? wordsOf(words[r + BytesRecord.KeyLength]) : 0
-    return RECORD_WORDS - BytesRecord.Room - key
+    const room = r + BytesRecord.Room
+    return words[r + BytesRecord.KeyOffset] === room ? room + wordsOf(words[r + BytesRecord.KeyLength]) : room
+  }
+
+  /** The room outside its record that a value has; 0 where it has none. */
+  #heldBy(r: number): number {
+    const value = r + BytesRecord.Value
+    const at = this.words[value + 1]
+    return this.words[value] < 0 || at === this.#inline(r) ? 0 : at
   }
 
   #find(key: string): number {
     const { words, bytes } = this.#key.set(key)
-    return findBytes(this.words, words, bytes)
+    const r = findBytes(this.words, words, bytes)
+    // A run that is open has records of its own, without a value.
+    return r !== 0 && this.words[r + BytesRecord.Value] >= 0 ? r : 0
   }
 
-  #record(key: string): number {
-    const { words, bytes } = this.#key.set(key)
-    return this.insert((table: LocationTable) => table.bytes(words, 0, bytes))
+  /** The record of a key of so many bytes at `words[at]`, without a value where it is new. */
+  #record(words: Words, at: number, bytes: number): number {
+    this.assertIdle('change')
+    const r = findBytes(this.words, words, bytes, at)
+    if (r !== 0) return r
+    const count = wordsOf(bytes)
+    const room = count > INLINE_KEY_WORDS ? this.#rooms.take(count) : 0
+    if (count > INLINE_KEY_WORDS && room === 0) throw this.full(count)
+    try {
+      return this.insert((table) => table.bytes(words, at, bytes), room)
+    } catch (error) {
+      if (room !== 0) this.#rooms.give(room)
+      throw error
+    }
+  }
+
+  /** Takes a key's record away, and gives back what belongs to it. */
+  #drop(r: number): void {
+    const { words } = this
+    const held = this.#heldBy(r)
+    const key = words[r + BytesRecord.KeyOffset]
+    this.drop(r)
+    if (held !== 0) this.#rooms.give(held)
+    if (key !== r + BytesRecord.Room) this.#rooms.give(key)
+    this.#drops++
+  }
+
+  /** Takes a record away that has not been given a value. */
+  #dropNew(r: number): void {
+    if (r !== 0 && this.words[r + BytesRecord.Value] < 0) this.#drop(r)
   }
 }

@@ -28,6 +28,8 @@ type Words = Int32Array
 const DEFAULT_BYTES = 2 ** 30
 /** Entries of an index when a state is made; a power of two. */
 const FIRST_INDEX = 1 << 12
+/** Records that main takes room for at a time. */
+const SPARE_RECORDS = 32
 
 let states = 0
 
@@ -52,6 +54,8 @@ export class TableMemory implements SharedState {
   /** What keeps everybody else away, and what to wait for; undefined where nothing does. */
   #busy: string | undefined
   #counts: readonly [accounts: number, slots: number] = [0, 0]
+  /** Records for main to insert between runs: all zeros, counted in both indexes. */
+  #spare: number[] = []
 
   constructor(maxBytes = DEFAULT_BYTES) {
     if (!Number.isInteger(maxBytes) || maxBytes < 1 << 20 || maxBytes > 2 ** 32) {
@@ -62,7 +66,7 @@ export class TableMemory implements SharedState {
     this.codes = new CodeStore(this.words, {
       take: (count) => this.#take(count),
       takeInRun: (count) => this.table.reserve(count),
-      full: (wanted) => this.#full(wanted),
+      full: (wanted) => this.full(wanted),
     })
     this.#layOut()
     this.table = new LocationTable(this.words)
@@ -93,6 +97,7 @@ export class TableMemory implements SharedState {
     const generation = w[StateHeader.Generation] + 1
     this.erase(Math.min(w[StateHeader.Next], w.length))
     w[StateHeader.Generation] = generation
+    this.#spare = []
     this.#layOut()
     this.table.begin()
   }
@@ -180,20 +185,65 @@ export class TableMemory implements SharedState {
 
   // ---- records ----
 
-  /** Runs an insertion, growing the indexes as often as it finds them full. */
-  protected insert(find: (table: LocationTable) => number): number {
+  /**
+   * Runs an insertion of one record at most, growing the indexes as often as it finds them full.
+   *
+   * @param keyRoom - where the key is to lie if it does not fit into its record; 0 for fresh words
+   */
+  protected insert(find: (table: LocationTable) => number, keyRoom = 0): number {
     this.assertIdle('change')
     const w = this.words
     if (w[StateHeader.AccountCount] * 2 > w[StateHeader.AccountMask]) this.#enlarge(StateHeader.AccountIndex)
     if (w[StateHeader.SlotCount] * 2 > w[StateHeader.SlotMask]) this.#enlarge(StateHeader.SlotIndex)
-    const r = find(this.table)
-    if (r === FULL) throw this.#full(RECORD_WORDS)
-    return r
+    if (this.#spare.length === 0) this.#makeSpare()
+    const record = this.#spare[this.#spare.length - 1] as number
+    this.table.lend(record, keyRoom)
+    try {
+      const r = find(this.table)
+      if (r === record) this.#spare.pop()
+      if (r === FULL) throw this.full(RECORD_WORDS)
+      return r
+    } finally {
+      this.table.lend(0, 0)
+    }
   }
 
-  /** Takes words that stay, for values. */
+  /**
+   * Takes a byte-string record out of its index and the order of keys, and makes it one for later insertions. Its id is of
+   * another key afterwards, or of none.
+   */
+  protected drop(r: number): void {
+    this.assertIdle('change')
+    removeKey(this.words, r)
+    this.#close(r)
+    this.words.fill(0, r, r + RECORD_WORDS)
+    this.#spare.push(r)
+  }
+
+  /** Takes words that stay. */
   protected reserve(count: number): number {
     return this.#take(count)
+  }
+
+  /** As `reserve`; 0 where there is no room. */
+  protected fresh(count: number): number {
+    const at = this.words[StateHeader.Next]
+    const aligned = (count + RECORD_WORDS - 1) & ~(RECORD_WORDS - 1)
+    if (at + aligned > this.words.length) return 0
+    this.words[StateHeader.Next] = at + aligned
+    return at
+  }
+
+  /** What says that there is no room for so many words. */
+  protected full(wanted: number): CapacityError {
+    return new CapacityError(
+      'CAPACITY',
+      `the state is full: ${this.words.length * 4} bytes are reserved; raise maxBytes`,
+      {
+        limit: this.words.length * 4,
+        actual: (this.words[StateHeader.Next] + wanted) * 4,
+      },
+    )
   }
 
   /**
@@ -209,22 +259,17 @@ export class TableMemory implements SharedState {
   // ---- internals ----
 
   #take(count: number): number {
-    const at = this.words[StateHeader.Next]
-    const aligned = (count + RECORD_WORDS - 1) & ~(RECORD_WORDS - 1)
-    if (at + aligned > this.words.length) throw this.#full(aligned)
-    this.words[StateHeader.Next] = at + aligned
+    const at = this.fresh(count)
+    if (at === 0) throw this.full(count)
     return at
   }
 
-  #full(wanted: number): CapacityError {
-    return new CapacityError(
-      'CAPACITY',
-      `the state is full: ${this.words.length * 4} bytes are reserved; raise maxBytes`,
-      {
-        limit: this.words.length * 4,
-        actual: (this.words[StateHeader.Next] + wanted) * 4,
-      },
-    )
+  #makeSpare(): void {
+    const at = this.#take(SPARE_RECORDS * RECORD_WORDS)
+    // Counted for both indexes, as a worker's chunk is.
+    this.words[StateHeader.AccountCount] += SPARE_RECORDS
+    this.words[StateHeader.SlotCount] += SPARE_RECORDS
+    for (let k = SPARE_RECORDS - 1; k >= 0; k--) this.#spare.push(at + k * RECORD_WORDS)
   }
 
   /** Enlarges an index until `records` fill at most half of it. */
@@ -257,7 +302,23 @@ export class TableMemory implements SharedState {
     return w[r + BytesRecord.Hash]
   }
 
-  /** Takes a record out of its index. Zeros on its path may be records that went before it in the same sweep. */
+  /** Takes one record out of its index, and moves those behind it up that would not be found past a gap. */
+  #close(r: number): void {
+    const w = this.words
+    const index = w[StateHeader.SlotIndex]
+    const mask = w[StateHeader.SlotMask]
+    let gap = this.#hash(r) & mask
+    while (w[index + gap] !== r >> RECORD_SHIFT) gap = (gap + 1) & mask
+    for (let probe = (gap + 1) & mask; w[index + probe] !== 0; probe = (probe + 1) & mask) {
+      const home = this.#hash(w[index + probe] << RECORD_SHIFT) & mask
+      if (((probe - home) & mask) < ((probe - gap) & mask)) continue
+      w[index + gap] = w[index + probe]
+      gap = probe
+    }
+    w[index + gap] = 0
+  }
+
+  /** Takes a record of a run out of its index. Zeros on its path may be records that went before it in the same sweep. */
   #unlink(r: number): void {
     const w = this.words
     const index = w[r] === Tag.Account ? StateHeader.AccountIndex : StateHeader.SlotIndex

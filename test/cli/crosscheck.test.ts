@@ -48,6 +48,31 @@ describe.skipIf(!haveBlocks)('run --adapter both', () => {
   })
 })
 
+describe('what cannot be compared costs one line and exit code 2', () => {
+  test.each<[string, () => string[], RegExp]>([
+    ['neither blocks nor fixtures', () => ['crosscheck'], /give '--blocks', '--fixtures' or both/],
+    [
+      'a folder without blocks',
+      () => ['crosscheck', '--blocks', folder, '--json'],
+      /INVALID_OPTION: .* holds no \.json/,
+    ],
+    [
+      'records of both adapters',
+      () => ['run', '--adapter', 'both', '--records', 'x', 'y'],
+      /'--records' is for one adapter/,
+    ],
+    [
+      'repeats of both adapters',
+      () => ['run', '--adapter', 'both', '--repeat', '2', 'y'],
+      /'--repeat' is for one adapter/,
+    ],
+  ])('%s', async (_, args, wanted) => {
+    const { code, stdout, stderr } = await blockloom(args())
+    expect([code, stdout, linesOf(stderr).length]).toEqual([2, '', 1])
+    expect(stderr).toMatch(wanted)
+  })
+})
+
 describe.skipIf(!haveBlocks || !existsSync(CONSENSUS))('crosscheck', () => {
   test('blocks and fixtures, and the page', async () => {
     const lines = gunzipSync(await readFile(CONSENSUS))

@@ -29,6 +29,7 @@ beforeAll(async () => {
     await executor.close()
   }
   await writeFile(path('block.json'), JSON.stringify(file))
+  await writeFile(path('other.json'), JSON.stringify(makeWorkload('transfers', 300)))
 })
 
 afterAll(async () => {
@@ -38,8 +39,9 @@ afterAll(async () => {
 describe('blockloom trace', () => {
   test('writes trace events of the run that speculated', async () => {
     const { code, stdout, stderr } = await blockloom(['trace', path('run.trace'), '--out', path('trace.json')])
-    expect([code, stdout.startsWith('written to')]).toEqual([0, true])
+    expect([code, stdout]).toEqual([0, ''])
     expect(stderr).toContain('holds 2 runs; this is run 1')
+    expect(stderr).toContain('written to')
     const text = await readFile(path('trace.json'), 'utf8')
     expect(traceFormatErrors(text)).toEqual([])
     const { traceEvents } = JSON.parse(text) as {
@@ -47,6 +49,12 @@ describe('blockloom trace', () => {
     }
     expect(traceEvents.filter(({ ph }) => ph === 'X').length).toBeGreaterThanOrEqual(300)
     expect(traceEvents.findLast(({ ph, name }) => ph === 'C' && name === 'committed')?.args).toEqual({ places: 300 })
+  })
+
+  test('writes them to stdout alone where that is asked for', async () => {
+    const { code, stdout } = await blockloom(['trace', path('run.trace'), '--out', '-'])
+    expect(code).toBe(0)
+    expect(traceFormatErrors(stdout)).toEqual([])
   })
 })
 
@@ -91,7 +99,7 @@ describe('blockloom report', () => {
   const out = () => path('report.html')
 
   test('writes one page of a reasonable size', async () => {
-    const { code, stdout } = await blockloom([
+    const { code, stdout, stderr } = await blockloom([
       'report',
       path('run.trace'),
       '--out',
@@ -99,7 +107,8 @@ describe('blockloom report', () => {
       '--block',
       path('block.json'),
     ])
-    expect([code, stdout.startsWith('written to')]).toEqual([0, true])
+    expect([code, stdout]).toEqual([0, ''])
+    expect(stderr).toContain('written to')
     expect((await stat(out())).size).toBeLessThan(2_000_000)
     const html = await readFile(out(), 'utf8')
     expect(html).toContain('Redistribution and use in source and binary forms')
@@ -162,9 +171,36 @@ describe('unusable input costs one line and exit code 2', () => {
       () => ['explain', path('run.trace'), '--block', path('run.trace')],
       /UNDECODABLE_BLOCK/,
     ],
+    [
+      'the block file of another run',
+      () => ['explain', path('run.trace'), '--block', path('other.json')],
+      /INVALID_OPTION: --block is not the block of the run/,
+    ],
+    [
+      'the records as the file to write',
+      () => ['trace', path('run.trace'), '--out', path('run.trace')],
+      /INVALID_OPTION: --out is .*run\.trace, which is read/,
+    ],
+    [
+      'the block file as the file to write',
+      () => ['report', path('run.trace'), '--block', path('block.json'), '--out', path('block.json')],
+      /INVALID_OPTION: --out is .*block\.json, which is read/,
+    ],
+    [
+      'a version of the format that is not known',
+      () => ['explain', path('later.trace')],
+      /RECORDS_FORMAT: .*version 9/,
+    ],
+    ['a file that ends in its header', () => ['explain', path('cut.trace')], /RECORDS_FORMAT/],
+    ['an option that is not known', () => ['simulate', path('run.trace'), '--threads', '2'], /unknown option/],
+    ['a second file', () => ['explain', path('run.trace'), path('run.trace')], /too many arguments/],
   ]
   test.each(cases)('%s', async (_, args, wanted) => {
+    const bytes = await readFile(path('run.trace'))
     await writeFile(path('empty'), '')
+    await writeFile(path('cut.trace'), bytes.subarray(0, 14))
+    bytes[8] = 9
+    await writeFile(path('later.trace'), bytes)
     const { code, stdout, stderr } = await blockloom(args())
     const lines = linesOf(stderr).filter((line) => !line.includes('this is run'))
     expect([code, stdout, lines.length]).toEqual([2, '', 1])
@@ -181,9 +217,18 @@ describe('unusable input costs one line and exit code 2', () => {
     expect(stdout).toContain('300 transactions')
   })
 
-  test.each(['trace', 'explain', 'simulate', 'report'])('%s has help', async (name) => {
-    const { code, stdout } = await blockloom([name, '--help'])
+  test.skipIf(!existsSync('/dev/full'))('a disk that fills', async () => {
+    for (const name of ['trace', 'report']) {
+      const { code, stdout, stderr } = await blockloom([name, path('run.trace'), '--run', '1', '--out', '/dev/full'])
+      expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^blockloom: ENOSPC[^\n]*\n$/)])
+    }
+  })
+
+  test('a run that broke off before anything ended is told as one, and gains nothing', async () => {
+    const bytes = await readFile(path('run.trace'))
+    await writeFile(path('begun.trace'), bytes.subarray(0, 400))
+    const { code, stdout } = await blockloom(['simulate', path('begun.trace'), '--json'])
     expect(code).toBe(0)
-    expect(stdout).toContain('Usage: blockloom')
+    for (const line of linesOf(stdout)) expect(JSON.parse(line)).toMatchObject({ speedup: 1, executions: 0 })
   })
 })

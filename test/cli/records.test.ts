@@ -1,6 +1,6 @@
 /** `--records` of `run` and `demo`. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -58,6 +58,19 @@ test('demo --records --sequential writes the sequential run', async () => {
   const [record] = decodeRecords(await readFile(file))
   expect(record?.executions.every(({ mode }) => mode === 'sequential')).toBe(true)
   expect(record?.places[60]?.committed).toBe('sequential')
+})
+
+test.each(['run', 'demo'])('%s --records does not write over a block file that it reads', async (command) => {
+  const file = inFolder('erc20.json')
+  const before = await readFile(file)
+  await symlink(file, inFolder(`${command}.link`))
+  const ended = await blockloom([command, file, '--trust-senders', '--records', inFolder(`${command}.link`)])
+  expect(ended).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(/^blockloom: INVALID_OPTION: .+\n$/),
+  })
+  expect((await readFile(file)).equals(before)).toBe(true)
 })
 
 test.skipIf(!existsSync('/dev/full'))(

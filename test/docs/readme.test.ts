@@ -282,6 +282,17 @@ describe('documents: tables', () => {
     }
   })
 
+  test('docs/testing.md: hazards of the EVM are tested on both adapters', async () => {
+    const both = await readFile(join(root, 'test/ethereumjs/hazards.test.ts'), 'utf8')
+    const rows = [
+      ...(texts.get('docs/testing.md') ?? '').matchAll(/^\| (\d+) \|.*\]\(\.\.\/test\/hazards\/(.*)\) \|$/gm),
+    ]
+    // Those of the EVM: the others are of the engine, which does not know who executes.
+    const evm = [6, 7, 8, 9, 10, 11, 12, 14, 15, 17, 18, 19, 20]
+    const there = rows.filter(([, , file]) => both.includes(`await import('../hazards/${file}')`))
+    expect(there.map(([, number]) => Number(number))).toEqual(evm)
+  })
+
   test('docs/architecture.md opens with owns and does not own', () => {
     expect(texts.get('docs/architecture.md')).toMatch(/^# Architecture\n\n\| folder \| owns \| does not own \|\n/)
   })

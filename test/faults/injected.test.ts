@@ -1,11 +1,15 @@
 /** Faults of every kind at random points: a short part of `npm run faults`, which makes any number of them. */
 import { afterAll, expect, test } from 'vitest'
 import { FAULT_KINDS, Worlds } from './inject.ts'
+import { processFaults } from './processFaults.ts'
 
 const worlds = new Worlds()
 afterAll(() => worlds.close())
 
-test.each(FAULT_KINDS)(
+/** Those of whole processes take long; endurance.test.ts has less of each. */
+const kinds = FAULT_KINDS.filter((kind) => !(kind in processFaults))
+
+test.each(kinds)(
   '%s',
   async (kind) => {
     const seed = Math.floor(Math.random() * 2 ** 30)

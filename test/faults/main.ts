@@ -18,7 +18,15 @@ right or the error typed, the state as it was, and the next run right.
   --help`
 
 /** Kinds of which each takes seconds (a watchdog's patience, a heap to be filled) are injected this much less often. */
-const SLOW: Partial<Record<FaultKind, number>> = { 'a task never ends': 5, "a task uses up its thread's memory": 2 }
+const SLOW: Partial<Record<FaultKind, number>> = {
+  'a task never ends': 5,
+  "a task uses up its thread's memory": 2,
+  'adapter: never ends': 5,
+  'adapter with promises: never ends': 5,
+  'a small heap (--max-old-space-size)': 2,
+  'a heap that is nearly full': 5,
+  '10,000 blocks in a row': Number.POSITIVE_INFINITY,
+}
 
 const wholeNumber = (text: string, name: string): number => {
   const value = Number(text)
@@ -31,7 +39,7 @@ function row(kind: FaultKind, done: readonly Injection[]): string {
   const lost = done.filter((one) => one.lost !== undefined).length
   const codes = [...new Set(done.map(({ ended }) => ended).filter((ended) => ended !== 'result'))].join(' ')
   const cells = [done.length, results, done.length - results - lost, lost].map((n) => String(n).padStart(9))
-  return `${kind.padEnd(44)}${cells.join('')}  ${codes}\n`
+  return `${kind.padEnd(56)}${cells.join('')}  ${codes}\n`
 }
 
 async function main(): Promise<number> {
@@ -52,13 +60,13 @@ async function main(): Promise<number> {
   const kinds = FAULT_KINDS.filter((kind) => kind.includes(values.kind))
   if (kinds.length === 0) throw new RangeError(`no kind of fault holds '${values.kind}': ${FAULT_KINDS.join(', ')}`)
   const head = ['injected', 'result', 'error', 'lost'].map((name) => name.padStart(9)).join('')
-  process.stdout.write(`${'fault'.padEnd(44)}${head}  codes\n`)
+  process.stdout.write(`${'fault'.padEnd(56)}${head}  codes\n`)
   const began = performance.now()
   const all: Injection[] = []
   for (const kind of kinds) {
     const worlds = new Worlds()
     const done: Injection[] = []
-    const rounds = Math.ceil(count / (SLOW[kind] ?? 1))
+    const rounds = Math.max(1, Math.ceil(count / (SLOW[kind] ?? 1)))
     for (let round = 0; round < rounds; round++) {
       const injection = await worlds.inject(kind, seed + round)
       done.push(injection)

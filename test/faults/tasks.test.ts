@@ -329,6 +329,74 @@ describe('tasks that fail', () => {
     }
   })
 
+  test.each(['returnTrap', 'returnRevoked', 'returnLoop', 'throwTrap', 'throwRevoked', 'throwFull'])(
+    '%s: what cannot be looked at fails its task alone',
+    async (how) => {
+      const executor = await create()
+      const state = stateWithKeys()
+      for (const options of [always, {}, { sequential: true }]) {
+        const tasks = [call('increment', 'n'), call('beOdd', how), call('increment', 'n')]
+        const { results } = await executor.run(tasks, { ...options, state })
+        expect(results.map(({ status }) => status)).toEqual(['done', 'failed', 'done'])
+        await expectUsable(executor, state)
+      }
+    },
+  )
+
+  test.each(['five', 'trap', 'refuse', 'nothing'])('a merge that throws or answers oddly (%s)', async (name) => {
+    const executor = await create()
+    const tasks = [
+      call('put', ['k', 'there']),
+      ...Array.from({ length: 6 }, () => call('spin', 1)),
+      call('mergeBy', { name, key: 'k', operand: 1 }),
+      call('read', 'k'),
+    ]
+    const oracle = await executor.run(tasks, { sequential: true })
+    expect(oracle.results[7]).toMatchObject({ status: 'failed' })
+    for (let k = 0; k < 5; k++) {
+      for (const speculation of ['always', 'auto'] as const) {
+        const { results, stateDiff } = await executor.run(tasks, { speculation })
+        expect(results.map(({ status }) => status)).toEqual(oracle.results.map(({ status }) => status))
+        expect(stateDiff.entries).toEqual(oracle.stateDiff.entries)
+      }
+    }
+  })
+
+  test('items of megabytes are appended to, whether they were set or appended', async () => {
+    const executor = await create({ memoryLimit: 256 * MIB })
+    const large = 'x'.repeat(4 * MIB)
+    const tasks = [
+      call('put', ['list', [large]]),
+      call('appendTo', { key: 'list', items: ['y'] }),
+      call('read', 'list'),
+    ]
+    for (const options of [always, { sequential: true }]) {
+      const { results } = await executor.run(tasks, options)
+      expect(results.map(({ status }) => status)).toEqual(['done', 'done', 'done'])
+      expect((results[2] as { value: unknown[] }).value).toEqual([large, 'y'])
+    }
+  })
+
+  test('options and hints that are none are told by their names', async () => {
+    const executor = await create()
+    const sparse: TaskCall[] = []
+    sparse[1] = call('increment', 'k')
+    const one = call('increment', 'k')
+    for (const [calls, options] of [
+      [[one], null],
+      [[one], { policy: 'x' }],
+      [[one], { policy: () => undefined }],
+      [sparse, {}],
+      [[{ ...one, after: 5 }], {}],
+      [[{ ...one, reads: 5 }], {}],
+      [[{ ...one, writes: 'all' }], {}],
+      [[{ ...one, priority: 1e308 }], {}],
+    ] as const) {
+      await expect(executor.run(calls as never, options as never)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    }
+    await expectUsable(executor, stateWithKeys())
+  })
+
   test('a key may begin with U+FEFF', async () => {
     const executor = await create()
     const tasks = [call('put', ['\ufeffa', '2']), call('put', ['a', '3'])]
@@ -382,6 +450,24 @@ describe('tasks that fail', () => {
       const bytes = Uint8Array.from({ length }, (_, k) => k & 255)
       expect((await executor.run([call('echo', bytes)], always)).results[0]).toMatchObject({ value: bytes })
     }
+  })
+})
+
+describe('keys', () => {
+  test('what is no text is no key and no prefix: the task fails', async () => {
+    const executor = await create()
+    const state = stateWithKeys()
+    for (const options of [always, { sequential: true }]) {
+      for (const key of [5, null, ['k1'], { k1: 1 }]) {
+        const calls = [call('put', [key, 'x']), call('keysOf', { prefix: key }), call('readAll', [key])]
+        const { results, stateDiff } = await executor.run(calls, { ...options, state })
+        for (const result of results) {
+          expect(result).toMatchObject({ status: 'failed', error: { name: 'TypeError', code: 'TASK_FAILED' } })
+        }
+        expect(stateDiff.entries).toEqual([])
+      }
+    }
+    await expectUsable(executor, state)
   })
 })
 

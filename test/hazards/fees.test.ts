@@ -6,7 +6,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeTransaction } from '../../src/evm.ts'
-import type { Executor, FeeOptions, Hex } from '../../src/index.ts'
+import { createMemoryState, type Executor, type FeeOptions, type Hex } from '../../src/index.ts'
 import { executorUnderTest, repeats } from '../support/adapter.ts'
 import {
   address,
@@ -20,6 +20,7 @@ import {
   expectSame,
   FORWARDER,
   fileOf,
+  keccak256,
   observerOf,
   run,
   slotOf,
@@ -313,4 +314,27 @@ describe('the data fee', () => {
     expect(ending).toMatchObject({ code: 'INVALID_OPTION' })
     expect(await endingOf(executor, blockOf(payments(4)))).toHaveProperty('result')
   })
+})
+
+test('a state without room for who is paid the fees ends in CAPACITY, and no fee is lost', async () => {
+  const transactions = Array.from({ length: 12 }, (_, k) => ({
+    ...{ from: address((k % 6) + 1), to: address(((k + 1) % 6) + 1), value: 5n, gas: 21_000 },
+  }))
+  const file = fileOf({ ...blockOf(transactions), fork: 'london' })
+  const state = createMemoryState({ maxBytes: 2 ** 20, keccak256 }).load(file)
+  // Code of ever shorter length, until not even one record is free.
+  for (const length of [20_000, 1000, 60]) {
+    let count = 0
+    const fill = () => {
+      const code = new Uint8Array(length)
+      new DataView(code.buffer).setUint32(0, ++count)
+      state.putCode(code)
+    }
+    expect(() => {
+      for (;;) fill()
+    }).toThrow(expect.objectContaining({ code: 'CAPACITY' }))
+  }
+  for (const how of [{ sequential: true }, { speculation: 'always' }, { speculation: 'auto' }] as const) {
+    expect(await endingOf(executor, file, { ...how, state })).toMatchObject({ code: 'CAPACITY' })
+  }
 })

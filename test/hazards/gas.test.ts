@@ -1,11 +1,12 @@
 /** Hazard 11 of DESIGN.md section 7: the block's gas limit counts what transactions used, not what speculation did. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createExecutor, type Executor, type Hex } from '../../src/index.ts'
+import type { Executor, Hex } from '../../src/index.ts'
+import { executorUnderTest, repeats } from '../support/adapter.ts'
 import { address, asm, ETHER, endingOf, expectParallelSame, type TestBlock, word } from '../support/evm.ts'
 
 let executor: Executor
 beforeAll(async () => {
-  executor = await createExecutor({ workers: 4, memoryLimit: 64 * 2 ** 20 })
+  executor = await executorUnderTest({ workers: 4, memoryLimit: 64 * 2 ** 20 })
 })
 afterAll(() => executor.close())
 
@@ -20,6 +21,8 @@ const GATE = asm(`
   burn: @burn JUMP
   open: STOP`)
 const gate = address(0x500)
+/** Pairs of a block. */
+const PAIRS = 8 + repeats(32)
 const people = Array.from({ length: 80 }, (_, k) => address(k + 1))
 
 /** Pairs: one opens a gate, the next one passes it, or burns 400,000 where it is too early. */
@@ -40,19 +43,20 @@ const gates = (pairs: number, first: number, gasLimit: bigint): TestBlock => ({
 })
 
 test('hazard 11: a block whose transactions burn more only when they read too early is valid', async () => {
-  const { gasUsed, receipts } = await expectParallelSame(executor, gates(40, 0, 10n ** 9n), 1)
+  const { gasUsed, receipts } = await expectParallelSame(executor, gates(PAIRS, 0, 10n ** 9n), 1)
   // What the others use, and the last one's limit: not one unit more.
   const enough = gasUsed - (receipts.at(-1)?.gasUsed ?? 0n) + 400_000n
-  const result = await expectParallelSame(executor, gates(40, 0, enough), 20)
+  const result = await expectParallelSame(executor, gates(PAIRS, 0, enough), 20)
   expect(result.receipts.every(({ status }) => status === 1)).toBe(true)
-  const ending = await endingOf(executor, gates(40, 0, enough - 1n), { speculation: 'always' })
-  expect(ending).toMatchObject({ code: 'INVALID_TRANSACTION', txIndex: 79 })
+  const ending = await endingOf(executor, gates(PAIRS, 0, enough - 1n), { speculation: 'always' })
+  expect(ending).toMatchObject({ code: 'INVALID_TRANSACTION', txIndex: 2 * PAIRS - 1 })
 })
 
 test('hazard 11: one whose transactions do burn it is invalid at the same transaction, however it is run', async () => {
   // The first of each pair passes a gate that is shut, so every one of them burns 400,000.
-  const block = gates(40, 1, 6_000_000n)
+  const block = gates(PAIRS, 1, BigInt(PAIRS) * 150_000n)
   const sequential = await endingOf(executor, block, { sequential: true })
   expect(sequential).toMatchObject({ code: 'INVALID_TRANSACTION', reason: expect.stringContaining('gas limit') })
-  for (let k = 0; k < 10; k++) expect(await endingOf(executor, block, { speculation: 'always' })).toEqual(sequential)
+  for (let k = 0; k < repeats(10); k++)
+    expect(await endingOf(executor, block, { speculation: 'always' })).toEqual(sequential)
 })

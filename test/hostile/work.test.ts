@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createExecutor, type Hex } from '../../src/index.ts'
 import { createTaskExecutor, type RunTasksOptions, type TaskCall } from '../../src/tasks.ts'
-import { address, asm, ETHER, expectSame, fileOf, run, stateOf } from '../support/evm.ts'
+import { address, asm, ETHER, expectSame, fileOf, run, stateOf, word } from '../support/evm.ts'
 
 const MIB = 2 ** 20
 const PLACES = 400
@@ -118,4 +118,40 @@ describe('blocks', () => {
       expect(done).toBeLessThanOrEqual(2 * inOrder)
     },
   )
+
+  /** Reads a slot, turns, and writes one more: the gas is the same whatever it reads. */
+  const LINK = asm(`
+    0 SLOAD 1 ADD
+    200 loop: 1 SWAP1 SUB DUP1 @loop JUMPI POP
+    0 SSTORE`)
+
+  test.each([
+    ['always', 2],
+    ['always', 4],
+    ['auto', 2],
+    ['auto', 4],
+  ] as const)('a chain on the default EVM (%s, %i workers): at most twice the gas', async (speculation, workers) => {
+    const people = Array.from({ length: 20 }, (_, k) => address(k + 1))
+    const file = fileOf({
+      fork: 'shanghai',
+      coinbase: address(0xc0),
+      accounts: {
+        ...Object.fromEntries(people.map((who) => [who, { balance: ETHER }])),
+        [address(0x50)]: { nonce: 1, code: LINK, storage: { [word(0)]: word(1) } },
+      },
+      transactions: Array.from({ length: PLACES }, (_, k) => ({ from: people[k % 20] as Hex, to: address(0x50) })),
+    })
+    const executor = await createExecutor({ workers, memoryLimit: 16 * MIB })
+    open.push(executor)
+    const state = stateOf(file)
+    const inOrder = await run(executor, file, { state, sequential: true })
+    const each = inOrder.receipts[0]?.gasUsed ?? 0n
+    expect(inOrder.receipts.every(({ gasUsed }) => gasUsed === each)).toBe(true)
+    for (let repeat = 0; repeat < 3; repeat++) {
+      const done = await run(executor, file, { state, speculation })
+      expectSame(done, inOrder)
+      // Every incarnation takes that much, also one that is thrown away.
+      expect(BigInt(done.run.executions) * each).toBeLessThanOrEqual(2n * inOrder.gasUsed)
+    }
+  })
 })

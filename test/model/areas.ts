@@ -4,7 +4,8 @@
  * any two plain accesses, one of them a write, that nothing orders.
  */
 import { CONTROL_END, Control, Place, WorkerBlock } from '../../src/core/layout.ts'
-import { RECORD_WORDS, WATCHED } from '../../src/core/location.ts'
+import { AccountRecord, RECORD_WORDS, WATCHED } from '../../src/core/location.ts'
+import { Schedule, ScheduleRow } from '../../src/core/schedule.ts'
 import { StateHeader } from '../../src/core/table.ts'
 
 /** Memories by number, as the machine names them. */
@@ -21,13 +22,19 @@ const ATOMIC_CONTROL: ReadonlySet<number> = new Set([
   Control.Waiting,
   Control.Drained,
   Control.BatchIndex,
+  Control.Called,
   Control.Join,
   Control.Wary,
 ])
 const ATOMIC_BLOCK: ReadonlySet<number> = new Set([WorkerBlock.Epoch, WorkerBlock.Inside])
-const ATOMIC_HEADER: ReadonlySet<number> = new Set([StateHeader.Next, StateHeader.AccountCount, StateHeader.SlotCount])
+const ATOMIC_HEADER: ReadonlySet<number> = new Set([
+  StateHeader.Next,
+  StateHeader.AccountCount,
+  StateHeader.SlotCount,
+  StateHeader.Asked,
+])
 
-export type Area = 'control' | 'header' | 'status' | 'watched' | 'payload'
+export type Area = 'control' | 'header' | 'status' | 'watched' | 'base' | 'hint' | 'payload'
 
 /** Where things lie in a run. */
 export interface Layout {
@@ -35,17 +42,41 @@ export interface Layout {
   readonly places: number
   /** First record of the state. */
   readonly records: number
+  /** Base values are written while others look at them. */
+  readonly cold: boolean
+  /** Where the schedule lies, or 0; its resources, and its rows. */
+  readonly schedule: number
+  readonly resources: number
+  readonly rows: number
+}
+
+const areaOfSchedule = (offset: number, { resources, rows, places }: Layout): Area => {
+  if (offset === Schedule.Low || (offset >= Schedule.Free && offset < Schedule.Free + resources)) return 'control'
+  const inRows = offset - rows
+  if (inRows < 0 || inRows >= (places + 1) * ScheduleRow.Size) return 'payload'
+  const field = inRows % ScheduleRow.Size
+  return field === ScheduleRow.Claimed ? 'control' : field === ScheduleRow.Next ? 'hint' : 'payload'
 }
 
 export const areaOf = (memory: number, index: number, layout: Layout): Area => {
   if (memory === Memory.State) {
     if (ATOMIC_HEADER.has(index)) return 'header'
+    if (index < layout.records) return 'payload'
+    const field = index % RECORD_WORDS
+    if (layout.cold && field >= AccountRecord.Balance && field < AccountRecord.Balance + 8) return 'base'
     // Keys are accounts, and byte strings, which have the word at the same offset.
-    return index >= layout.records && index % RECORD_WORDS === WATCHED[4] ? 'watched' : 'payload'
+    return field === WATCHED[4] ? 'watched' : 'payload'
   }
   if (index < Control.WorkerBlocks) return ATOMIC_CONTROL.has(index) ? 'control' : 'payload'
   if (index < CONTROL_END) {
     return ATOMIC_BLOCK.has((index - Control.WorkerBlocks) % WorkerBlock.Size) ? 'control' : 'payload'
+  }
+  if (
+    layout.schedule !== 0 &&
+    index >= layout.schedule &&
+    index < layout.schedule + layout.rows + (layout.places + 1) * ScheduleRow.Size
+  ) {
+    return areaOfSchedule(index - layout.schedule, layout)
   }
   const inTable = index - layout.placeTable
   const isStatus = inTable >= 0 && inTable < (layout.places + 2) * Place.Size && inTable % Place.Size === Place.Status
@@ -72,6 +103,18 @@ export const allowances: readonly Allowance[] = [
     access: 'both',
     racing: true,
     why: 'its values are 0 and 1; a reader that misses it runs as it would have without',
+  },
+  {
+    area: 'base',
+    access: 'both',
+    racing: true,
+    why: 'who misses a base value goes on with what stands there, to learn what else it needs, and begins again',
+  },
+  {
+    area: 'hint',
+    access: 'both',
+    racing: true,
+    why: 'the first predecessor not known to be through: two may write it, either value is true, the lower looks twice',
   },
   {
     area: 'header',

@@ -75,6 +75,7 @@ const limits: readonly Edit[] = [
   { file: 'src/executor/runParts.ts', find: 'const CALM_CLAIMS = 32', replace: 'const CALM_CLAIMS = 1' },
   { file: 'src/executor/asyncRun.ts', find: 'const TURNS = 100', replace: 'const TURNS = 1' },
   { file: 'src/core/layout.ts', find: 'ARENA_CHUNK = 1 << 15', replace: 'ARENA_CHUNK = 1 << 8' },
+  { file: 'src/core/cold.ts', find: 'REQUESTS = 1 << 17', replace: 'REQUESTS = 1 << 3' },
   { file: 'src/core/table.ts', find: 'RECORDS_A_CHUNK = 32', replace: 'RECORDS_A_CHUNK = 2' },
 ]
 

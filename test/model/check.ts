@@ -76,6 +76,10 @@ export const hunt = async (mutation: Mutation, preemptions: number): Promise<Fin
       milliseconds += last.milliseconds
       if (last.failure !== undefined) break
     }
+    // A name that is gone since: what was planted does not run, and says nothing of the checker.
+    if (/\bis not (defined|a function)\b/.test(last?.failure ?? '')) {
+      throw new Error(`the bug '${mutation.name}' does not run: ${last?.failure}`)
+    }
     if (last === undefined) throw new Error(`the bug '${mutation.name}' is looked for nowhere`)
     return { ...last, schedules, milliseconds }
   } finally {

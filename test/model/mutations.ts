@@ -29,6 +29,7 @@ const RUN = 'src/executor/blockRun.ts'
 const PARTS = 'src/executor/runParts.ts'
 const TABLE = 'src/core/table.ts'
 const JOINING = 'src/scheduler/joining.ts'
+const READY = 'src/scheduler/ready.ts'
 
 const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace })
 
@@ -64,7 +65,7 @@ export const mutations: readonly Mutation[] = [
     name: 'parks-past-the-end',
     hazard: 1,
     what: 'a worker that read the cursor past the end parks on it (this engine had it; found by this checker)',
-    edits: [edit(SCHEDULER, 'if (turn < SPINS || seen > this.#last) return', 'if (turn < SPINS) return')],
+    edits: [edit(SCHEDULER, 'if (turn < this.#spins || seen > this.#last) return', 'if (turn < this.#spins) return')],
     on: ['chain'],
   },
   {
@@ -270,7 +271,7 @@ export const mutations: readonly Mutation[] = [
     hazard: 20,
     what: 'a delta of the fee recipient is folded without what was collected and not folded yet',
     edits: [
-      edit(COMMITS, 'add256(this.#below, 0, from, at, engine, Control.DenseSum)', 'copy8(this.#below, 0, from, at)'),
+      edit(COMMITS, 'add256(this.#below, 0, from, at, engine, Control.DenseSum)', 'copy(this.#below, 0, from, at, 8)'),
     ],
     on: ['collected on the side'],
   },
@@ -402,6 +403,83 @@ export const mutations: readonly Mutation[] = [
       ),
     ],
     on: ['joining'],
+  },
+  {
+    name: 'claimed-without-exchange',
+    hazard: 0,
+    what: 'a place of a schedule is claimed by a store: two see it free, and both execute it',
+    edits: [
+      edit(
+        READY,
+        'if (atomics.compareExchange(engine, row + ScheduleRow.Claimed, 0, 1) === 0) return place',
+        'atomics.store(engine, row + ScheduleRow.Claimed, 1)\n      if (place > 0) return place',
+      ),
+    ],
+    on: ['by rank'],
+  },
+  {
+    name: 'taken-without-exchange',
+    hazard: 0,
+    what: 'units are taken by a store: two take the same',
+    edits: [
+      edit(
+        READY,
+        'if (atomics.compareExchange(engine, word, free, free - units) === free) return true',
+        'atomics.store(engine, word, free - units)\n      return true',
+      ),
+    ],
+    on: ['units'],
+  },
+  {
+    name: 'executed-without-units',
+    hazard: 0,
+    what: 'a second execution takes no units, and gives some back',
+    edits: [edit(PARTS, 'return this.ready?.acquire(place) ?? true', 'return true')],
+    on: ['units', 'by rank'],
+  },
+  {
+    name: 'units-kept',
+    hazard: 5,
+    what: 'a second execution does not give back its units',
+    edits: [edit(PARTS, 'this.ready?.release(place)', 'void this.ready')],
+    on: ['units'],
+  },
+  {
+    name: 'late-value-not-awaited',
+    hazard: 12,
+    what: 'an execution that missed a value of the state is published as if it had read it',
+    edits: [
+      edit(
+        PARTS,
+        `// Left Ready: nobody else claims it, and this worker looks after it when the values are here.
+      this.#held.push({ place, records: [...this.memory.cold], again: false })
+      this.recording?.waited(RecordedMode.Speculative)
+      return`,
+        '',
+      ),
+    ],
+    on: ['late values'],
+  },
+  {
+    name: 'kept-over-a-fallback',
+    hazard: 5,
+    what: 'places that wait for a value are kept over a fallback, which gives them out anew: they are executed twice',
+    edits: [edit(PARTS, 'this.memory.forgetWalks()\n    this.#held.length = 0', 'this.memory.forgetWalks()')],
+    on: ['late values, fallback', 'late values, alone'],
+  },
+  {
+    name: 'called-back',
+    hazard: 5,
+    what: 'a worker that wakes the next ones late puts them back to a run that is over (this engine had it; found by this checker)',
+    edits: [
+      edit(JOINING, 'if (((epoch - before) | 0) <= 0) continue', ''),
+      edit(
+        JOINING,
+        'if (atomics.compareExchange(engine, word, before, epoch) === before) atomics.notify(engine, word)',
+        'atomics.store(engine, word, epoch)\n    atomics.notify(engine, word)',
+      ),
+    ],
+    on: ['parking, called again'],
   },
   {
     name: 'parks-on-the-next-epoch',

@@ -34,4 +34,13 @@ export const regressions: readonly Regression[] = [
     ],
     mutation: 'waits-for-who-left',
   },
+  {
+    what: 'a worker that woke the next one late put it back to a run that was over, and it slept through the next call',
+    scenario: scenarioOf('parking, called again'),
+    schedule: [
+      [20, 2],
+      [24, 1],
+    ],
+    mutation: 'called-back',
+  },
 ]

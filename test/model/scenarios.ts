@@ -10,6 +10,107 @@ import type { Op, Program } from './subjects/tinyTasks.ts'
 /** Byte keys of 16 bytes with one hash (test/hazards/engine.test.ts, hazard 17, finds such pairs). */
 const TWINS = ['collision 060603', 'collision 090000'] as const
 
+/** The second task fails where the first has run; the third reads what both write. */
+const failingTasks: readonly Program[] = [
+  [
+    ['read', 0],
+    ['write', 0, 1],
+  ],
+  [['read', 0], ['demandOdd'], ['write', 1, 4]],
+  [
+    ['read', 1],
+    ['write', 0, 2],
+  ],
+]
+
+/** A halt in the midst: of a claim, of reserved places, of a fallback, of who begins alone, of a schedule. */
+const failing: readonly Scenario[] = (
+  [
+    ['fails', {}],
+    ['fails among reserved places', { fallback: true, short: true }],
+    ['fails after a fallback', { fallback: true }],
+    ['fails alone', { fallback: true, alone: true }],
+    ['fails with promises', { promises: true, fallback: true }],
+    [
+      'fails by rank',
+      { hints: [{}, { after: [0], resources: { seat: 1 } }, { resources: { seat: 1 } }], capacities: { seat: 1 } },
+    ],
+  ] as const
+).map(([name, how]) => ({
+  subject: 'block',
+  name,
+  workers: 2,
+  initial: [1, 2],
+  tasks: failingTasks,
+  mayHalt: 'fault',
+  stalls: 'allowed',
+  ...how,
+}))
+
+/** The same where the memory is full, whoever is first to find it so. */
+const short: readonly Scenario[] = (
+  [
+    ['small memory, reserved places', { fallback: true, short: true }],
+    ['small memory, fallback', { fallback: true }],
+    ['small memory, alone', { fallback: true, alone: true }],
+    ['small memory, promises', { promises: true, fallback: true }],
+  ] as const
+).map(([name, how]) => ({
+  subject: 'block',
+  name,
+  workers: 2,
+  initial: [1, 2],
+  arenaWords: 256,
+  mayHalt: 'capacity',
+  stalls: 'allowed',
+  tasks: [
+    [
+      ['read', 0],
+      ['write', 0, 1],
+    ],
+    [
+      ['read', 0],
+      ['write', 0, 2],
+    ],
+    [
+      ['read', 0],
+      ['write', 1, 0],
+    ],
+  ],
+  ...how,
+}))
+
+/** Base values come when they have been asked for: two workers, and main. One pre-emption is 16,000 schedules and more. */
+const late: readonly Scenario[] = (
+  [
+    ['late values', {}],
+    ['late values, fallback', { fallback: true }],
+    ['late values, alone', { fallback: true, alone: true }],
+    ['late values, promises', { promises: true }],
+  ] as const
+).map(([name, how]) => ({
+  subject: 'block',
+  name,
+  workers: 2,
+  initial: [1, 2],
+  cold: true,
+  stalls: 'allowed',
+  preemptions: 1,
+  tasks: [
+    [
+      ['read', 0],
+      ['write', 0, 1],
+    ],
+    [
+      ['read', 0],
+      ['read', 1],
+      ['write', 0, 2],
+    ],
+    [['read', 0]],
+  ],
+  ...how,
+}))
+
 export const scenarios: readonly Scenario[] = [
   { subject: 'scheduler', name: 'scheduler', workers: 2, places: 3, fails: [2], defers: [3] },
   {
@@ -94,6 +195,16 @@ export const scenarios: readonly Scenario[] = [
   },
   { subject: 'joining', name: 'joining', workers: 2 },
   { subject: 'parking', name: 'parking', workers: 2, runs: 1, items: 1, preemptions: 1 },
+  { subject: 'parking', name: 'called late', workers: 2, runs: 2, items: 1, called: 1, preemptions: 1 },
+  {
+    subject: 'parking',
+    name: 'parking, called again',
+    workers: 2,
+    runs: 1,
+    items: 1,
+    again: true,
+    preemptions: 1,
+  },
   {
     subject: 'block',
     name: 'chain',
@@ -422,10 +533,80 @@ export const scenarios: readonly Scenario[] = [
       [['read', 0]],
     ],
   },
+  {
+    subject: 'block',
+    name: 'by rank',
+    workers: 2,
+    initial: [1, 2, 3],
+    stalls: 'allowed',
+    // The last task begins first; the second waits for the first, as it says itself.
+    hints: [{}, { after: [0] }, { priority: 1 }],
+    tasks: [
+      [
+        ['read', 0],
+        ['write', 1, 1],
+      ],
+      [
+        ['read', 1],
+        ['write', 0, 1],
+      ],
+      [
+        ['read', 0],
+        ['write', 2, 0],
+      ],
+    ],
+  },
+  {
+    subject: 'block',
+    name: 'units',
+    workers: 2,
+    initial: [1, 2, 3],
+    stalls: 'allowed',
+    capacities: { seat: 2 },
+    hints: [{ resources: { seat: 2 } }, { resources: { seat: 1 } }, { resources: { seat: 2 }, priority: 1 }],
+    tasks: [
+      [
+        ['read', 0],
+        ['write', 1, 1],
+      ],
+      [
+        ['read', 1],
+        ['write', 0, 1],
+      ],
+      [
+        ['read', 0],
+        ['write', 2, 0],
+      ],
+    ],
+  },
+  {
+    subject: 'block',
+    name: 'promises, units',
+    workers: 2,
+    initial: [1, 2],
+    promises: true,
+    stalls: 'allowed',
+    capacities: { seat: 1 },
+    hints: [{ resources: { seat: 1 } }, { resources: { seat: 1 }, priority: 1 }, {}],
+    tasks: [
+      [
+        ['read', 0],
+        ['write', 1, 1],
+      ],
+      [
+        ['read', 1],
+        ['write', 0, 1],
+      ],
+      [['read', 0]],
+    ],
+  },
+  ...failing,
+  ...short,
+  ...late,
 ]
 
 /** Tasks drawn from a seed: three steps each, over keys 0 to 2 as values and 3 to 4 as numbers. */
-const drawTasks = (seed: number, count: number): Program[] => {
+const drawTasks = (seed: number, count: number, numbers = true): Program[] => {
   let x = Math.imul(seed + 1, 0x9e3779b1) | 1
   const draw = (below: number) => {
     x ^= x << 13
@@ -437,6 +618,8 @@ const drawTasks = (seed: number, count: number): Program[] => {
     const kind = draw(depth > 0 ? 6 : 8)
     if (kind < 2) return ['read', draw(3)]
     if (kind === 2) return ['write', draw(3), draw(9)]
+    // A number is folded once its record was read: what is not here yet is found by reads alone.
+    if (kind > 2 && kind < 6 && !numbers) return ['read', draw(3)]
     if (kind === 3) return ['add', 3 + draw(2), draw(5) - 2, draw(4)]
     if (kind === 4) return ['number', 3 + draw(2)]
     if (kind === 5) return ['reach', 3 + draw(2), draw(6)]
@@ -457,6 +640,32 @@ export const largerScenarios = (seed: number): readonly Scenario[] => {
       workers: 3,
       tasks: drawTasks(seed + 2, 8),
       fallback: true,
+      stalls: 'allowed',
+    },
+    {
+      ...block,
+      name: '3 workers, 6 tasks, late values',
+      workers: 3,
+      initial: [1, 2, 3],
+      tasks: drawTasks(seed + 5, 6, false),
+      fallback: true,
+      cold: true,
+      stalls: 'allowed',
+    },
+    {
+      ...block,
+      name: '3 workers, 6 tasks, units',
+      workers: 3,
+      tasks: drawTasks(seed + 6, 6),
+      capacities: { seat: 2 },
+      hints: [
+        { resources: { seat: 2 } },
+        { resources: { seat: 1 }, priority: 1 },
+        { after: [0, 1] },
+        { resources: { seat: 2 }, priority: 2 },
+        { resources: { seat: 1 }, after: [2] },
+        { priority: 3 },
+      ],
       stalls: 'allowed',
     },
     { ...block, name: '3 workers, 5 tasks, promises', workers: 3, tasks: drawTasks(seed + 3, 5), promises: true },
@@ -493,5 +702,6 @@ export const largerScenarios = (seed: number): readonly Scenario[] => {
     },
     { subject: 'joining', name: 'joining, 3 workers', workers: 3 },
     { subject: 'parking', name: 'parking, 3 workers, 3 runs', workers: 3, runs: 3, items: 2 },
+    { subject: 'parking', name: 'called late, 3 workers, 3 runs', workers: 3, runs: 3, items: 2, called: 1 },
   ]
 }

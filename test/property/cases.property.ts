@@ -6,6 +6,7 @@
  */
 import { afterAll, describe, expect, test } from 'vitest'
 import { type Case, caseOf, check, differenceOf, Pools, type TaskCase } from '../support/cases.ts'
+import { addIngredients, INGREDIENTS, noIngredients } from '../support/ingredients.ts'
 import { shrink } from '../support/shrink.ts'
 
 const pools = new Pools([1, 2, 3, 8])
@@ -35,6 +36,17 @@ describe('random cases', () => {
 })
 
 describe('what the cases are made with', () => {
+  test('two hundred of them hold every ingredient', async () => {
+    const counts = noIngredients()
+    const missing = () => INGREDIENTS.filter((name) => counts[name] === 0)
+    const alone = new Pools([1])
+    for (let seed = 1; seed <= 200 && missing().length > 0; seed++) {
+      addIngredients(counts, (await check(caseOf(seed), alone)).ingredients)
+    }
+    await alone.close()
+    expect(missing()).toEqual([])
+  })
+
   test('a seed always makes the same case, as data that can be printed and read', () => {
     for (const seed of [1, 2, 3, 4, 5, 6]) {
       expect(caseOf(seed)).toEqual(caseOf(seed))

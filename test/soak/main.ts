@@ -8,7 +8,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { type Case, caseOf, check, Pools, type Verdict } from '../support/cases.ts'
+import { type Case, caseOf, check, fresh, Pools, type Verdict } from '../support/cases.ts'
+import { addIngredients, type Ingredients, ingredientsText, noIngredients } from '../support/ingredients.ts'
 import { shrink } from '../support/shrink.ts'
 
 const HELP = `npm run soak -- [options]
@@ -38,6 +39,7 @@ interface Totals {
   fallback: number
   invalid: number
   readonly failed: string[]
+  readonly ingredients: Ingredients
 }
 
 const wholeNumber = (text: string | undefined, name: string): number | undefined => {
@@ -75,6 +77,7 @@ function add(totals: Totals, one: Case, verdict: Verdict): void {
   totals.aborts += verdict.aborts
   totals.fallback += verdict.fallback
   if (verdict.invalid) totals.invalid++
+  addIngredients(totals.ingredients, verdict.ingredients)
 }
 
 const line = (totals: Totals, seconds: number): string =>
@@ -99,7 +102,7 @@ const verdictOf = async (one: Case, pools: Pools): Promise<Verdict> => {
     return await check(one, pools)
   } catch (error) {
     const failure = `it threw ${String(error)}`
-    return { transactions: 0, runs: 0, executions: 0, aborts: 0, speculative: 0, fallback: 0, invalid: false, failure }
+    return { ...fresh(0), failure }
   }
 }
 
@@ -122,6 +125,7 @@ async function main(): Promise<number> {
     fallback: 0,
     invalid: 0,
     failed: [],
+    ingredients: noIngredients(),
   }
   const pools = new Pools(workers)
   const began = performance.now()
@@ -152,6 +156,7 @@ async function main(): Promise<number> {
   await pools.close()
   const { failed } = totals
   const ending = failed.length === 0 ? '0 failures' : `${failed.length} failures: ${failed.join(' ')}`
+  process.stdout.write(`blocks were made of ${ingredientsText(totals.ingredients)}\n`)
   process.stdout.write(`soak: ${line(totals, seconds())}, ${where}: ${ending}\n`)
   return failed.length === 0 ? 0 : 1
 }

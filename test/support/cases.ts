@@ -20,6 +20,7 @@ import {
 } from '../../src/index.ts'
 import { createKeyValueState, createTaskExecutor, type TaskExecutor } from '../../src/tasks.ts'
 import { since, stateOf } from './evm.ts'
+import { type Ingredients, ingredientsOf, noIngredients } from './ingredients.ts'
 import { callsOf, contentsOf, fill, outcomesOf, PlainStore, type Program, programs, runInOrder } from './program.ts'
 import { type BlockCase, blockCases, fileOfCase } from './randomBlock.ts'
 
@@ -49,6 +50,8 @@ export interface Verdict {
   /** The block ended with an error, the same every time. */
   readonly invalid: boolean
   failure: string | undefined
+  /** What a block was made of. */
+  readonly ingredients: Ingredients
 }
 
 const programCases = (most: number): fc.Arbitrary<TaskCase> =>
@@ -120,7 +123,9 @@ const count = (verdict: Verdict, run: RunReport | undefined): void => {
   verdict.fallback += run.fallback
 }
 
-const fresh = (transactions: number, invalid: boolean): Verdict => ({
+/** The verdict before anything was run. */
+export const fresh = (transactions: number, invalid = false, ingredients = noIngredients()): Verdict => ({
+  ingredients,
   transactions,
   runs: 0,
   executions: 0,
@@ -135,12 +140,14 @@ const fresh = (transactions: number, invalid: boolean): Verdict => ({
 const outcomeOf = ({ run: _, placeDiffs: __, ...result }: BlockResult) => result
 
 /** What a call ended with: its result, or the error that the library documents. */
-type Ended = { readonly outcome: unknown; readonly run?: RunReport } | { readonly broken: string }
+type Ended =
+  | { readonly outcome: unknown; readonly run?: RunReport; readonly result?: BlockResult }
+  | { readonly broken: string }
 
 const endOf = async (call: () => Promise<BlockResult>): Promise<Ended> => {
   try {
     const result = await call()
-    return { outcome: outcomeOf(result), run: result.run }
+    return { outcome: outcomeOf(result), run: result.run, result }
   } catch (error) {
     const { code, fields, message } = error as ParallelExecutionError
     // Which transaction and why; how far a run had come may differ between the ways.
@@ -165,8 +172,9 @@ async function checkBlock(one: BlockCase, pools: Pools): Promise<Verdict> {
   }
   const oracle = await pools.block(pools.counts[0] as number)
   const expected = await endOf(() => oracle.executeBlock(file.block, { ...options, sequential: true }))
-  const verdict = fresh(one.steps.length, !('run' in expected))
-  if ('broken' in expected) return { ...verdict, failure: `sequential: ${expected.broken}` }
+  if ('broken' in expected) return { ...fresh(one.steps.length), failure: `sequential: ${expected.broken}` }
+  const { result } = expected
+  const verdict = fresh(one.steps.length, result === undefined, ingredientsOf(one, result))
   for (const workers of pools.counts) {
     const executor = await pools.block(workers)
     for (const speculation of WAYS) {
@@ -182,7 +190,7 @@ async function checkBlock(one: BlockCase, pools: Pools): Promise<Verdict> {
 }
 
 async function checkTasks(one: TaskCase, pools: Pools): Promise<Verdict> {
-  const verdict = fresh(one.programs.length, false)
+  const verdict = fresh(one.programs.length)
   const list = one.again ? one.programs : one.programs.map(withoutAgain)
   const start = new PlainStore()
   for (const [k, value] of one.start) start.set(`k${k}`, value)

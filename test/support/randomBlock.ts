@@ -72,10 +72,12 @@ const KEYS = [7, 8]
 const AUTHORITIES = KEYS.map((key) => authority(key).address)
 const SENDERS = [...PEOPLE, ...AUTHORITIES]
 const ABSENT = [address(0xe1), address(0xe2)]
-const CONTRACTS = [0x201, 0x202, 0x203, 0x204].map(address)
-const TOKEN = address(0x210)
-const MAKER = address(0x211)
-const CHILD = created2By(MAKER, 0n, MORTAL_INIT)
+export const CONTRACTS = [0x201, 0x202, 0x203, 0x204].map(address)
+export const TOKEN = address(0x210)
+export const MAKER = address(0x211)
+export const CHILD = created2By(MAKER, 0n, MORTAL_INIT)
+/** Who delegates to it delegates no more. */
+export const NOBODY: Hex = `0x${'0'.repeat(40)}`
 const SHA256: Hex = `0x${'2'.padStart(40, '0')}`
 
 const BASE = 7n
@@ -115,7 +117,7 @@ const stepsOf = (fork: TestFork): fc.Arbitrary<BlockStep> => {
     .map(([to, amount]) => tokenTransfer(to, amount))
   const delegation = fc.record({
     key: fc.constantFrom(...KEYS),
-    to: fc.constantFrom<Hex>(...CONTRACTS, ...CONTRACTS, `0x${'0'.repeat(40)}`, ABSENT[0] as Hex),
+    to: fc.constantFrom<Hex>(...CONTRACTS, ...CONTRACTS, NOBODY, ABSENT[0] as Hex),
     shift: fc.constantFrom(0, 0, 0, 1),
   })
   return fc.oneof(

@@ -81,6 +81,8 @@ export function madeRun(
       places: made.length,
       workers: 1,
       speculation: 'always',
+      reserves: false,
+      light: false,
       startedAt: 0,
       duration: now,
     },

@@ -353,6 +353,58 @@ export function throwLater() {
   }, 0)
 }
 
+/** Values and errors that cannot be looked at. */
+const odd = {
+  /** @returns {unknown} */
+  returnTrap: () => ({
+    // biome-ignore lint/suspicious/noThenProperty: what looks like a promise and is none is what is tested
+    get then() {
+      throw new RangeError('do not look')
+    },
+  }),
+  returnRevoked: () => revoked(),
+  /** A promise to whoever awaits it, for ever. */
+  returnLoop: () => ({
+    /** @param {(value: unknown) => void} settle */
+    // biome-ignore lint/suspicious/noThenProperty: as above
+    then(settle) {
+      settle(this)
+    },
+  }),
+  throwTrap: () => {
+    const error = new Error('hidden')
+    Object.defineProperty(error, 'name', {
+      get() {
+        throw new RangeError('do not look')
+      },
+    })
+    throw error
+  },
+  throwRevoked: () => {
+    throw revoked()
+  },
+  throwFull: () => {
+    throw Object.assign(new Error('looks like ours'), { name: 'Blockloom.TableFull' })
+  },
+}
+
+/** @returns {never} */
+const throwNumber = () => {
+  // biome-ignore lint/style/useThrowOnlyError: a merge of somebody's may do so
+  throw 5
+}
+
+const revoked = () => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
+/** @param {unknown} _store @param {keyof typeof odd} how */
+export function beOdd(_store, how) {
+  return odd[how]()
+}
+
 /** Ends well, and keeps the thread from its event loop from then on. */
 export function loopLater() {
   setTimeout(() => {
@@ -461,6 +513,14 @@ export default defineTasks(
         return 'first'
       },
       nothing: () => undefined,
+      five: () => {
+        throwNumber()
+      },
+      trap: () => ({
+        get inside() {
+          return throwNumber()
+        },
+      }),
     },
   },
 )

@@ -51,6 +51,22 @@ describe('orders', () => {
     }
   })
 
+  test('more urgent tasks that wait than one claim looks at: those that they wait for run all the same', async () => {
+    const count = 8_200
+    const waiting = Array.from(
+      { length: count },
+      (): TaskCall => ({ task: 'spin', input: 0, priority: 1, after: [count] }),
+    )
+    const graph = await executor.run([...waiting, { task: 'spin', input: 0 }], { order: 'graph' })
+    expect(graph.order[0]).toBe(count)
+    const reading = Array.from(
+      { length: count },
+      (): TaskCall => ({ task: 'spin', input: 0, priority: 1, reads: ['c'] }),
+    )
+    const ordered = await executor.run([{ task: 'spin', input: 0, writes: ['c'] }, ...reading])
+    expect(ordered.results.every(({ status }) => status === 'done')).toBe(true)
+  })
+
   test('wrong hints in the order given: the same result as without them', async () => {
     const calls: TaskCall[] = Array.from({ length: 300 }, (_, k) => ({
       task: 'increment',

@@ -65,7 +65,8 @@ describe('scheduler: claims', () => {
   test('claims grow smaller towards the end, by the number of workers', () => {
     const { engine, a } = two(100)
     const taper = (workers: number, next: number) => {
-      engine[Control.Workers] = workers
+      engine[Control.Called] = workers
+      a.beginRun()
       engine[Control.ExecutionIndex] = next
       return a.taper(24)
     }
@@ -77,7 +78,8 @@ describe('scheduler: claims', () => {
     const { engine, a } = two(10)
     engine[Control.Reserve] = 1
     const shares = (workers: number) => {
-      engine[Control.Workers] = workers
+      engine[Control.Called] = workers
+      a.beginRun()
       return [1, 3, 4, 24].map((chunk) => a.share(chunk))
     }
     expect(shares(2)).toEqual([0, 0, 4, 24])

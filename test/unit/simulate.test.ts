@@ -14,7 +14,11 @@ const passing = (count: number, locationOf: (place: number) => number): Made[] =
     writes: [locationOf(k + 1)],
   }))
 
-const ofTasks = (record: RunRecord): RunRecord => ({ ...record, run: { ...record.run, kind: 'tasks' } })
+/** A run of which the engine knows more before it begins. */
+const knownAs = (record: RunRecord, known: Partial<RunRecord['run']>): RunRecord => ({
+  ...record,
+  run: { ...record.run, ...known },
+})
 
 describe('simulate', () => {
   test('a value that was written too early holds, but where it is made of the same location', () => {
@@ -29,18 +33,52 @@ describe('simulate', () => {
     expect(counted.aborts).toBeLessThan(handed.aborts)
   })
 
-  test('short tasks that declare nothing are left to the committer in part, and then nothing is added to them', () => {
+  test('short places are left to the committer in part where the engine reserves, and then nothing is added to them', () => {
     const made = Array.from({ length: 400 }, () => ({ cost: 2 }))
     const record = madeRun(made, undefined, 'sequential')
     const overheads = { ...FREE, slower: 4, commit: 1 }
     const options = { workers: 2, speculation: 'auto', overheads } as const
-    const tasks = simulate(ofTasks(record), options)
+    const reserving = simulate(knownAs(record, { reserves: true }), options)
     const block = simulate(record, options)
-    expect(tasks.executions).toBe(400)
-    expect(tasks.makespan).toBeLessThan(block.makespan)
+    expect(reserving.executions).toBe(400)
+    expect(reserving.makespan).toBeLessThan(block.makespan)
     // In speculation alone there is none.
     const always = { ...options, speculation: 'always' } as const
-    expect(simulate(ofTasks(record), always).makespan).toBe(simulate(record, always).makespan)
+    expect(simulate(knownAs(record, { reserves: true }), always).makespan).toBe(simulate(record, always).makespan)
+  })
+
+  test('a light run begins on one worker, which calls the others where enough is left', () => {
+    const of = (places: number, cost: number) =>
+      knownAs(
+        madeRun(
+          Array.from({ length: places }, () => ({ cost })),
+          undefined,
+          'sequential',
+        ),
+        { light: true },
+      )
+    const options = { workers: 2, speculation: 'auto', overheads: { ...FREE, wakeNext: 40 } } as const
+    // 480 us in all: nobody is called, and the run is the sequential one.
+    const short = of(48, 10)
+    expect(simulate(short, options).makespan).toBe(simulate(short, { ...options, policy: 'sequential' }).makespan)
+    // 2 ms: after the first look at 100 us, which a tenth passes, two share what is left.
+    const long = simulate(of(200, 10), options)
+    expect(long.makespan).toBeGreaterThan(1000)
+    expect(long.makespan).toBeLessThan(1300)
+    expect(long.executions).toBe(200)
+    // Without speculation giving way nobody begins alone.
+    const always = { ...options, speculation: 'always' } as const
+    expect(simulate(short, always).makespan).toBeLessThan(simulate(short, options).makespan)
+  })
+
+  test('claims get smaller towards the end, so that two workers end together', () => {
+    const record = madeRun(
+      Array.from({ length: 24 * 9 }, () => ({ cost: 2 })),
+      undefined,
+      'sequential',
+    )
+    const { makespan } = simulate(record, { ...ALWAYS, overheads: { ...FREE, wakeNext: 0 } })
+    expect(makespan).toBeLessThanOrEqual(24 * 9 + 4)
   })
 
   test('of several runs each place costs the median, and one that was disturbed changes nothing', () => {

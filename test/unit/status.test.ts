@@ -44,7 +44,7 @@ const LEGAL: Readonly<Record<keyof typeof EVENTS, readonly number[]>> = {
   defer: [Ready, Cold],
   chill: [Aborting, Reserved, Ready],
   abort: [Executed, Deferred],
-  reset: [Executed, Deferred, Reserved],
+  reset: [Executed, Deferred, Reserved, Cold],
   reserve: [Ready],
 }
 

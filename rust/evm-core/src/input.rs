@@ -4,6 +4,7 @@
 
 use crate::amsterdam::{self, Dialect};
 use crate::fees::Vaults;
+use crate::recovery::recover;
 use alloc::vec::Vec;
 use revm::context::transaction::{
     AccessList, AccessListItem, Authorization, RecoveredAuthority, RecoveredAuthorization, SignedAuthorization,
@@ -11,7 +12,6 @@ use revm::context::transaction::{
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::context_interface::cfg::gas_params::GasId;
 use revm::context_interface::either::Either;
-use revm::precompile::crypto;
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, TxKind, B256, U256};
 
@@ -134,19 +134,10 @@ fn authority(authorization: &Authorization, y_parity: u32, r: U256, s: U256) -> 
         return RecoveredAuthority::Invalid;
     }
     let hash = authorization.signature_hash();
-    match recover(&hash, y_parity as u8, &r.to_be_bytes(), &s.to_be_bytes()) {
+    match recover(&hash, y_parity == 1, r, s) {
         Some(address) => RecoveredAuthority::Valid(address),
         None => RecoveredAuthority::Invalid,
     }
-}
-
-/// The address that signed `hash`, or nothing where no public key fits.
-pub fn recover(hash: &B256, y_parity: u8, r: &[u8; 32], s: &[u8; 32]) -> Option<Address> {
-    let mut signature = [0u8; 64];
-    signature[..32].copy_from_slice(r);
-    signature[32..].copy_from_slice(s);
-    let padded = crypto().secp256k1_ecrecover(&signature, y_parity, &hash.0).ok()?;
-    Some(Address::from_slice(&padded[12..]))
 }
 
 /// Bits of word 3 of a block environment.

@@ -21,6 +21,7 @@ mod journal;
 mod keccak;
 mod observe;
 mod output;
+mod recovery;
 mod root;
 mod transfer;
 
@@ -36,7 +37,6 @@ use revm::context::result::{EVMError, ResultGas};
 use revm::context::ContextSetters;
 use revm::handler::Handler;
 use revm::primitives::hardfork::SpecId;
-use revm::primitives::B256;
 use revm::{Context, MainBuilder};
 
 /// Everything an instance keeps between calls.
@@ -126,7 +126,9 @@ pub unsafe extern "C" fn begin_block(block: *const u32) -> i32 {
     // The journal keeps a copy of some of it.
     context.modify_cfg(|cfg| *cfg = rules.cfg);
     context.journaled_state.dialect = rules.dialect;
+    let spec = context.cfg.spec;
     let mut evm = context.build_mainnet();
+    evm.precompiles = recovery::precompiles(spec);
     instructions::install(&mut evm.instruction, rules.net_metering, rules.dialect);
     k.evm = Some(Box::new(evm));
     report(k);
@@ -216,23 +218,14 @@ fn finish(k: &mut Kernel, done: Result<(), KernelError>, strict: bool, end: bool
     code
 }
 
-/// Recovers a sender: 8 words r, 8 words s (both little-endian limbs), y parity, length in bytes, then
-/// the signed payload; the address replaces the first 5 words. Returns 0, or 1 where no key fits.
+/// Recovers senders: `count` times 8 words r, 8 words s (both little-endian limbs), y parity, length in bytes, then the
+/// signed payload. An address replaces the first 5 words of each; word 16 becomes 0, or 1 where no key fits.
 ///
 /// # Safety
-/// `message` points to words laid out so.
+/// `messages` points to words laid out so.
 #[no_mangle]
-pub unsafe extern "C" fn recover(message: *mut u32) -> i32 {
-    let r = Reader::new(message);
-    let hash = B256::new(keccak::keccak256(r.bytes(18, r.word(17) as usize)));
-    let found = input::recover(&hash, r.word(16) as u8, &r.u256(0).to_be_bytes(), &r.u256(8).to_be_bytes());
-    match found {
-        Some(address) => {
-            core::ptr::copy_nonoverlapping(address.as_ptr(), message as *mut u8, 20);
-            DONE
-        }
-        None => INVALID,
-    }
+pub unsafe extern "C" fn recover(messages: *mut u32, count: usize) {
+    recovery::recover_all(messages, count);
 }
 
 /// Keccak-256 of `length` bytes at `input`, to the 32 bytes at `out`. Also what alloy's hook is bound to.

@@ -6,12 +6,13 @@
  */
 import { unpackBytes, wordsOf } from '../../core/bytes.ts'
 import { type AsyncAdapter, type Complaint, Outcome, type SyncAdapter, type TaskMemory } from '../../core/contracts.ts'
-import { InvalidInputError } from '../../core/errors.ts'
+import { InvalidInputError, ParallelExecutionError } from '../../core/errors.ts'
 import { Fault } from '../../core/layout.ts'
 import { type TaskFailure, TaskFlag, TaskResultWords } from '../../core/tasks.ts'
+import { messageOf } from '../../core/thrown.ts'
 import { Values } from '../../core/values.ts'
 import { IncarnationStore } from '../taskGraph/incarnation.ts'
-import { isShortage, Operations } from '../taskGraph/operations.ts'
+import { Operations } from '../taskGraph/operations.ts'
 import type { RangeOptions } from '../taskGraph/store.ts'
 
 type Words = Int32Array
@@ -135,9 +136,32 @@ class StoreMemory implements AdapterMemory {
     try {
       return read()
     } catch (error) {
-      if (this.store.poisoned && !isShortage(error)) return BLOCKED
+      if (this.store.poisoned) return BLOCKED
       throw error
     }
+  }
+}
+
+/** What `execute` answered; a fault where that is no answer. */
+const answerOf = (given: unknown): AdapterAnswer => {
+  const fault = (reason: string): AdapterAnswer => ({ outcome: 'fault', reason: `execute ${reason}` })
+  try {
+    if (given instanceof Promise) {
+      Promise.prototype.then.call(given, undefined, () => undefined)
+      return fault("returned a promise, and the adapter's kind is 'sync'")
+    }
+    const { outcome, result, reason } = (given ?? {}) as { outcome?: unknown; result?: unknown; reason?: unknown }
+    if (outcome === 'blocked') return { outcome }
+    if (outcome === 'done') {
+      if (result === undefined) return { outcome }
+      return result instanceof Uint8Array
+        ? { outcome, result }
+        : fault(`gave a result that is ${typeof result}, not bytes`)
+    }
+    if (outcome === 'invalid' || outcome === 'fault') return { outcome, reason: String(reason ?? 'no reason given') }
+    return fault(`answered with no outcome; return host.done(), blocked(), invalid(reason) or fault(reason)`)
+  } catch (error) {
+    return fault(`gave an answer that cannot be looked at: ${messageOf(error)}`)
   }
 }
 
@@ -155,7 +179,7 @@ class Wrapper {
 
   beginBlock(engine: Words, environment: number, flags: number): void {
     this.#flags = flags
-    this.adapter.beginBlock?.(bytesAt(engine, environment))
+    this.#call('beginBlock', () => this.adapter.beginBlock?.(bytesAt(engine, environment)))
   }
 
   complaint(): Complaint {
@@ -163,7 +187,7 @@ class Wrapper {
   }
 
   endBlock(): void {
-    this.adapter.endBlock?.()
+    this.#call('endBlock', () => this.adapter.endBlock?.())
   }
 
   dispose(): void {
@@ -181,12 +205,12 @@ class Wrapper {
   }
 
   thrown(error: unknown): AdapterAnswer {
-    if (isShortage(error)) throw error
-    return { outcome: 'fault', reason: error instanceof Error ? error.message : String(error) }
+    return { outcome: 'fault', reason: messageOf(error) }
   }
 
-  finish(memory: TaskMemory, { store }: StoreMemory, answer: AdapterAnswer): Outcome {
+  finish(memory: TaskMemory, { store }: StoreMemory, given: unknown): Outcome {
     store.end()
+    const answer = answerOf(given)
     if (store.poisoned || answer.outcome === 'blocked') return Outcome.Blocked
     if (answer.outcome === 'done') {
       store.publish()
@@ -203,6 +227,21 @@ class Wrapper {
     }
     this.#keep(memory, TaskResultWords.Failed, new TextEncoder().encode(text))
     return Outcome.Done
+  }
+
+  /** Calls a hook of the adapter. @throws {ParallelExecutionError} MODULE_FAILED with what it threw */
+  #call(name: string, hook: () => void): void {
+    try {
+      hook()
+    } catch (cause) {
+      const reason = messageOf(cause)
+      throw new ParallelExecutionError(
+        'MODULE_FAILED',
+        `${name} of the adapter threw: ${reason}`,
+        { reason },
+        { cause },
+      )
+    }
   }
 
   #keep(memory: TaskMemory, kind: number, bytes: Uint8Array): void {
@@ -222,9 +261,9 @@ class SyncWrapper extends Wrapper implements SyncAdapter {
 
   execute(memory: TaskMemory, input: number): Outcome {
     const own = this.memory(memory)
-    let answer: AdapterAnswer
+    let answer: unknown
     try {
-      answer = this.adapter.execute(this.placeOf(memory, input), own) as AdapterAnswer
+      answer = this.adapter.execute(this.placeOf(memory, input), own)
     } catch (error) {
       answer = this.thrown(error)
     }
@@ -237,7 +276,7 @@ class AsyncWrapper extends Wrapper implements AsyncAdapter {
 
   async execute(memory: TaskMemory, input: number): Promise<Outcome> {
     const own = this.memory(memory)
-    let answer: AdapterAnswer
+    let answer: unknown
     try {
       answer = await this.adapter.execute(this.placeOf(memory, input), own)
     } catch (error) {

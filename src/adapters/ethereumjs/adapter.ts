@@ -10,6 +10,7 @@ import type { TypedTransaction } from '@ethereumjs/tx'
 import { type AsyncAdapter, type Complaint, Outcome } from '../../core/contracts.ts'
 import { Control, Fault } from '../../core/layout.ts'
 import { recordOf } from '../../core/location.ts'
+import { isError, messageOf, textOf } from '../../core/thrown.ts'
 import { fromBigInt } from '../../core/words.ts'
 import { EvmFlag } from '../evm/flags.ts'
 import { type BlockContext, decodeInput } from './context.ts'
@@ -22,7 +23,9 @@ import { publish } from './publish.ts'
 import { keepAnswers, keepResult } from './result.ts'
 import { LocationStateManager } from './stateManager.ts'
 
-const textOf = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+/** Name and message of what was thrown, which may be anything. */
+const nameOf = (error: unknown): string =>
+  isError(error) ? `${textOf(() => error.name, 'Error')}: ${messageOf(error)}` : messageOf(error)
 
 /** What ethereumjs says of a transaction, without where it stood, which the caller knows. */
 const reasonOf = (error: unknown): string =>
@@ -56,14 +59,12 @@ export const createAdapter = async (spec: ModuleSpec): Promise<AsyncAdapter> => 
 
   /** What became of an incarnation that could not be finished. */
   const failed = (error: unknown): Outcome => {
-    if (error instanceof Error && (error.name === 'Blockloom.ArenaFull' || error.name === 'Blockloom.TableFull'))
-      throw error
     const { aborted, fault } = state
     if (aborted === Outcome.Fault) return complain(fault.fault, fault.message, Outcome.Fault)
     if (aborted !== undefined) return aborted
-    if (machines.thrown !== undefined) return complain(Fault.ModuleFailed, textOf(machines.thrown.error), Outcome.Fault)
+    if (machines.thrown !== undefined) return complain(Fault.ModuleFailed, nameOf(machines.thrown.error), Outcome.Fault)
     if (state.phase === 'before') return complain(Fault.InvalidTransaction, reasonOf(error), Outcome.Invalid)
-    return complain(Fault.ModuleFailed, textOf(error), Outcome.Fault)
+    return complain(Fault.ModuleFailed, nameOf(error), Outcome.Fault)
   }
 
   return {

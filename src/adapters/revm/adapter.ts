@@ -369,13 +369,13 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
     complaint: () => complaint,
 
     batchItem(engine, input) {
-      const words = 18 + ((engine[input + 17] + 3) >> 2)
+      const messages = input + 2
+      const words = engine[input + 1]
       const at = kernel.reserve(words)
-      kernel.words.set(engine.subarray(input, input + words), at)
+      copy(kernel.words, at, engine, messages, words)
       windowTo = 0
-      const code = kernel.exports.recover(at << 2)
-      copy(engine, input, kernel.view(), at, 5)
-      engine[input + 16] = code
+      kernel.exports.recover(at << 2, engine[input])
+      copy(engine, messages, kernel.view(), at, words)
     },
 
     resultDigest,

@@ -25,7 +25,7 @@ interface KernelExports {
   begin_block(pointer: number): number
   execute(pointer: number, strict: number): number
   execute_end(pointer: number, strict: number): number
-  recover(pointer: number): number
+  recover(pointer: number, count: number): void
   keccak256(pointer: number, bytes: number, out: number): void
   ordered_root(pointer: number, count: number): void
 }

@@ -11,9 +11,10 @@ import { InvalidInputError } from '../../core/errors.ts'
 import { Fault } from '../../core/layout.ts'
 import { MIX_START, mixBytes, mixWord } from '../../core/mix.ts'
 import { type TaskFailure, TaskFlag, TaskInput, TaskResultWords } from '../../core/tasks.ts'
+import { isError, textOf } from '../../core/thrown.ts'
 import { type ValueCodec, Values } from '../../core/values.ts'
 import { IncarnationStore } from './incarnation.ts'
-import { isShortage, type MergeFunction, Operations } from './operations.ts'
+import { type MergeFunction, Operations } from './operations.ts'
 import type { TaskStore } from './store.ts'
 
 type Words = Int32Array
@@ -32,17 +33,8 @@ export type TaskFunction = (memory: TaskStore, input: never, context: TaskContex
 /** Where a module of `defineTasks` keeps its merges. */
 const MERGES = Symbol.for('blockloom.merges')
 
-/** The text of something thrown; anything can be, also what cannot be printed. */
-const textOf = (read: () => unknown, otherwise: string): string => {
-  try {
-    return String(read())
-  } catch {
-    return otherwise
-  }
-}
-
 const failureOf = (error: unknown, code: TaskFailure['code'] = 'TASK_FAILED'): TaskFailure => {
-  if (!(error instanceof Error)) {
+  if (!isError(error)) {
     return { code, name: 'Error', message: textOf(() => error, 'the task threw what cannot be printed') }
   }
   const stack = textOf(() => error.stack, '')
@@ -239,10 +231,10 @@ abstract class TaskAdapter {
   }
 }
 
-/** What a task threw; a memory that is full is no task's failure. */
-const thrown = (error: unknown): TaskFailure => {
-  if (isShortage(error)) throw error
-  return failureOf(error)
+/** Whether somebody could await a value. What a promise rejects with must not end the worker, since nobody does. */
+const isThenable = (value: unknown): boolean => {
+  if (value instanceof Promise) Promise.prototype.then.call(value, undefined, () => undefined)
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
 class SyncTasks extends TaskAdapter implements SyncAdapter {
@@ -264,14 +256,14 @@ class SyncTasks extends TaskAdapter implements SyncAdapter {
 
   #call(memory: TaskMemory, store: IncarnationStore, task: TaskFunction, input: number, again: number) {
     let value: unknown
+    let thenable: boolean
     try {
       value = this.start(memory, store, task, input, again)
+      thenable = isThenable(value)
     } catch (error) {
-      return thrown(error)
+      return failureOf(error)
     }
-    if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') {
-      // Nobody awaits it: what it rejects with must not end the worker.
-      Promise.resolve(value).catch(() => undefined)
+    if (thenable) {
       const error = new TypeError(
         'the task is asynchronous; tasks are synchronous unless asked for with `asynchronous`',
       )
@@ -303,7 +295,7 @@ class AsyncTasks extends TaskAdapter implements AsyncAdapter {
     try {
       return this.encode(store, await this.start(memory, store, task, input, again))
     } catch (error) {
-      return thrown(error)
+      return failureOf(error)
     } finally {
       store.end()
     }

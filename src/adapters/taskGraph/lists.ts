@@ -67,7 +67,10 @@ const itemsOf = (values: Values, value: unknown): Words => {
   if (!Array.isArray(value)) throw new TypeError('append needs a list')
   const parts = value.map((item) => {
     values.encode(item)
-    return Int32Array.of(values.length, ...values.words.subarray(0, wordsOf(values.length)))
+    const words = new Int32Array(1 + wordsOf(values.length))
+    words[0] = values.length
+    values.copyTo(words, 1)
+    return words
   })
   const items = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0

@@ -98,7 +98,8 @@ export class Operations {
           appendItem(memory, this.#values, from, offset, length, operand, operandLength, out)
         } else this.#apply(memory, code, from, offset, length, operand, operandLength, out)
       } catch (error) {
-        if (!(error instanceof Error) || isShortage(error)) throw error
+        // A merge may throw anything; a memory that is full is the run's affair.
+        memory.assertRoom()
         this.error = error
         return false
       }
@@ -142,7 +143,3 @@ export class Operations {
     return merged
   }
 }
-
-/** Memory that ran out is the run's affair, never a task's. */
-export const isShortage = (error: unknown): boolean =>
-  error instanceof Error && (error.name === 'Blockloom.ArenaFull' || error.name === 'Blockloom.TableFull')

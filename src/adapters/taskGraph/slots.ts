@@ -65,7 +65,6 @@ export class Slots {
       const slot = this.#slots[k] as Slot
       if (slot.key === key) return slot
     }
-    if (typeof key !== 'string') throw new TypeError(`a key is text, not ${typeof key}`)
     const { words, bytes } = packed.set(key)
     const record = table.bytes(words, 0, bytes)
     if (record === FULL) throw new TableFull('the state has no room for another key')

@@ -5,6 +5,7 @@
  */
 import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { InvalidInputError } from '../../index.ts'
 import { readBlockFile } from '../blockFile.ts'
 import { runConformance } from '../conformance/conformance.ts'
 import type { Summary, ToldCase } from '../conformance/report.ts'
@@ -49,13 +50,20 @@ export async function runCrosscheck(options: CrosscheckOptions): Promise<Exit> {
 const faultLines = (): string[] =>
   KNOWN_FAULTS.map(({ cases, field, why }) => printable(`ethereumjs is wrong: ${field} in ${cases.source}: ${why}`))
 
-/** Files by their numbers; a folder is looked through, without what lies deeper. */
+/**
+ * Files by their numbers; a folder is looked through, without what lies deeper.
+ *
+ * @throws {InvalidInputError} INVALID_OPTION for a folder without any
+ */
 async function blockFiles(paths: readonly string[]): Promise<string[]> {
   const files: string[] = []
   for (const path of paths) {
     if (!(await stat(path)).isDirectory()) files.push(path)
     else {
       const names = (await readdir(path)).filter((name) => /\.json(?:\.gz)?$/.test(name))
+      if (names.length === 0) {
+        throw new InvalidInputError('INVALID_OPTION', `${path} holds no .json or .json.gz`, { option: 'blocks' })
+      }
       const numberOf = (name: string): number => Number.parseInt(name, 10)
       files.push(...names.sort((a, b) => numberOf(a) - numberOf(b)).map((name) => join(path, name)))
     }

@@ -2,13 +2,15 @@
  * The commands that read records: `trace`, `explain`, `simulate`, `report`. Options here, work in the library
  * (src/records), text in text.ts and html.ts.
  *
- * Results go to stdout or into the file that was asked for, warnings to stderr. What cannot be used throws, and
+ * Results go to stdout or into the file that was asked for, everything else to stderr. What cannot be used throws, and
  * main.ts makes one line and exit code 2 of it.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { InvalidInputError } from '../../index.ts'
 import { reportData } from '../../records/reportData.ts'
+import { THINGS } from '../../records/runRecord.ts'
 import { MOST_WORKERS } from '../../records/simulate.ts'
 import {
   createSimulator,
@@ -22,8 +24,9 @@ import {
 } from '../../records.ts'
 import { createHasher } from '../../wasm.ts'
 import { readBlockFile } from '../blockFile.ts'
+import { refuseSame } from '../sameFile.ts'
 import { printable } from '../text.ts'
-import { addressesOf } from './addresses.ts'
+import { addressesOf, isBlockOf } from './addresses.ts'
 import { reportHtml } from './html.ts'
 import { readRun } from './read.ts'
 import { explanationText, simulationHead, simulationRow } from './text.ts'
@@ -78,20 +81,22 @@ export function addRecordCommands(program: Command): void {
     new Option('--block <file>', 'block file of the run: names more token balances, by the addresses in its call data')
 
   command('trace', 'turn a recorded run into trace events, for ui.perfetto.dev or chrome://tracing')
-    .requiredOption('--out <file>', 'where to write the JSON')
+    .requiredOption('--out <file>', 'where to write the JSON; - for stdout')
     .addOption(blockOption())
     .action(async (path: string, flags: RecordFlags) => {
+      await refuseSame('out', flags.out, inputsOf(path, flags))
       const record = await open(path, flags)
-      const { hash, addresses } = await namesOf(flags)
-      await writeFile(flags.out, JSON.stringify(traceEvents(record, nameLocations(record, hash, addresses))))
-      print(`written to ${printable(flags.out)}: open it with https://ui.perfetto.dev`)
+      const { hash, addresses } = await namesOf(record, flags)
+      const text = JSON.stringify(traceEvents(record, nameLocations(record, hash, addresses)))
+      await put(flags.out, text, 'open it with https://ui.perfetto.dev')
     })
 
   command('explain', 'tell which locations made transactions run again, what chain holds the run, and what would help')
     .addOption(blockOption())
     .option('--json', 'print one line of JSON')
     .action(async (path: string, flags: RecordFlags) => {
-      const told = explain(await open(path, flags), await namesOf(flags))
+      const record = await open(path, flags)
+      const told = explain(record, await namesOf(record, flags))
       print(flags.json === true ? JSON.stringify(told) : explanationText(told))
     })
 
@@ -119,13 +124,19 @@ export function addRecordCommands(program: Command): void {
     })
 
   command('report', 'draw a recorded run as one self-contained page: timelines, conflicts, dependencies, speed-up')
-    .requiredOption('--out <file>', 'where to write the HTML')
+    .requiredOption('--out <file>', 'where to write the HTML; - for stdout')
     .addOption(blockOption())
     .action(async (path: string, flags: RecordFlags) => {
+      await refuseSame('out', flags.out, inputsOf(path, flags))
       const record = await open(path, flags)
-      await writeFile(flags.out, await pageOf(record, path, await namesOf(flags)))
-      print(`written to ${printable(flags.out)}: open it in a browser`)
+      await put(flags.out, await pageOf(record, path, await namesOf(record, flags)), 'open it in a browser')
     })
+}
+
+async function put(out: string, text: string, advice: string): Promise<void> {
+  if (out === '-') return print(text)
+  await writeFile(out, text)
+  say(`written to ${printable(out)}: ${advice}`)
 }
 
 /** The run to look at; what is missing of the file is told. */
@@ -136,9 +147,18 @@ async function open(path: string, { run }: RecordFlags): Promise<RunRecord> {
   return record
 }
 
-async function namesOf({ block }: RecordFlags): Promise<Required<ExplainOptions>> {
+const inputsOf = (path: string, { block }: RecordFlags): string[] => (block === undefined ? [path] : [path, block])
+
+/** @throws {InvalidInputError} INVALID_OPTION for a block file of something else than the run */
+async function namesOf(record: RunRecord, { block: path }: RecordFlags): Promise<Required<ExplainOptions>> {
   const { keccak256 } = await createHasher()
-  return { hash: keccak256, addresses: block === undefined ? [] : addressesOf((await readBlockFile(block)).block) }
+  if (path === undefined) return { hash: keccak256, addresses: [] }
+  const { block } = await readBlockFile(path)
+  if (!isBlockOf(record, block)) {
+    const message = `--block is not the block of the run, ${printable(record.run.label)}: its transactions are others`
+    throw new InvalidInputError('INVALID_OPTION', message, { option: 'block' })
+  }
+  return { hash: keccak256, addresses: addressesOf(block) }
 }
 
 function simulateAll(record: RunRecord, { workers, policy, speculation, json }: SimulateFlags): void {
@@ -163,7 +183,7 @@ async function pageOf(record: RunRecord, path: string, options: ExplainOptions):
   return reportHtml({
     data: reportData(record, options),
     places,
-    thing: kind === 'tasks' ? 'task' : 'transaction',
+    thing: THINGS[kind],
     names: Object.fromEntries(names),
     source: basename(path),
     script: await readFile(new URL('./report-page.js', import.meta.url), 'utf8'),

@@ -12,7 +12,7 @@ export interface PageInput {
   readonly data: ReportData
   /** Transactions or tasks, without the ends. */
   readonly places: number
-  readonly thing: 'transaction' | 'task'
+  readonly thing: 'transaction' | 'task' | 'input'
   /** Names of tasks by place. */
   readonly names: Readonly<Record<number, string>>
   /** Name of the file that was read. */

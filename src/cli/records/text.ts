@@ -1,5 +1,6 @@
 /** Explanations and simulations as text for people; pure functions, words and ASCII only. */
 import type { Explanation } from '../../records/explanation.ts'
+import { THINGS } from '../../records/runRecord.ts'
 import type { Simulation } from '../../records/simulate.ts'
 import { printable } from '../text.ts'
 
@@ -26,7 +27,7 @@ export const times = (ratio: number): string => `${ratio.toFixed(2)}x`
 const share = (part: number): string => `${Math.round(part * 100)} %`
 
 export function explanationText(told: Explanation): string {
-  const thing = told.kind === 'tasks' ? 'task' : 'transaction'
+  const thing = THINGS[told.kind]
   const { criticalPath, bound, hottest, conflicts } = told
   const shown = conflicts.slice(0, LINES)
   const steps = [...criticalPath.steps].sort((a, b) => b.cost - a.cost).slice(0, LINES)

@@ -4,8 +4,10 @@
  */
 import { Control, Entry, ESTIMATE, Fault, Halt, Place, Record, WorkerBlock } from '../../../src/core/layout.ts'
 import { BASE, locationOf } from '../../../src/core/location.ts'
+import { Schedule } from '../../../src/core/schedule.ts'
 import { Aborting, Executed, incarnationOf, stateOf, transitions } from '../../../src/core/status.ts'
 import { isZero8, toBigInt } from '../../../src/core/words.ts'
+import type { TaskHints } from '../../../src/executor/taskTypes.ts'
 import { type Machine, Op, Step, Word } from '../../../src/testing/schedules/machine.ts'
 import type { ModelMemories } from './engineMemory.ts'
 import { interpret, Note, type Program } from './tinyTasks.ts'
@@ -27,8 +29,13 @@ export interface BlockScenario {
   readonly short?: boolean
   /** The adapter answers with promises. */
   readonly promises?: boolean
-  /** A run may stop so, where its limits are small, instead of ending. */
-  readonly mayHalt?: 'capacity' | 'incarnation'
+  /** A run may stop so, where its limits are small, instead of ending; where a task fails for good, it must. */
+  readonly mayHalt?: 'capacity' | 'incarnation' | 'fault'
+  /** What tasks declare: places are claimed by rank then, and units of what they need are taken. */
+  readonly hints?: readonly TaskHints[]
+  readonly capacities?: Readonly<Record<string, number>>
+  /** The state answers later: a thread more plays main, which writes base values when they are asked for. */
+  readonly cold?: boolean
 }
 
 /** All that must hold in every step. */
@@ -73,7 +80,7 @@ export const traceBreaks = (machine: Machine, memories: ModelMemories): string |
 }
 
 const names = (status: number): string => {
-  const state = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved'][stateOf(status)] ?? '?'
+  const state = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved', 'Cold'][stateOf(status)] ?? '?'
   return `${state}(${incarnationOf(status)})`
 }
 
@@ -86,6 +93,26 @@ export const notesBreak = (machine: Machine): string | undefined => {
     const what = `incarnation ${notes[3 + 3 * k]} of place ${notes[2 + 3 * k]}`
     if (seen.has(what)) return `S1: ${what} was executed twice`
     seen.add(what)
+  }
+  return undefined
+}
+
+/** Nobody executes with units that are not there; and all are given back where the run ends well. */
+const unitsBreak = (machine: Machine, memories: ModelMemories, scenario: BlockScenario): string | undefined => {
+  const { notes } = machine
+  for (const [k, [name, capacity]] of Object.entries(scenario.capacities ?? {}).entries()) {
+    let taken = 0
+    for (let n = 0; n < notes[0]; n++) {
+      const [what, place] = [notes[1 + 3 * n], notes[2 + 3 * n]]
+      const units = scenario.hints?.[place - 1]?.resources?.[name] ?? 0
+      if (what === Note.Executes) taken += units
+      else if (what === Note.Ends) taken -= units
+      if (taken > capacity) return `${taken} of ${capacity} units of ${name} were in use`
+    }
+    const free = memories.engine[memories.layout.schedule + Schedule.Free + k]
+    if (memories.engine[Control.Halt] === Halt.None && free !== capacity) {
+      return `${free} of ${capacity} units of ${name} are free at the end`
+    }
   }
   return undefined
 }
@@ -140,6 +167,7 @@ export const resultsBreak = (
   const { engine, layout } = memories
   const status = scenario.tasks.map((_, k) => engine[layout.placeTable + (k + 1) * Place.Size])
   const expected = interpret(scenario.tasks, scenario.initial, status.map(incarnationOf), scenario.denseKey ?? -1)
+  if (scenario.mayHalt === 'fault' && committed !== expected.failed) return `${committed} places are final at the end`
   const sums = expected.sums.slice(0, committed)
   for (const [k, sum] of sums.entries()) {
     const result = engine[layout.placeTable + (k + 1) * Place.Size + Place.Result]
@@ -178,7 +206,11 @@ const countsBreak = (memories: ModelMemories, scenario: BlockScenario): string |
 /** What a finished schedule broke, or nothing. */
 export const blockBreaks = (machine: Machine, memories: ModelMemories, scenario: BlockScenario): string | undefined => {
   const { engine } = memories
-  const broken = traceBreaks(machine, memories) ?? notesBreak(machine)
+  const broken =
+    traceBreaks(machine, memories) ??
+    // What a cold read broke off is executed again in the same incarnation.
+    (scenario.cold === true ? undefined : notesBreak(machine)) ??
+    unitsBreak(machine, memories, scenario)
   if (broken !== undefined) return broken
   if (!memories.withinArenas) return 'somebody wrote past the end of the arenas'
   const halt = engine[Control.Halt]
@@ -187,10 +219,15 @@ export const blockBreaks = (machine: Machine, memories: ModelMemories, scenario:
     const capacity = halt === Halt.Capacity && scenario.mayHalt === 'capacity'
     const wrap =
       halt === Halt.Fault && engine[Control.FaultCode] === Fault.Invariant && scenario.mayHalt === 'incarnation'
-    if (!capacity && !wrap)
+    const failed = halt === Halt.Fault && engine[Control.FaultCode] === Fault.TaskFailed && scenario.mayHalt === 'fault'
+    if (failed && engine[Control.FaultPlace] !== committed + 1) {
+      return `place ${engine[Control.FaultPlace]} failed, and ${committed} are final`
+    }
+    if (!capacity && !wrap && !failed)
       return `the run halted: ${halt}, fault ${engine[Control.FaultCode]} at place ${engine[Control.FaultPlace]}`
     return resultsBreak(memories, scenario, committed)
   }
+  if (scenario.mayHalt === 'fault') return 'the run ended, though a task fails'
   if (committed !== scenario.tasks.length) return `${committed} places are final at the end`
   if (engine[Control.CommitLock] !== 0) return 'the commit lock is held at the end'
   return (

@@ -7,8 +7,11 @@
 import { unpackBytes } from '../../../src/core/bytes.ts'
 import { CONTROL_END, Control, Place } from '../../../src/core/layout.ts'
 import { AccountRecord, BytesRecord, locationOf, RECORD_SHIFT, recordOf, Tag } from '../../../src/core/location.ts'
+import { Schedule } from '../../../src/core/schedule.ts'
 import { StateHeader } from '../../../src/core/table.ts'
 import { fromBigInt } from '../../../src/core/words.ts'
+import { orderTasks } from '../../../src/executor/taskSchedule.ts'
+import type { TaskHints } from '../../../src/executor/taskTypes.ts'
 import { TableMemory } from '../../../src/state/tableMemory.ts'
 import type { Layout } from '../areas.ts'
 import { addressOf } from './tinyTasks.ts'
@@ -31,7 +34,18 @@ export interface MemoryOptions {
   readonly denseKey?: number
   /** Words that arenas may take. */
   readonly arenaWords?: number
+  /** What tasks declare, and how much there is of what they need. */
+  readonly hints?: readonly TaskHints[]
+  readonly capacities?: Readonly<Record<string, number>>
+  /** Base values are written when they are asked for. */
+  readonly cold?: boolean
 }
+
+/** Stands where a base value is not written yet. */
+const WRONG = 77
+
+/** Requests that can be under way at a time; core/cold.ts in the threads' build has as many. */
+const REQUESTS = 8
 
 /** Numbers by name: balances of accounts whose address the name is. Only they are added to without being read. */
 class NumberState extends TableMemory {
@@ -39,12 +53,18 @@ class NumberState extends TableMemory {
     const record = this.insert((table) => table.account(addressOf(name), 0))
     fromBigInt(value, this.words, record + AccountRecord.Balance)
   }
+
+  /** Lets values be asked for (core/cold.ts), as `SourceState` does. */
+  chill(): void {
+    this.words[StateHeader.Known] = this.reserve(this.words.length >> RECORD_SHIFT)
+    this.words[StateHeader.Requests] = this.reserve(REQUESTS)
+  }
 }
 
 export class ModelMemories {
   readonly state = new NumberState(STATE_BYTES)
   readonly engine = new Int32Array(new SharedArrayBuffer(ENGINE_WORDS * 4))
-  layout: Layout = { placeTable: 0, places: 0, records: 0 }
+  layout: Layout = { placeTable: 0, places: 0, records: 0, cold: false, schedule: 0, resources: 0, rows: 0 }
   records: readonly number[] = []
   /** Where arenas begin and end. */
   arenas = 0
@@ -52,6 +72,7 @@ export class ModelMemories {
   #options: MemoryOptions = { places: 0, workers: 0, initial: [] }
   #open = false
   #image = new Int32Array(0)
+  #schedule: Int32Array = new Int32Array(0)
 
   get words(): readonly Int32Array[] {
     return [this.engine, this.state.words]
@@ -61,9 +82,11 @@ export class ModelMemories {
   lay(options: MemoryOptions): void {
     if (this.#open) this.state.scrub()
     this.state.clear()
+    if (options.cold === true) this.state.chill()
     const records = this.state.words[StateHeader.Next]
     this.records = options.initial.map((value, key) => {
-      this.state.setNumber(`key${key}`, BigInt(value))
+      // What is not answered yet is there as another number.
+      this.state.setNumber(`key${key}`, BigInt(options.cold === true ? WRONG : value))
       return this.find(`key${key}`)
     })
     this.state.open(64)
@@ -71,9 +94,26 @@ export class ModelMemories {
     this.#image = this.state.words.slice(0, this.state.words[StateHeader.Next])
     this.#options = options
     const table = align(CONTROL_END)
-    this.arenas = align(table + (options.places + 3) * Place.Size + options.places + 3)
+    const { hints, capacities = {}, workers } = options
+    this.#schedule =
+      hints === undefined
+        ? new Int32Array(0)
+        : (orderTasks(
+            hints.map((hint) => ({ task: 'tiny', ...hint })),
+            { order: 'ordered', capacities, workers, learned: new Map() },
+          ).schedule as Int32Array)
+    const schedule = align(table + (options.places + 3) * Place.Size + options.places + 3)
+    this.arenas = align(schedule + this.#schedule.length)
     this.arenaEnd = options.arenaWords === undefined ? ENGINE_WORDS : this.arenas + options.arenaWords
-    this.layout = { placeTable: table, places: options.places, records }
+    this.layout = {
+      placeTable: table,
+      places: options.places,
+      records,
+      cold: options.cold === true,
+      schedule: hints === undefined ? 0 : schedule,
+      resources: this.#schedule[Schedule.Resources] ?? 0,
+      rows: this.#schedule[Schedule.Rows] ?? 0,
+    }
     this.engine.fill(POISON)
   }
 
@@ -122,6 +162,8 @@ export class ModelMemories {
     const { places, workers, window, fallback, alone, denseKey } = this.#options
     const offsets = layout.placeTable + (places + 3) * Place.Size
     engine[Control.Places] = places
+    engine[Control.Schedule] = layout.schedule
+    engine.set(this.#schedule, layout.schedule)
     engine[Control.PlaceTable] = layout.placeTable
     engine[Control.FirstPlace] = 1
     engine[Control.LastPlace] = places
@@ -132,6 +174,8 @@ export class ModelMemories {
     engine[Control.Alone] = alone === true ? 1 : 0
     engine[Control.DenseLocation] = denseKey === undefined ? 0 : locationOf(this.records[denseKey] as number, 0)
     engine[Control.Workers] = workers
+    engine[Control.Called] = workers
+    engine[Control.Cores] = workers
     engine[Control.ArenaEnd] = this.arenaEnd
     engine[Control.ExecutionIndex] = 1
     engine[Control.CommitIndex] = 1

@@ -10,7 +10,7 @@ import { incarnationOf } from '../../../src/core/status.ts'
 import { LocationTable } from '../../../src/core/table.ts'
 import { serve, type WorkerApi } from '../../../src/executor/workerMain.ts'
 import { MVMemory } from '../../../src/mvmemory/mvmemory.ts'
-import { join, leave } from '../../../src/scheduler/joining.ts'
+import { callRest, join, leave } from '../../../src/scheduler/joining.ts'
 import { Scheduler } from '../../../src/scheduler/scheduler.ts'
 import { note } from '../door.ts'
 import { taken } from '../noComlink.ts'
@@ -203,6 +203,10 @@ export interface ParkingScenario {
   readonly workers: number
   readonly runs: number
   readonly items: number
+  /** Workers that a run begins with; the rest is called while every second run goes on, and never to the others. */
+  readonly called?: number
+  /** Main calls every worker of a run itself, as the pool does where one of them has ended. */
+  readonly again?: boolean
 }
 
 const epochWord = (worker: number): number => Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.Epoch
@@ -211,7 +215,7 @@ const epochWord = (worker: number): number => Control.WorkerBlocks + worker * Wo
 export const parkingBody = async (
   thread: number,
   [engine]: Memories,
-  { workers, runs, items }: ParkingScenario,
+  { workers, runs, items, called = workers, again = false }: ParkingScenario,
 ): Promise<void> => {
   if (thread < workers) {
     serve()
@@ -223,24 +227,26 @@ export const parkingBody = async (
     return
   }
   let epoch = 0
+  const call = (worker: number): void => {
+    atomics.store(engine, epochWord(worker), epoch)
+    atomics.notify(engine, epochWord(worker))
+  }
   for (let run = 1; run <= runs; run++) {
     engine[Control.Kind] = RunKind.Batch
     engine[Control.Workers] = workers
     engine[Control.BatchItems] = items
+    atomics.store(engine, Control.Called, called)
     atomics.store(engine, Control.BatchIndex, 0)
     atomics.store(engine, Control.Finished, 0)
     atomics.store(engine, Control.Halt, Halt.None)
     atomics.store(engine, Control.Join, 0)
     epoch++
-    atomics.store(engine, epochWord(0), epoch)
-    atomics.notify(engine, epochWord(0))
+    for (let k = 0; k < (again ? workers : 1); k++) call(k)
+    if (called < workers && run % 2 === 1) callRest(engine, epoch)
     awaitEnd(engine)
     note(Note.Over, run, atomics.load(engine, Control.BatchIndex))
   }
   engine[Control.Kind] = RunKind.Messages
   epoch++
-  for (let k = 0; k < workers; k++) {
-    atomics.store(engine, epochWord(k), epoch)
-    atomics.notify(engine, epochWord(k))
-  }
+  for (let k = 0; k < workers; k++) call(k)
 }

@@ -41,7 +41,7 @@ const notesOf = ({ notes }: Machine): [what: number, a: number, b: number][] =>
   Array.from({ length: notes[0] }, (_, k) => [notes[1 + 3 * k], notes[2 + 3 * k], notes[3 + 3 * k]])
 
 const block: Subject<BlockScenario> = {
-  threads: ({ workers }) => workers,
+  threads: ({ workers, cold }) => workers + (cold === true ? 1 : 0),
   memory: (scenario) => ({ ...scenario, places: scenario.tasks.length }),
   job: (memories, scenario) => ({ scenario, records: memories.records }),
   short: ({ short }) => short === true,

@@ -55,7 +55,7 @@ export const addressOf = (name: string): Int32Array => {
 }
 
 /** What happens while tasks run, for the oracle (machine `notes`). */
-export const Note = { Executes: 1, Commits: 2, Found: 3, Enters: 4, Leaves: 5, Over: 6 } as const
+export const Note = { Executes: 1, Commits: 2, Found: 3, Enters: 4, Leaves: 5, Over: 6, Ends: 7 } as const
 
 /** The adapter of one worker. `record` gives the record of a key, which may have to be inserted. */
 export const tinyAdapter = (
@@ -177,6 +177,8 @@ export const tinyAdapter = (
       } catch (unwind) {
         if (unwind instanceof Unwind) return unwind.outcome
         throw unwind
+      } finally {
+        note(Note.Ends, memory.place, memory.incarnation)
       }
     },
     complaint: () => ({ fault: Fault.TaskFailed, message: 'the sum is even' }),
