@@ -196,12 +196,13 @@ export class TableMemory implements SharedState {
     if (w[StateHeader.AccountCount] * 2 > w[StateHeader.AccountMask]) this.#enlarge(StateHeader.AccountIndex)
     if (w[StateHeader.SlotCount] * 2 > w[StateHeader.SlotMask]) this.#enlarge(StateHeader.SlotIndex)
     if (this.#spare.length === 0) this.#makeSpare()
-    const record = this.#spare[this.#spare.length - 1] as number
+    // Without room for one it may still be that there is nothing to insert.
+    const record = this.#spare.at(-1) ?? 0
     this.table.lend(record, keyRoom)
     try {
       const r = find(this.table)
-      if (r === record) this.#spare.pop()
       if (r === FULL) throw this.full(RECORD_WORDS)
+      if (r === record) this.#spare.pop()
       return r
     } finally {
       this.table.lend(0, 0)
@@ -264,8 +265,10 @@ export class TableMemory implements SharedState {
     return at
   }
 
+  /** Takes room for some records, where there is any. */
   #makeSpare(): void {
-    const at = this.#take(SPARE_RECORDS * RECORD_WORDS)
+    const at = this.fresh(SPARE_RECORDS * RECORD_WORDS)
+    if (at === 0) return
     // Counted for both indexes, as a worker's chunk is.
     this.words[StateHeader.AccountCount] += SPARE_RECORDS
     this.words[StateHeader.SlotCount] += SPARE_RECORDS

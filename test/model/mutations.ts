@@ -411,8 +411,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         READY,
-        'if (atomics.compareExchange(engine, row + ScheduleRow.Claimed, 0, 1) === 0) return place',
-        'atomics.store(engine, row + ScheduleRow.Claimed, 1)\n      if (place > 0) return place',
+        'if (atomics.compareExchange(engine, row + ScheduleRow.Claimed, 0, 1) === 0) return true',
+        'atomics.store(engine, row + ScheduleRow.Claimed, 1)\n    if (place > 0) return true',
       ),
     ],
     on: ['by rank'],

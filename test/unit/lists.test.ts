@@ -30,6 +30,7 @@ function memoryOf() {
       next += count
       return next - count
     },
+    assertRoom() {},
   } as unknown as TaskMemory
   const put = (value: unknown): Version => {
     values.encode(value)
