@@ -337,8 +337,11 @@ export class LocationTable {
       if (atomics.load(w, StateHeader.Next) + size > w.length) return FULL
       // Three quarters of the index: beyond it, probing paths grow without bound.
       if (w[count] + RECORDS_A_CHUNK > (mask + 1) * 0.75) return FULL
-      this.#chunk = this.reserve(size)
-      this.#chunkEnd = this.#chunk + size
+      const chunk = this.reserve(size)
+      // Another worker may have taken the last ones in between.
+      if (chunk + size > w.length) return FULL
+      this.#chunk = chunk
+      this.#chunkEnd = chunk + size
       // Counted by the chunk, and for both indexes: an addition a record would have all workers wait for one line.
       atomics.add(w, StateHeader.AccountCount, RECORDS_A_CHUNK)
       atomics.add(w, StateHeader.SlotCount, RECORDS_A_CHUNK)

@@ -16,6 +16,34 @@ afterEach(() => {
 
 const viewOf = (): LocationTable => new LocationTable(state.words)
 
+describe('table: the last records', () => {
+  test('two workers that both saw room for one more chunk: one is told FULL, and all that was inserted goes with the run', () => {
+    state.open(100)
+    const other = viewOf()
+    class Outrun extends LocationTable {
+      override reserve(count: number): number {
+        // The other one is faster, each time.
+        super.reserve(count)
+        return super.reserve(count)
+      }
+    }
+    const table = new Outrun(state.words)
+    for (const view of [other, table]) view.begin()
+    const first = table.account(addressOf(1), 0)
+    const chunk = 32 * RECORD_WORDS
+    state.words[StateHeader.Next] = state.words.length - chunk
+    for (let n = 2; n <= 32; n++) expect(table.account(addressOf(n), 0)).toBe(first + (n - 1) * RECORD_WORDS)
+    expect(table.account(addressOf(33), 0)).toBe(FULL)
+    expect(table.full).toBe(true)
+    state.close([table.inserted, other.inserted])
+    state.open(100)
+    const after = viewOf()
+    after.begin()
+    for (let n = 1; n <= 40; n++) expect(after.account(addressOf(n), 0)).toBeLessThan(state.words.length - RECORD_WORDS)
+    state.close([after.inserted])
+  })
+})
+
 describe('table: one record a key (T1)', () => {
   test('what one view inserted, the other finds', () => {
     state.open(100)
