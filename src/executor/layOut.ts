@@ -9,7 +9,7 @@
 import * as atomics from '../core/atomics.ts'
 import { CapacityError } from '../core/errors.ts'
 import { CONTROL_END, Control, MAX_WORKERS, Mode, Place, WorkerBlock } from '../core/layout.ts'
-import type { Plan, PlanInputs, RunSettings } from './plan.ts'
+import { type Plan, type PlanInputs, type RunSettings, waysInOrder } from './plan.ts'
 
 type Words = Int32Array
 
@@ -33,7 +33,7 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings): void =>
   const environment = align(offsets + offsetWords(plan))
   const inputs = align(environment + plan.environment.length)
   const arenas = align(inputs + inputWords(plan))
-  assertRoom(words, arenas)
+  assertFits(words, arenas)
   words.fill(0, table, table + rows)
   words.set(plan.environment, environment)
   layOutInputs(words, offsets, inputs, plan)
@@ -49,10 +49,9 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings): void =>
   words[Control.Schedule] = scheduled ? environment + (plan.schedule ?? 0) : 0
   words[Control.Window] = scheduled ? plan.places : DEFAULT_WINDOW
   words[Control.Speculation] = settings.speculation === 'always' || scheduled ? 1 : 0
-  // Not on a state that answers late: whoever runs in order would wait for each value alone.
-  const isInOrder = words[Control.Speculation] === 0 && plan.state.serve === undefined
-  words[Control.Reserve] = plan.reserves === true && isInOrder ? 1 : 0
-  words[Control.Alone] = plan.isLight === true && isInOrder ? 1 : 0
+  const { reserves, light } = waysInOrder(plan)
+  words[Control.Reserve] = reserves && words[Control.Speculation] === 0 ? 1 : 0
+  words[Control.Alone] = light && words[Control.Speculation] === 0 ? 1 : 0
   words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
   words[Control.DenseLocation] = plan.denseLocation(plan.state)
   words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
@@ -93,7 +92,7 @@ export const layOutBatch = (words: Words, items: Words, offsets: Words): number 
   clearRun(words)
   const at = CONTROL_END
   const data = at + offsets.length
-  assertRoom(words, data + items.length)
+  assertFits(words, data + items.length)
   words.set(items, data)
   for (let k = 0; k < offsets.length; k++) words[at + k] = offsets[k] + data
   words[Control.InputOffsets] = at
@@ -111,7 +110,7 @@ const clearRun = (words: Words): void => {
   }
 }
 
-const assertRoom = (words: Words, end: number): void => {
+const assertFits = (words: Words, end: number): void => {
   if (end + ALIGN <= words.length) return
   throw new CapacityError('CAPACITY', 'the block does not fit into memoryLimit', {
     limit: words.length * 4,

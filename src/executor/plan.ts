@@ -36,6 +36,20 @@ export interface Plan extends PlanInputs {
   readonly values?: readonly unknown[]
 }
 
+/**
+ * What may be done with a plan's places in their order, without speculation: not by rank, nor on a state that answers late,
+ * where whoever runs in order would wait for each value alone.
+ */
+export const waysInOrder = ({
+  state,
+  schedule,
+  reserves,
+  isLight,
+}: Plan): { readonly reserves: boolean; readonly light: boolean } => {
+  const isInOrder = schedule === undefined && state.serve === undefined
+  return { reserves: isInOrder && reserves === true, light: isInOrder && isLight === true }
+}
+
 export interface RunSettings {
   readonly speculation: 'auto' | 'always'
   /** Everything on one worker by the oracle. */

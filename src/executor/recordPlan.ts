@@ -14,7 +14,7 @@ import type { LocationRecord } from '../records/runRecord.ts'
 import type { MemoryState } from '../state/memoryState.ts'
 import type { Engine } from './engine.ts'
 import type { LocationName } from './locate.ts'
-import type { Plan } from './plan.ts'
+import { type Plan, waysInOrder } from './plan.ts'
 import type { PreparedBlock } from './prepare.ts'
 import type { RecordedPlan } from './recordRun.ts'
 
@@ -22,12 +22,6 @@ type Words = Int32Array
 
 /** Words that a trace has of a place: its name, which of the others are there, five of an address, one of a selector. */
 const PLACE_WORDS = 8
-
-/** What the engine may do with a run in order (layOut.ts). */
-const waysOf = ({ state, schedule, reserves, isLight }: Plan): Pick<RecordedPlan, 'reserves' | 'light'> => {
-  const isInOrder = schedule === undefined && state.serve === undefined
-  return { reserves: isInOrder && reserves === true, light: isInOrder && isLight === true }
-}
 
 const BLOCK_NAMES = ['transfer', 'create', 'call'] as const
 
@@ -47,7 +41,7 @@ export const recordedBlock = (
     fork: chain.fork,
     places: plan.places,
     speculation,
-    ...waysOf(plan),
+    ...waysInOrder(plan),
     names() {
       const rows = new Int32Array(plan.places * PLACE_WORDS)
       const bytes = bytesOf(rows)
@@ -191,7 +185,7 @@ export const recordedTasks = (tasks: NamedTasks, state: Words, speculation: 'aut
     label: 'tasks',
     places: calls.length,
     speculation,
-    ...waysOf(plan),
+    ...waysInOrder(plan),
     names() {
       const index = new Map<string, number>()
       const rows = new Int32Array(calls.length * PLACE_WORDS)
@@ -218,7 +212,7 @@ export const recordedAdapter = (
   label: 'adapter',
   places: plan.places,
   speculation,
-  ...waysOf(plan),
+  ...waysInOrder(plan),
   names: () => withJson({ names: [''] }, new Int32Array(plan.places * PLACE_WORDS)),
   inputs: () => recordedInputs(plan, source),
   base: (locations) => bytesOf(changesOf(state, locations)),

@@ -23,7 +23,10 @@ export interface RunOptions {
   readonly records?: RecordsOption
   /** Keeps a trace of the run, in memory, that `replay` of `blockloom/testing` runs again, every incarnation of it. */
   readonly record?: boolean
-  /** Called about every millisecond while places become final, and at the end. What it throws fails the run. */
+  /**
+   * Called about every millisecond while places become final, and at the end; from the beginning again where the run has to
+   * begin again, with larger tables or in order. What it throws fails the run.
+   */
   readonly onProgress?: (progress: RunProgress) => void
 }
 

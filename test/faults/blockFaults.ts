@@ -10,39 +10,52 @@ const given = { chain: chainAtFork('shanghai'), senders: 'trust' as const, specu
 /** The other EVM answers with promises, a thousand times slower. */
 const ethereumjs: WorldOptions = { ...three, adapter: 'ethereumjs', file: workBlock(30) }
 
+type Run = Fault<BlockWorld>['run']
+
+/** Each some milliseconds after the call, `most` at most. */
+const threadEnds =
+  (most: number): Run =>
+  (world, random) =>
+    meanwhile(
+      random() * most,
+      () => world.threads.end(random()),
+      () => world.run(),
+    )
+const signalAborts =
+  (most: number): Run =>
+  (world, random) => {
+    const controller = new AbortController()
+    return meanwhile(
+      random() * most,
+      () => controller.abort(),
+      () => world.run({ signal: controller.signal }),
+    )
+  }
+const executorCloses =
+  (most: number): Run =>
+  (world, random) =>
+    meanwhile(
+      random() * most,
+      () => world.executor.close(),
+      () => world.run(),
+    )
+
 export const blockFaults = {
   'block: a thread is ended': {
     world: three,
     codes: ['WORKER_LOST'],
-    run: (world, random) =>
-      meanwhile(
-        random() * 10,
-        () => world.threads.end(random()),
-        () => world.run(),
-      ),
+    run: threadEnds(10),
   },
   'block: a signal is aborted': {
     world: three,
     codes: ['ABORTED'],
-    run: (world, random) => {
-      const controller = new AbortController()
-      return meanwhile(
-        random() * 10,
-        () => controller.abort(),
-        () => world.run({ signal: controller.signal }),
-      )
-    },
+    run: signalAborts(10),
   },
   'block: the executor is closed': {
     world: three,
     codes: ['CLOSED'],
     ends: true,
-    run: (world, random) =>
-      meanwhile(
-        random() * 10,
-        () => world.executor.close(),
-        () => world.run(),
-      ),
+    run: executorCloses(10),
   },
   'block: two at once': {
     world: two,
@@ -141,34 +154,17 @@ export const blockFaults = {
   'ethereumjs: a thread is ended': {
     world: ethereumjs,
     codes: ['WORKER_LOST'],
-    run: (world, random) =>
-      meanwhile(
-        random() * 60,
-        () => world.threads.end(random()),
-        () => world.run(),
-      ),
+    run: threadEnds(60),
   },
   'ethereumjs: a signal is aborted': {
     world: ethereumjs,
     codes: ['ABORTED'],
-    run: (world, random) => {
-      const controller = new AbortController()
-      return meanwhile(
-        random() * 60,
-        () => controller.abort(),
-        () => world.run({ signal: controller.signal }),
-      )
-    },
+    run: signalAborts(60),
   },
   'ethereumjs: the executor is closed': {
     world: ethereumjs,
     codes: ['CLOSED'],
     ends: true,
-    run: (world, random) =>
-      meanwhile(
-        random() * 60,
-        () => world.executor.close(),
-        () => world.run(),
-      ),
+    run: executorCloses(60),
   },
 } as const satisfies Record<string, Fault<BlockWorld>>
