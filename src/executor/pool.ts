@@ -15,6 +15,7 @@ import { StateHeader } from '../core/table.ts'
 import { cpuMilliseconds } from '../platform/clock.ts'
 import { coreCount, type WorkerSource } from '../platform/threads.ts'
 import { callRest, closeJoin, joined } from '../scheduler/joining.ts'
+import { IdleCores } from './idleCores.ts'
 import { Member } from './member.ts'
 import { Late, Patience } from './patience.ts'
 import type { Stopping } from './stopping.ts'
@@ -29,11 +30,6 @@ const WATCH = 200
 const GRACE = 2000
 /** Milliseconds that a thread has at least to start and load its module. */
 const START = 10_000
-
-/** Milliseconds between two looks at how busy the cores are, while not all workers are called. */
-const LOOK = 10
-/** Share of the cores below which the workers that are called let them idle. */
-const IDLE = 0.4
 
 /** How often a run is begun, where all its workers end before they take part. */
 const ATTEMPTS = 3
@@ -68,6 +64,7 @@ export class WorkerPool {
   readonly #stopping: Stopping
   readonly #members: (Member | undefined)[] = []
   readonly #cores = coreCount()
+  readonly #idleCores = new IdleCores(this.#cores)
   /** Workers that a run begins with, where it does not say more: no use in others, unless those at work sleep. */
   readonly #first: number
   #epoch = 0
@@ -213,7 +210,9 @@ export class WorkerPool {
     engine[Control.Kind] = options.kind
     engine[Control.Workers] = serving.length
     engine[Control.Cores] = this.#cores
-    const called = options.everybody === true ? serving.length : Math.min(serving.length, this.#first)
+    // Where there are more than run at once, who is called follows from what the cores do.
+    const watched = options.everybody !== true && serving.length > this.#first
+    const called = watched && !this.#idleCores.sleeping ? this.#first : serving.length
     atomics.store(engine, Control.Called, called)
     atomics.store(engine, Control.Finished, 0)
     atomics.store(engine, Control.Halt, Halt.None)
@@ -222,7 +221,7 @@ export class WorkerPool {
     const onAbort = (): void => this.#halt(Halt.Signal)
     options.signal?.addEventListener('abort', onAbort, { once: true })
     const watch = this.#watch(options, serving)
-    const looks = called < serving.length ? this.#lookForIdleCores() : undefined
+    if (watched) this.#idleCores.begin(() => callRest(engine, this.#epoch))
     let begun = true
     try {
       if (options.signal?.aborted) this.#halt(Halt.Signal)
@@ -232,7 +231,7 @@ export class WorkerPool {
       await Promise.all(this.#ending.splice(0))
     } finally {
       clearInterval(watch)
-      clearInterval(looks)
+      if (watched) this.#idleCores.end()
       options.signal?.removeEventListener('abort', onAbort)
       // One that is being ended must keep the process alive until it is: its caller waits for that.
       for (const member of serving) if (!member.ended) member.unref()
@@ -339,22 +338,6 @@ export class WorkerPool {
     // Over when those are back who take part: nobody waits for one that may never come.
     closeJoin(this.engine)
     atomics.notify(this.engine, Control.Finished)
-  }
-
-  /** Calls the workers beyond the cores to the open run, where those at work let the cores idle: their places sleep. */
-  #lookForIdleCores(): ReturnType<typeof setInterval> {
-    let since = performance.now()
-    let used = cpuMilliseconds() ?? 0
-    const looks = setInterval(() => {
-      const [now, total] = [performance.now(), cpuMilliseconds() ?? 0]
-      if (total - used < IDLE * (now - since) * this.engine[Control.Cores]) {
-        clearInterval(looks)
-        callRest(this.engine, this.#epoch)
-      }
-      since = now
-      used = total
-    }, LOOK)
-    return looks
   }
 
   /**

@@ -28,6 +28,16 @@ describe.skipIf(first >= workers)('more workers than cores', () => {
     expect(results.map((result) => result.status)).toEqual(results.map(() => 'done'))
   })
 
+  test('they are called at once to the next run, however short', async () => {
+    const own = await createTaskExecutor(module, { workers, memoryLimit: 64 * 2 ** 20 })
+    try {
+      await own.run(calls('sleep', { ms: 50 }, 20 * first))
+      expect((await own.run(calls('sleep', { ms: 1 }, 4))).run.workers).toBe(workers)
+    } finally {
+      await own.close()
+    }
+  })
+
   test("all are called at once with speculation: 'always', and come to later runs too", async () => {
     for (let run = 0; run < 3; run++) {
       const { results, run } = await executor.run(calls('increment', 'n', 40), { speculation: 'always' })
