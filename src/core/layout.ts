@@ -37,6 +37,8 @@ export const Control = {
   Drained: 9 * PAD,
   /** Next unclaimed item of a batch that is no block (sender recovery). Writers: workers, +1. */
   BatchIndex: 10 * PAD,
+  /** Next of the places that may be begun before their turn. Writers: workers, +1; while others drain, who drained them. */
+  EarlyNext: 11 * PAD,
 
   /** Words below are written by main before the epoch changes and are constant in a run. */
   Kind: 12 * PAD,
@@ -71,6 +73,9 @@ export const Control = {
   FirstClaim: 12 * PAD + 27,
   /** 1 where the first worker begins alone and wakes the others when that pays (docs/algorithm.md D10). */
   Alone: 12 * PAD + 26,
+  /** Places that may be begun before their turn, the longest first (docs/algorithm.md D12), and how many there are. */
+  EarlyPlaces: 12 * PAD + 16,
+  EarlyCount: 12 * PAD + 31,
   /** What is recorded: bits of `Recording`, 0 for nothing. */
   Recording: 12 * PAD + 28,
   /** Begin of the run on the clock of all threads, milliseconds: a 64-bit float in two words. */
@@ -110,6 +115,9 @@ export const Control = {
 } as const
 
 export const JOIN_CLOSED = 1 << 30
+
+/** Places of a run that may be begun before their turn, at most. */
+export const MOST_EARLY = 8
 
 /** `Messages` sends a worker back to its event loop, where the control plane reaches it. */
 export const RunKind = { Speculative: 1, Sequential: 2, Batch: 3, Messages: 4 } as const
@@ -180,7 +188,12 @@ export const WorkerBlock = {
   Log: 12,
   /** Atomic: publishes the words of the log before it. Main reads them while the run goes on. */
   Logged: 13,
+  /** The claims that took longest, `LongClaim` each. */
+  LongClaims: 14,
 } as const
+
+/** A claim that took long: its first place, how many they were (0: there is none), and microseconds. */
+export const LongClaim = { Size: 3, Count: 6, First: 0, Places: 1, Microseconds: 2 } as const
 
 export const MAX_WORKERS = 64
 

@@ -91,6 +91,13 @@ export class AsyncBlockRun extends RunParts {
         this.recording?.start()
         await this.#execute(place)
       }
+      const early = this.claimEarly()
+      if (early >= 0) {
+        await this.#executeEarly(early)
+        await this.#commitStage(true)
+        turn = 0
+        continue
+      }
       const first = scheduler.claim(chunk, 0)
       if (first >= 0) {
         chunk = await this.#executeClaim(first, Math.min(first + chunk, scheduler.last + 1))
@@ -98,18 +105,31 @@ export class AsyncBlockRun extends RunParts {
       }
       const seen = atomics.load(this.engine, Control.CommitIndex)
       if (await this.#commitStage(first < 0 || chunk < OWN_COMMITS)) turn = 0
-      else if (first < 0 && seen <= scheduler.last && turn++ >= Math.min(TURNS, scheduler.spins)) await this.#idle(seen)
+      else if (first < 0 && seen <= scheduler.last && turn++ >= Math.min(TURNS, scheduler.spins)) {
+        if (!scheduler.looksAhead(seen)) await this.#idle(seen)
+      }
     }
+  }
+
+  /** Executes a place before its turn. What comes of it, validation says. */
+  async #executeEarly(place: number): Promise<void> {
+    const began = performance.now()
+    this.recording?.start()
+    await this.#execute(place)
+    this.recording?.publish()
+    this.noteLong(place, 1, began)
   }
 
   /** Executes claimed places and returns the size of the next claim. */
   async #executeClaim(first: number, end: number): Promise<number> {
     const began = performance.now()
     const waits = this.memory.waits
+    const { hasEarly } = this.scheduler
     this.recording?.start()
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
       if (this.scheduler.pausing) return 1
+      if (hasEarly && !this.scheduler.take(place)) continue
       await this.#execute(place)
       if (this.memory.waits !== waits) {
         const fallbacks = this.fallbacks
@@ -118,7 +138,7 @@ export class AsyncBlockRun extends RunParts {
         if (this.fallbacks !== fallbacks) return 1
       }
     }
-    return this.nextClaim(end - first, began, waits)
+    return this.nextClaim(first, end - first, began, waits)
   }
 
   async #execute(place: number): Promise<void> {

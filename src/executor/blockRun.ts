@@ -112,6 +112,13 @@ export class BlockRun extends RunParts {
         this.recording?.start()
         this.#execute(place)
       }
+      const early = this.claimEarly()
+      if (early >= 0) {
+        this.#executeEarly(early)
+        this.#commitStage(true)
+        turn = 0
+        continue
+      }
       if (scheduler.reserves && scheduler.caughtUp) {
         chunk = this.#lead(chunk)
         continue
@@ -135,19 +142,31 @@ export class BlockRun extends RunParts {
   #lead(chunk: number): number {
     const began = performance.now()
     const waits = this.memory.waits
+    const first = this.scheduler.executionIndex
     this.scheduler.claim(0, chunk)
     this.#commitStage(true)
-    return this.nextClaim(chunk, began, waits)
+    return this.nextClaim(first, chunk, began, waits)
+  }
+
+  /** Executes a place before its turn. What comes of it, validation says. */
+  #executeEarly(place: number): void {
+    const began = performance.now()
+    this.recording?.start()
+    this.#execute(place)
+    this.recording?.publish()
+    this.noteLong(place, 1, began)
   }
 
   /** Executes claimed places and returns the size of the next claim. */
   #executeClaim(first: number, end: number): number {
     const began = performance.now()
     const waits = this.memory.waits
+    const { hasEarly } = this.scheduler
     this.recording?.start()
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
       if (this.scheduler.pausing) return 1
+      if (hasEarly && !this.scheduler.take(place)) continue
       this.#execute(place)
       // The next place of this claim may wait for the one just executed.
       if (this.memory.waits !== waits) {
@@ -157,7 +176,7 @@ export class BlockRun extends RunParts {
         if (this.fallbacks !== fallbacks) return 1
       }
     }
-    return this.nextClaim(end - first, began, waits)
+    return this.nextClaim(first, end - first, began, waits)
   }
 
   #execute(place: number): void {

@@ -8,7 +8,8 @@
  */
 import * as atomics from '../core/atomics.ts'
 import { CapacityError } from '../core/errors.ts'
-import { CONTROL_END, Control, MAX_WORKERS, Mode, Place, WorkerBlock } from '../core/layout.ts'
+import { CONTROL_END, Control, MAX_WORKERS, MOST_EARLY, Mode, Place, WorkerBlock } from '../core/layout.ts'
+import { Early, pack, Ready } from '../core/status.ts'
 import { type Plan, type PlanInputs, type RunSettings, waysInOrder } from './plan.ts'
 
 type Words = Int32Array
@@ -53,6 +54,7 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings): void =>
   words[Control.Reserve] = reserves && words[Control.Speculation] === 0 ? 1 : 0
   words[Control.Alone] = light && words[Control.Speculation] === 0 ? 1 : 0
   words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
+  layOutEarly(words, scheduled ? [] : (plan.early ?? []))
   words[Control.DenseLocation] = plan.denseLocation(plan.state)
   words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
   words[Control.ArenaEnd] = words.length
@@ -60,6 +62,22 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings): void =>
   words[Control.CommitIndex] = first
   words[Control.Mode] = Mode.Speculative
   atomics.store(words, Control.ArenaNext, arenas)
+}
+
+/**
+ * Writes which places may be begun before their turn, the longest first (docs/algorithm.md D12), in place of those that are
+ * written already. They are long, so nothing is reserved: a place that is would wait for all before it.
+ */
+export const layOutEarly = (words: Words, places: readonly number[]): void => {
+  const statusOf = (place: number): number => words[Control.PlaceTable] + place * Place.Size + Place.Status
+  for (let k = 0; k < words[Control.EarlyCount]; k++) words[statusOf(words[Control.EarlyPlaces + k])] = pack(0, Ready)
+  const count = Math.min(places.length, MOST_EARLY)
+  for (let k = 0; k < count; k++) {
+    words[Control.EarlyPlaces + k] = places[k]
+    words[statusOf(places[k])] = pack(0, Early)
+  }
+  words[Control.EarlyCount] = count
+  if (count > 0) words[Control.Reserve] = 0
 }
 
 /** Words of the table that says where the inputs of a plan begin, its ends included. */

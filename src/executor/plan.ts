@@ -32,6 +32,8 @@ export interface Plan extends PlanInputs {
   readonly reserves?: boolean
   /** True where the whole run may take less time than waking a second worker is worth: the first then begins alone. */
   readonly isLight?: boolean
+  /** Places that may take long, the longest first: they may be begun before their turn (docs/algorithm.md D12). */
+  readonly early?: readonly number[]
   /** Values for adapters whose inputs are no words. */
   readonly values?: readonly unknown[]
 }

@@ -154,6 +154,7 @@ export const prepareBlock = async (
     denseLocation: ({ table }) => feeLocation(table, feeRecipient),
     reserves: adapter === 'revm' && isSpread(block.transactions, senders),
     isLight: adapter === 'revm' && gasOf(block) <= LIGHT_GAS,
+    early: longPlaces(block),
   }
   return {
     block,
@@ -175,6 +176,23 @@ type Work = Pick<Plan, 'inputs' | 'offsets' | 'environment' | 'values'>
  * the others come a few transactions late where the block takes longer.
  */
 const LIGHT_GAS = 10_000_000n
+
+/** Gas limit from which a transaction may take long, and the part of the block's gas that it then allows. */
+const LONG_GAS = 2_000_000n
+const LONG_PART = 16n
+/** A limit is a weak hint: so many at most are begun for it. */
+const MOST_BY_LIMIT = 4
+
+/** Places whose gas limits allow them a good part of the block, the largest first. */
+const longPlaces = (block: DecodedBlock): number[] => {
+  const gas = gasOf(block)
+  return block.transactions
+    .map(({ gasLimit }, index) => ({ gasLimit, place: index + 1 }))
+    .filter(({ gasLimit }) => gasLimit >= LONG_GAS && gasLimit * LONG_PART >= gas)
+    .sort((a, b) => (a.gasLimit < b.gasLimit ? 1 : a.gasLimit > b.gasLimit ? -1 : a.place - b.place))
+    .slice(0, MOST_BY_LIMIT)
+    .map(({ place }) => place)
+}
 
 /** What the block claims to use; of one that claims nothing, what it may use. */
 const gasOf = ({ header: { gasUsed = 0n }, transactions }: DecodedBlock): bigint =>

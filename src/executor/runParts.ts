@@ -9,7 +9,7 @@
 import * as atomics from '../core/atomics.ts'
 import { isKnown } from '../core/cold.ts'
 import { type Adapter, Outcome } from '../core/contracts.ts'
-import { Control, Fault, Halt, Place, WorkerBlock } from '../core/layout.ts'
+import { Control, Fault, Halt, LongClaim, Place, WorkerBlock } from '../core/layout.ts'
 import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
@@ -29,6 +29,9 @@ export const ADVANCE_EVERY = 16
 
 /** Claims of this size or more are of short tasks. */
 export const OWN_COMMITS = 4
+
+/** Claims that took as long as this are long: some hundred short tasks. */
+const LONG_CLAIM_MICROSECONDS = 250
 
 /** Claims without a wait after which a worker claims several places at once again. */
 const CALM_CLAIMS = 32
@@ -138,13 +141,38 @@ export abstract class RunParts {
 
   // ---- execution ----
 
-  /** Size of the next claim after one of `count` places that began at `began`, with `waits` waits before it. */
-  protected nextClaim(count: number, began: number, waits: number): number {
+  /** Claims a place worth beginning before its turn; -1 for none. One worker stays in order, for others wait for it. */
+  protected claimEarly(): number {
+    return this.#index === 0 || !this.scheduler.hasEarly ? -1 : this.scheduler.claimEarly()
+  }
+
+  /** Keeps a claim among those that took longest, where it belongs there: what later runs may learn from. */
+  protected noteLong(first: number, count: number, began: number): number {
+    const ms = performance.now() - began
+    const microseconds = Math.min(ms * 1000, 2 ** 31 - 1) | 0
+    if (microseconds < LONG_CLAIM_MICROSECONDS) return ms
+    const { engine } = this
+    const claims = this.#block + WorkerBlock.LongClaims
+    let least = claims
+    for (let k = 1; k < LongClaim.Count; k++) {
+      const claim = claims + k * LongClaim.Size
+      if (engine[claim + LongClaim.Microseconds] < engine[least + LongClaim.Microseconds]) least = claim
+    }
+    if (microseconds <= engine[least + LongClaim.Microseconds]) return ms
+    engine[least + LongClaim.First] = first
+    engine[least + LongClaim.Places] = count
+    engine[least + LongClaim.Microseconds] = microseconds
+    return ms
+  }
+
+  /** Size of the next claim after one of `count` places from `first` on that began at `began`, with `waits` waits before it. */
+  protected nextClaim(first: number, count: number, began: number, waits: number): number {
     this.recording?.publish()
+    const ms = this.noteLong(first, count, began)
     // Where places wait for their predecessors, neighbours must run side by side: a pipeline, not blocks.
     this.#calmClaims = this.memory.waits === waits ? this.#calmClaims + 1 : 0
     if (this.#calmClaims < CALM_CLAIMS) return 1
-    const each = (performance.now() - began) / count
+    const each = ms / count
     return Math.max(1, Math.min(LARGEST_CHUNK, 2 * count, Math.round(CLAIM_MILLISECONDS / each)))
   }
 
@@ -346,6 +374,8 @@ export abstract class RunParts {
     for (let place = from; place < end; place++) {
       if (scheduler.isExecuted(place)) this.memory.withdraw(place, from)
     }
+    // What was begun before its turn can be final before the cursor of claims has come to it.
+    scheduler.recallEarly(Math.max(from, end), (place) => this.memory.withdraw(place, from))
     this.forget()
     scheduler.reset(from, end)
     this.oracle.written = this.memory.written
@@ -383,6 +413,7 @@ export abstract class RunParts {
   protected endAlone(from: number, next: number): void {
     this.memory.written = this.oracle.written
     this.#direct += Math.max(0, Math.min(next, this.engine[Control.Places] + 1) - Math.max(from, 1))
+    this.scheduler.offerEarly(next)
     this.scheduler.resume(next)
     if (next <= this.scheduler.last) callNext(this.engine, this.#index)
   }

@@ -24,10 +24,13 @@ import * as atomics from '../core/atomics.ts'
 import { Control, Halt, Mode, Place } from '../core/layout.ts'
 import {
   Aborting,
+  Begun,
   Cold,
   Deferred,
+  Early,
   Executed,
   incarnationOf,
+  isBeingBegun,
   MAX_INCARNATION,
   pack,
   Ready,
@@ -48,6 +51,11 @@ const LEAST_SHARED = 4
  * 32 places aborts whole, 64 + 32 ahead of it are thrown away, and its stretch has 128; with 192 a list of 400 took 2.1.
  */
 const WARY_WINDOW = 64
+/**
+ * Places of a run that such a stretch may not reach for, even where its first execution holds all others up: what later
+ * stretches can throw away, so that the sum stays below twice the places.
+ */
+const LATER_WASTE = 320
 
 /** Turns of an idle worker before it parks: what it waits for is on another core. */
 const SPINS = 400
@@ -62,6 +70,8 @@ export class Scheduler {
   /** Workers called to the run when this one came, of which sizes of claims follow: of those called later it learns nothing. */
   #called = 0
   #spins = SPINS
+  /** Where this worker, idle, saw the commit cursor stand at a place that is executed for the first time; -1 nowhere. */
+  #heldUpAt = -1
 
   constructor(engine: Words) {
     this.engine = engine
@@ -74,6 +84,7 @@ export class Scheduler {
     this.#window = this.engine[Control.Window]
     this.#called = atomics.load(this.engine, Control.Called)
     this.#spins = this.#called > this.engine[Control.Cores] ? CROWDED_SPINS : SPINS
+    this.#heldUpAt = -1
   }
 
   /** First place with work: 0 the prologue, 1 the first transaction. */
@@ -158,10 +169,27 @@ export class Scheduler {
     return this.engine[this.#word(place) - Place.Status + Place.ReservedEnd]
   }
 
-  /** How far claims may run ahead of the commit cursor: what a fallback throws away must have been earned by commits. */
+  /**
+   * How far claims may run ahead of the commit cursor: what a fallback throws away must have been earned by commits, or
+   * done by who had nothing else to do while one long task held the cursor.
+   */
   #windowAt(committed: number): number {
     const wary = atomics.load(this.engine, Control.Wary)
-    return wary === 0 ? this.#window : Math.min(this.#window, WARY_WINDOW + committed - wary + 1)
+    if (wary === 0) return this.#window
+    const earned = WARY_WINDOW + committed - wary + 1
+    if (committed !== this.#heldUpAt) return Math.min(this.#window, earned)
+    return earned + Math.max(this.#last >> 1, this.#last - LATER_WASTE)
+  }
+
+  /**
+   * Lets the caller, who has nothing to do, claim further ahead where the cursor stands at a place that somebody executes
+   * for the first time, and nothing was thrown away yet: true where that is new. A place that is executed again tells of
+   * conflicts, and is no reason to speculate further.
+   */
+  looksAhead(seen: number): boolean {
+    if (seen === this.#heldUpAt || this.engine[Control.Stretch] !== 0 || !isBeingBegun(this.status(seen))) return false
+    this.#heldUpAt = seen
+    return true
   }
 
   /** A claim of at most `chunk` places, smaller towards the end, so that the last ones are shared by all. */
@@ -194,10 +222,45 @@ export class Scheduler {
     return this.#spins
   }
 
+  // ---- places begun before their turn (docs/algorithm.md D12) ----
+
+  /** True where some places may be begun before their turn. */
+  get hasEarly(): boolean {
+    return this.engine[Control.EarlyCount] !== 0
+  }
+
+  /** Claims the next place that is worth beginning before its turn; -1 where there is none. */
+  claimEarly(): number {
+    const { engine } = this
+    const count = engine[Control.EarlyCount]
+    while (atomics.load(engine, Control.EarlyNext) < count) {
+      if (this.pausing) return -1
+      const next = atomics.add(engine, Control.EarlyNext, 1)
+      if (next >= count) return -1
+      const place = engine[Control.EarlyPlaces + next]
+      if (this.#exchange(place, Early, Begun)) return place
+    }
+    return -1
+  }
+
+  /** Whether the caller, whose claim in order holds `place`, executes it: not where somebody has begun it before its turn. */
+  take(place: number): boolean {
+    // Early is what main wrote before the run, or the last worker before the others went on: never older than that.
+    const state = stateOf(atomics.peek(this.engine, this.#word(place)))
+    return state === Ready || (state === Early && this.#exchange(place, Early, Ready))
+  }
+
+  #exchange(place: number, from: number, to: number): boolean {
+    const word = this.#word(place)
+    const status = atomics.load(this.engine, word)
+    if (stateOf(status) !== from) return false
+    return atomics.compareExchange(this.engine, word, status, pack(incarnationOf(status), to)) === status
+  }
+
   /** Ends the execution that the caller claimed. The store publishes entries, read set and result. */
   executed(place: number): void {
     const word = this.#word(place)
-    // The claimer is the only writer of a Ready word (S1), so no exchange is needed.
+    // The claimer is the only writer of a Ready or Begun word (S1), so no exchange is needed.
     atomics.store(this.engine, word, pack(incarnationOf(this.engine[word]), Executed))
   }
 
@@ -316,6 +379,33 @@ export class Scheduler {
     }
   }
 
+  /**
+   * Takes back what was begun before its turn, from place `end` on, below which the caller takes back all: `withdraw` is
+   * told of what was published. No place is begun so again, unless `offerEarly` follows. Everyone else drains.
+   */
+  recallEarly(end: number, withdraw: (place: number) => void): void {
+    const { engine } = this
+    const count = engine[Control.EarlyCount]
+    atomics.store(engine, Control.EarlyNext, count)
+    for (let k = 0; k < count; k++) {
+      const place = engine[Control.EarlyPlaces + k]
+      if (place < end) continue
+      if (this.isExecuted(place)) withdraw(place)
+      this.reset(place, place + 1)
+    }
+  }
+
+  /** Lets places from `from` on be begun before their turn again: nothing has run there. Everyone else drains. */
+  offerEarly(from: number): void {
+    const { engine } = this
+    const count = engine[Control.EarlyCount]
+    for (let k = 0; k < count; k++) {
+      const place = engine[Control.EarlyPlaces + k]
+      if (place >= from) atomics.store(engine, this.#word(place), pack(incarnationOf(this.status(place)), Early))
+    }
+    atomics.store(engine, Control.EarlyNext, 0)
+  }
+
   /** Lets speculation begin again at `place`. */
   resume(place: number): void {
     const engine = this.engine
@@ -336,6 +426,7 @@ export class Scheduler {
   idle(seen: number, turn: number): void {
     const engine = this.engine
     if (turn < this.#spins || seen > this.#last) return
+    if (this.looksAhead(seen)) return
     atomics.add(engine, Control.Waiting, 1)
     atomics.wait(engine, Control.CommitIndex, seen, 1)
     atomics.add(engine, Control.Waiting, -1)

@@ -22,6 +22,7 @@ const ATOMIC_CONTROL: ReadonlySet<number> = new Set([
   Control.Waiting,
   Control.Drained,
   Control.BatchIndex,
+  Control.EarlyNext,
   Control.Called,
   Control.Join,
   Control.Wary,

@@ -379,6 +379,41 @@ export const mutations: readonly Mutation[] = [
     on: ['fallback'],
   },
   {
+    name: 'begun-twice',
+    hazard: 0,
+    what: 'who claims in order executes a place that somebody has begun before its turn',
+    edits: [
+      edit(
+        SCHEDULER,
+        'return state === Ready || (state === Early && this.#exchange(place, Early, Ready))',
+        'return state === Ready || state === Early',
+      ),
+    ],
+    on: ['before its turn'],
+  },
+  {
+    name: 'begun-and-kept',
+    hazard: 0,
+    what: 'a fallback leaves what was begun before its turn above all that was claimed in order',
+    edits: [
+      edit(
+        PARTS,
+        'scheduler.recallEarly(Math.max(from, end), (place) => this.memory.withdraw(place, from))',
+        'scheduler.recallEarly(Math.max(from, end), () => {})',
+      ),
+    ],
+    on: ['before its turn, fallback'],
+  },
+  {
+    name: 'recalled-when-final',
+    hazard: 0,
+    what: 'a fallback takes back what was begun before its turn and is final (this engine had it; found by this checker)',
+    edits: [
+      edit(PARTS, 'scheduler.recallEarly(Math.max(from, end),', 'scheduler.recallEarly(end,'),
+    ],
+    on: ['before its turn, fallback'],
+  },
+  {
     name: 'joined-without-exchange',
     hazard: 0,
     what: 'a worker adds itself to a run by a store: two come, one is counted',

@@ -111,7 +111,44 @@ const late: readonly Scenario[] = (
   ...how,
 }))
 
+/** Some places are begun before their turn, by others than the first worker; and what they write depends on what they read. */
+const early: readonly Scenario[] = (
+  [
+    ['before its turn', { early: [1, 3] }],
+    ['before its turn, fallback', { early: [4, 2], fallback: true }],
+    ['before its turn, alone', { early: [3], fallback: true, alone: true }],
+    ['before its turn, promises', { early: [4], fallback: true, promises: true }],
+  ] as const
+).map(([name, how]) => ({
+  subject: 'block',
+  name,
+  workers: 2,
+  initial: [1, 2, 3],
+  short: true,
+  stalls: 'allowed',
+  tasks: [
+    [
+      ['read', 0],
+      ['write', 1, 2],
+    ],
+    [
+      ['read', 1],
+      ['write', 2, 1],
+    ],
+    [
+      ['read', 2],
+      ['ifOdd', [['write', 0, 1]], [['write', 1, 4]]],
+    ],
+    [
+      ['read', 1],
+      ['ifOdd', [['write', 2, 2]], [['write', 0, 3]]],
+    ],
+  ],
+  ...how,
+}))
+
 export const scenarios: readonly Scenario[] = [
+  ...early,
   { subject: 'scheduler', name: 'scheduler', workers: 2, places: 3, fails: [2], defers: [3] },
   {
     subject: 'scheduler',

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { Control, Halt, Mode } from '../../src/core/layout.ts'
 import { Aborting, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../../src/core/status.ts'
+import { layOutEarly } from '../../src/executor/layOut.ts'
 import { join } from '../../src/scheduler/joining.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../../src/scheduler/judge.ts'
 import { layOut, schedulerOn } from '../support/engineMemory.ts'
@@ -60,6 +61,73 @@ describe('scheduler: claims', () => {
     expect(a.claim(0, 8)).toBe(-1)
     b.reserve(4, b.reservedEnd(1))
     expect([b.isReserved(4), a.reservedEnd(4)]).toEqual([true, 9])
+  })
+
+  test('a place is begun before its turn by one worker, and whoever claims it in order leaves it out', () => {
+    const { engine, a, b } = two(10)
+    layOutEarly(engine, [7, 3])
+    expect([b.claimEarly(), b.claimEarly(), a.claimEarly()]).toEqual([7, 3, -1])
+    expect(a.claim(4, 0)).toBe(1)
+    expect([1, 2, 3, 4].map((place) => a.take(place))).toEqual([true, true, false, true])
+    b.executed(3)
+    expect([a.take(3), a.isExecuted(3), a.isCommittable()]).toEqual([false, true, false])
+  })
+
+  test('what was claimed in order first is not begun again', () => {
+    const { engine, a, b } = two(10)
+    layOutEarly(engine, [2, 9])
+    expect(a.claim(4, 0)).toBe(1)
+    expect(a.take(2)).toBe(true)
+    expect([b.claimEarly(), b.claimEarly()]).toEqual([9, -1])
+  })
+
+  test('a fallback takes back what was begun above all that was claimed, and offers nothing again', () => {
+    const { engine, a, b } = two(10)
+    layOutEarly(engine, [9, 8, 7])
+    expect([b.claimEarly(), b.claimEarly()]).toEqual([9, 8])
+    b.executed(9)
+    b.defer(8)
+    const withdrawn: number[] = []
+    a.recallEarly(5, (place) => withdrawn.push(place))
+    expect(withdrawn).toEqual([9])
+    const states = () => [7, 8, 9].map((place) => [stateOf(a.status(place)), incarnationOf(a.status(place))])
+    expect(states()).toEqual([
+      [Ready, 0],
+      [Ready, 1],
+      [Ready, 1],
+    ])
+    expect(b.claimEarly()).toBe(-1)
+    a.offerEarly(8)
+    expect([b.claimEarly(), b.claimEarly(), b.claimEarly()]).toEqual([9, 8, -1])
+    expect(a.take(7)).toBe(true)
+  })
+
+  test('nobody begins a place before its turn while speculation gives way', () => {
+    const { engine, a, b } = two(10)
+    layOutEarly(engine, [7])
+    a.drain()
+    expect(b.claimEarly()).toBe(-1)
+    a.resume(1)
+    expect(b.claimEarly()).toBe(7)
+  })
+
+  test('who has nothing to do runs further ahead of a place that is executed for the first time, until a fallback', () => {
+    const { engine, a, b } = two(1000)
+    engine[Control.Wary] = 2
+    for (let claimed = 0; claimed < 64; claimed += 16) expect(a.claim(16, 0)).toBe(claimed + 1)
+    expect(b.claim(16, 0)).toBe(-1)
+    expect([b.looksAhead(1), b.looksAhead(1)]).toEqual([true, false])
+    expect([b.claim(16, 0), a.claim(16, 0)]).toEqual([65, -1])
+    // It is executed again: that tells of conflicts.
+    a.executed(1)
+    a.abort(1)
+    a.advance(2)
+    a.executed(2)
+    expect(b.looksAhead(2)).toBe(false)
+    expect(b.claim(16, 0)).toBe(-1)
+    engine[Control.Stretch] = 128
+    a.advance(3)
+    expect(b.looksAhead(3)).toBe(false)
   })
 
   test('claims grow smaller towards the end, by the number of workers', () => {

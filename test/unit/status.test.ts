@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { Control, Place } from '../../src/core/layout.ts'
 import {
   Aborting,
+  Begun,
   Cold,
   Deferred,
+  Early,
   Executed,
   incarnationOf,
   MAX_INCARNATION,
@@ -16,13 +18,15 @@ import {
 } from '../../src/core/status.ts'
 import { layOut, schedulerOn } from '../support/engineMemory.ts'
 
-const STATES = [Ready, Executed, Deferred, Aborting, Reserved, Cold]
-const NAMES = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved', 'Cold']
+const STATES = [Ready, Executed, Deferred, Aborting, Reserved, Cold, Early, Begun]
+const NAMES = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved', 'Cold', 'Early', 'Begun']
 
 /** Puts place 1 into a state, runs one method of the scheduler and says what became of the word. */
 function step(from: number, incarnation: number, act: (scheduler: ReturnType<typeof schedulerOn>) => void) {
   const engine = layOut(1)
   const scheduler = schedulerOn(engine)
+  engine[Control.EarlyPlaces] = 1
+  engine[Control.EarlyCount] = 1
   engine[engine[Control.PlaceTable] + Place.Size + Place.Status] = pack(incarnation, from)
   act(scheduler)
   const status = scheduler.status(1)
@@ -36,16 +40,24 @@ const EVENTS = {
   abort: (s: ReturnType<typeof schedulerOn>) => void s.abort(1),
   reset: (s: ReturnType<typeof schedulerOn>) => s.reset(1, 2),
   reserve: (s: ReturnType<typeof schedulerOn>) => void s.claim(0, 1),
+  beginEarly: (s: ReturnType<typeof schedulerOn>) => void s.claimEarly(),
+  take: (s: ReturnType<typeof schedulerOn>) => void s.take(1),
+  recallEarly: (s: ReturnType<typeof schedulerOn>) => s.recallEarly(1, () => undefined),
+  offerEarly: (s: ReturnType<typeof schedulerOn>) => s.offerEarly(1),
 }
 
 /** Which event may meet a place in which state; the callers keep to it (S1: one writer at a time). */
 const LEGAL: Readonly<Record<keyof typeof EVENTS, readonly number[]>> = {
-  executed: [Ready, Aborting],
-  defer: [Ready, Cold],
+  executed: [Ready, Aborting, Begun],
+  defer: [Ready, Cold, Begun],
   chill: [Aborting, Reserved, Ready],
   abort: [Executed, Deferred],
-  reset: [Executed, Deferred, Reserved, Cold],
+  reset: [Executed, Deferred, Reserved, Cold, Early, Begun],
   reserve: [Ready],
+  beginEarly: [Early],
+  take: [Early],
+  recallEarly: [Executed, Deferred, Cold, Early, Begun],
+  offerEarly: [Ready],
 }
 
 describe('status words', () => {

@@ -22,6 +22,8 @@ export interface BlockScenario {
   readonly fallback?: boolean
   /** The first worker begins alone; the others come whenever they do, as where the pool calls them. */
   readonly alone?: boolean
+  /** Places that may be begun before their turn. */
+  readonly early?: readonly number[]
   readonly window?: number
   readonly denseKey?: number
   readonly arenaWords?: number
@@ -80,7 +82,7 @@ export const traceBreaks = (machine: Machine, memories: ModelMemories): string |
 }
 
 const names = (status: number): string => {
-  const state = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved', 'Cold'][stateOf(status)] ?? '?'
+  const state = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved', 'Cold', 'Early', 'Begun'][stateOf(status)] ?? '?'
   return `${state}(${incarnationOf(status)})`
 }
 

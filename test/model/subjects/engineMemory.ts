@@ -6,6 +6,7 @@
  */
 import { unpackBytes } from '../../../src/core/bytes.ts'
 import { CONTROL_END, Control, Place } from '../../../src/core/layout.ts'
+import { layOutEarly } from '../../../src/executor/layOut.ts'
 import { AccountRecord, BytesRecord, locationOf, RECORD_SHIFT, recordOf, Tag } from '../../../src/core/location.ts'
 import { Schedule } from '../../../src/core/schedule.ts'
 import { StateHeader } from '../../../src/core/table.ts'
@@ -31,6 +32,8 @@ export interface MemoryOptions {
   /** Whether speculation may give way to the sequential path. */
   readonly fallback?: boolean
   readonly alone?: boolean
+  /** Places that may be begun before their turn. */
+  readonly early?: readonly number[]
   readonly denseKey?: number
   /** Words that arenas may take. */
   readonly arenaWords?: number
@@ -159,7 +162,7 @@ export class ModelMemories {
     const used = Math.min(Math.max(engine[Control.ArenaNext], this.arenas), ENGINE_WORDS)
     engine.fill(POISON, this.arenas, used === this.arenas ? ENGINE_WORDS : used)
     engine.fill(0, 0, this.arenas)
-    const { places, workers, window, fallback, alone, denseKey } = this.#options
+    const { places, workers, window, fallback, alone, early = [], denseKey } = this.#options
     const offsets = layout.placeTable + (places + 3) * Place.Size
     engine[Control.Places] = places
     engine[Control.Schedule] = layout.schedule
@@ -172,6 +175,7 @@ export class ModelMemories {
     engine[Control.Speculation] = fallback === true ? 0 : 1
     engine[Control.Reserve] = fallback === true ? 1 : 0
     engine[Control.Alone] = alone === true ? 1 : 0
+    layOutEarly(engine, early)
     engine[Control.DenseLocation] = denseKey === undefined ? 0 : locationOf(this.records[denseKey] as number, 0)
     engine[Control.Workers] = workers
     engine[Control.Called] = workers
