@@ -1,5 +1,6 @@
 /**
- * What earlier runs say about the next one: locations on which a caller's places aborted, and what a place costs.
+ * What earlier runs say about the next one: locations on which a caller's places aborted, what a place costs, and which
+ * callers take long (callCosts.ts).
  *
  * A caller is a task's name, or a contract and selector. When it occurs in a run, its locations are watched from the
  * beginning (docs/algorithm.md D5): their readers wait for the place below from the first one on, and not only after
@@ -13,6 +14,8 @@ import type { SharedState } from '../core/stateMemory.ts'
 import { LocationNames, visitAborts } from '../records/drain.ts'
 import type { RunRecord } from '../records/runRecord.ts'
 import { CLAIM_MILLISECONDS, LARGEST_CHUNK } from '../scheduler/claims.ts'
+import { CallCosts } from './callCosts.ts'
+import { layOutEarly } from './layOut.ts'
 import { type LocationName, locate } from './locate.ts'
 import { callerOf, nameOfRecord } from './recordPlan.ts'
 
@@ -43,6 +46,7 @@ interface Watched {
 /** Learns from runs, and from their records. */
 export class Hints {
   readonly #callers = new LRUCache<string, LRUCache<string, Hint>>({ max: CALLERS })
+  readonly costs = new CallCosts()
   /** Milliseconds of a thread that an execution took in the last run; 0 for not known. */
   cost = 0
 
@@ -127,7 +131,11 @@ class RunHints {
         this.#flag(watched.location, 1)
       }
     }
-    const { cost } = this.#hints
+    const { cost, costs } = this.#hints
+    if (words[Control.Schedule] === 0) {
+      const proposed = words.slice(Control.EarlyPlaces, Control.EarlyPlaces + words[Control.EarlyCount])
+      layOutEarly(words, costs.choose(this.#callers, [...proposed], 1000 * cost))
+    }
     const isCalm = this.#watched.length === 0 && cost > 0
     words[Control.FirstClaim] = isCalm ? Math.max(1, Math.min(LARGEST_CHUNK, Math.round(CLAIM_MILLISECONDS / cost))) : 1
   }
@@ -150,6 +158,7 @@ class RunHints {
       })
       executions += this.#words[Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.Executions]
     }
+    this.#hints.costs.learn(this.#words, this.#workers, this.#callers)
     if (executions > 0) this.#hints.cost = (ms * this.#workers) / executions
   }
 

@@ -20,7 +20,8 @@ export interface ObserveOptions {
   readonly records?: RecordsOption
   /**
    * Learns from each run which locations conflict, and has the next runs of the same tasks or contracts wait there in
-   * time instead of aborting; records of earlier runs to begin with may be given. Never changes a result.
+   * time instead of aborting, and which take long, to begin these early; records of earlier runs to begin with may be given.
+   * Never changes a result.
    */
   readonly learn?: boolean | readonly RunRecord[]
   /** The module `@opentelemetry/api`: a span and metrics of every run. */

@@ -408,9 +408,7 @@ export const mutations: readonly Mutation[] = [
     name: 'recalled-when-final',
     hazard: 0,
     what: 'a fallback takes back what was begun before its turn and is final (this engine had it; found by this checker)',
-    edits: [
-      edit(PARTS, 'scheduler.recallEarly(Math.max(from, end),', 'scheduler.recallEarly(end,'),
-    ],
+    edits: [edit(PARTS, 'scheduler.recallEarly(Math.max(from, end),', 'scheduler.recallEarly(end,')],
     on: ['before its turn, fallback'],
   },
   {

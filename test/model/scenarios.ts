@@ -137,7 +137,7 @@ const early: readonly Scenario[] = (
     ],
     [
       ['read', 2],
-      ['ifOdd', [['write', 0, 1]], [['write', 1, 4]]],
+      ['ifOdd', [['write', 0, 1]], [['write', 1, 5]]],
     ],
     [
       ['read', 1],

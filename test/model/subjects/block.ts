@@ -82,7 +82,8 @@ export const traceBreaks = (machine: Machine, memories: ModelMemories): string |
 }
 
 const names = (status: number): string => {
-  const state = ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved', 'Cold', 'Early', 'Begun'][stateOf(status)] ?? '?'
+  const state =
+    ['Ready', 'Executed', 'Deferred', 'Aborting', 'Reserved', 'Cold', 'Early', 'Begun'][stateOf(status)] ?? '?'
   return `${state}(${incarnationOf(status)})`
 }
 

@@ -6,11 +6,11 @@
  */
 import { unpackBytes } from '../../../src/core/bytes.ts'
 import { CONTROL_END, Control, Place } from '../../../src/core/layout.ts'
-import { layOutEarly } from '../../../src/executor/layOut.ts'
 import { AccountRecord, BytesRecord, locationOf, RECORD_SHIFT, recordOf, Tag } from '../../../src/core/location.ts'
 import { Schedule } from '../../../src/core/schedule.ts'
 import { StateHeader } from '../../../src/core/table.ts'
 import { fromBigInt } from '../../../src/core/words.ts'
+import { layOutEarly } from '../../../src/executor/layOut.ts'
 import { orderTasks } from '../../../src/executor/taskSchedule.ts'
 import type { TaskHints } from '../../../src/executor/taskTypes.ts'
 import { TableMemory } from '../../../src/state/tableMemory.ts'
