@@ -65,9 +65,17 @@ export class CallCosts {
       }
       if (kept === LongClaim.Count) hasAll = false
     }
+    const often = new Map<string, number>()
+    for (const place of long.keys()) {
+      const caller = callers[place - 1]
+      if (caller !== undefined) often.set(caller, (often.get(caller) ?? 0) + 1)
+    }
     for (const [place, microseconds] of long) {
       const caller = callers[place - 1]
-      if (caller !== undefined) this.#note(caller, microseconds)
+      if (caller === undefined) continue
+      // One long call of a caller whose others are short was interrupted, or says nothing of the next one.
+      const calls = callers.reduce((count, other) => count + (other === caller ? 1 : 0), 0)
+      if (2 * (often.get(caller) as number) >= calls) this.#note(caller, microseconds)
     }
     for (let k = 0; k < words[Control.EarlyCount]; k++) {
       const place = words[Control.EarlyPlaces + k]

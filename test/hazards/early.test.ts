@@ -24,7 +24,10 @@ const accounts = {
 const LONG = 3_000_000
 
 /** Short ones, and among them some with a large limit. */
-const fileWith = (long: Readonly<Record<number, { from?: Hex; to: Hex }>>, besides: Readonly<Record<number, object>> = {}) =>
+const fileWith = (
+  long: Readonly<Record<number, { from?: Hex; to: Hex }>>,
+  besides: Readonly<Record<number, object>> = {},
+) =>
   fileOf({
     fork: 'shanghai',
     coinbase: address(0xc0),
