@@ -144,9 +144,11 @@ class BlockStm extends VirtualCommits {
     return Math.max(1, Math.min(chunk, Math.floor((this.count - this.next) / (4 * others))))
   }
 
-  /** Places to leave for the committer before a claim. */
+  /** Places to leave for the committer before a claim, the fewer the further claims have run ahead of it. */
   protected share(chunk: number): number {
-    return this.options.reserves && chunk >= LEAST_SHARED ? Math.floor(chunk / (this.options.workers - 1)) : 0
+    if (!this.options.reserves || chunk < LEAST_SHARED) return 0
+    const left = 1 - (this.next - this.visible) / WINDOW
+    return Math.max(0, Math.floor((chunk * left) / (this.options.workers - 1)))
   }
 
   protected reserve(places: number): void {

@@ -211,10 +211,15 @@ export class Scheduler {
     return this.engine[Control.Reserve] !== 0
   }
 
-  /** Places to reserve before a claim of `chunk`: the committer's share among the workers, where tasks are short. */
+  /**
+   * Places to reserve before a claim of `chunk`: the committer's share among the workers, where tasks are short, and the
+   * less of it the further claims have run ahead of the commits. Then it is the committer whom the others would wait for.
+   */
   share(chunk: number): number {
     if (chunk < LEAST_SHARED || !this.reserves) return 0
-    return (chunk / (this.#called - 1)) | 0
+    const { engine } = this
+    const ahead = atomics.load(engine, Control.ExecutionIndex) - atomics.load(engine, Control.CommitIndex)
+    return Math.max(0, (chunk * (1 - ahead / this.#window)) / (this.#called - 1)) | 0
   }
 
   /** Turns of an idle worker before it parks. */

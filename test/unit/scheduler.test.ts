@@ -156,6 +156,19 @@ describe('scheduler: claims', () => {
     expect(shares(2)).toEqual([0, 0, 0, 0])
   })
 
+  test('the further claims have run ahead of the commits, the less is reserved', () => {
+    const { engine, a } = two(1000)
+    engine[Control.Reserve] = 1
+    engine[Control.Called] = 2
+    a.beginRun()
+    const window = engine[Control.Window]
+    const shares = [0, 0.25, 0.5, 0.75, 1, 1.25].map((part) => {
+      engine[Control.ExecutionIndex] = engine[Control.CommitIndex] + window * part
+      return a.share(24)
+    })
+    expect(shares).toEqual([24, 18, 12, 6, 0, 0])
+  })
+
   test('all is caught up when what was claimed is committed', () => {
     const { a } = two(10)
     expect(a.caughtUp).toBe(true)
