@@ -25,7 +25,7 @@ const LONG = 3_000_000
 
 /** Short ones, and among them some with a large limit. */
 const fileWith = (
-  long: Readonly<Record<number, { from?: Hex; to: Hex }>>,
+  long: Readonly<Record<number, { from?: Hex; to?: Hex }>>,
   besides: Readonly<Record<number, object>> = {},
 ) =>
   fileOf({
