@@ -20,6 +20,7 @@ import { dataFeeAt, payVaults, takeDataFee } from './fees.ts'
 import type { AccountView, Held } from './held.ts'
 import { improveInterpreter } from './interpreter.ts'
 import type { EvmModule } from './module.ts'
+import { precompileProblem } from './moduleShape.ts'
 import { importKzg, type Kzg, type Packages } from './packages.ts'
 import type { LocationStateManager } from './stateManager.ts'
 
@@ -220,7 +221,7 @@ export class Machines {
     const given = this.#module.customPrecompiles ?? []
     const custom = given.map((precompile) =>
       'function' in precompile && precompile.function !== undefined
-        ? { ...precompile, function: this.#noting(precompile.function) }
+        ? { ...precompile, function: this.#noting(checked(precompile.function)) }
         : precompile,
     )
     const evaluate = getActivePrecompiles(common).get(POINT_EVALUATION)
@@ -252,6 +253,16 @@ export class Machines {
     }
   }
 }
+
+/** A precompile whose answers are looked at: @ethereumjs/evm takes whatever they are for gas and bytes. */
+const checked =
+  (precompile: PrecompileFunc): PrecompileFunc =>
+  async (input) => {
+    const result = await precompile(input)
+    const problem = precompileProblem(result)
+    if (problem !== undefined) throw new TypeError(problem)
+    return result
+  }
 
 /**
  * Rules for transactions, which would each take a copy and merge their parameters into it: 95 us, where a payment takes 38

@@ -60,7 +60,8 @@ const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length &
 /** Whether the manager is one whose tries are known to hold all of its state. */
 const isMerkle = (manager: StateManagerInterface, keccak256: Hash): manager is Manager => {
   const { _trie: trie, _storageTries, _caches, keccakFunction, ...rest } = manager as Partial<Manager>
-  if (typeof trie !== 'object' || typeof _storageTries !== 'object' || typeof keccakFunction !== 'function') return false
+  if (typeof trie !== 'object' || typeof _storageTries !== 'object' || typeof keccakFunction !== 'function')
+    return false
   if (_caches !== undefined || rest._prefixCodeHashes !== true || rest._prefixStorageTrieKeys !== false) return false
   if (!hasOwnClass(manager, FUNCTIONS_OF_MANAGER) || !hasOwnClass(trie, FUNCTIONS_OF_TRIE)) return false
   const { useKeyHashing, useKeyHashingFunction, keyPrefix, useRootPersistence, useNodePruning } = trie._opts ?? {}

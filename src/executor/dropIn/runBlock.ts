@@ -17,7 +17,8 @@ import { resolveChain } from '../../adapters/evm/chain.ts'
 import type { CommonLike } from '../../adapters/evm/forks.ts'
 import { encodeReceipt, type TransactionReceipt } from '../../adapters/evm/receipt.ts'
 import type { Hex } from '../../core/diff.ts'
-import { InvalidInputError } from '../../core/errors.ts'
+import { InvalidInputError, ParallelExecutionError } from '../../core/errors.ts'
+import { messageOf } from '../../core/thrown.ts'
 import { SourceState } from '../../state/sourceState.ts'
 import type { BlockResult, ExecuteBlockOptions, Senders } from '../blockTypes.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../executeBlock.ts'
@@ -206,7 +207,7 @@ const runInParallel = async (
  * caches takes what it reads outside of a checkpoint for something to write.
  */
 const underCheckpoint = async <T>(manager: StateManagerInterface, work: () => Promise<T>): Promise<T> => {
-  await manager.checkpoint()
+  await ofManager('to open a checkpoint', () => manager.checkpoint())
   let done: T
   try {
     done = await work()
@@ -214,8 +215,20 @@ const underCheckpoint = async <T>(manager: StateManagerInterface, work: () => Pr
     await manager.revert()
     throw error
   }
-  await manager.commit()
+  await ofManager('to commit a block', () => manager.commit())
   return done
+}
+
+/** What the manager is told to do; what it throws comes with a code. */
+const ofManager = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof ParallelExecutionError) throw cause
+    const reason = messageOf(cause)
+    const message = `the state manager failed when it was told ${what}: ${reason}`
+    throw new ParallelExecutionError('STATE_SOURCE_FAILED', message, { reason }, { cause })
+  }
 }
 
 interface Done {
@@ -234,7 +247,7 @@ const executeAndWrite = async (
   // Nothing is asked of the manager while it is written, or taken back.
   const { prepared, result, passes } = await execute(vm, options, executor, state).finally(() => settled(state, signal))
   assertNotAborted(signal)
-  const roots = await write(executor, { access, state }, prepared, result)
+  const roots = await ofManager('to write', () => write(executor, { access, state }, prepared, result))
   assertNotAborted(signal)
   const run = { path: 'parallel', report: result.run, passes } as const
   const answer = { ...runBlockResultOf(block, result, roots), run }
