@@ -33,13 +33,14 @@ export class ColdWait {
     this.#began = performance.now()
   }
 
-  /** Whether the record's value is missing, and may be waited for. A state that has everything says nothing of records. */
-  misses(state: Words, record: number): boolean {
-    return state[StateHeader.Known] !== 0 && this.#credit > 0 && !isKnown(state, record)
+  /** Whether a missing value may be waited for. A state that has everything says nothing of records. */
+  mayWait(state: Words): boolean {
+    return state[StateHeader.Known] !== 0 && this.#credit > 0
   }
 
   /** Resolves when the value is here, or was waited for long enough. */
   async for(state: Words, record: number): Promise<void> {
+    if (isKnown(state, record)) return
     ask(state, record)
     const now = performance.now()
     const end = now + Math.max(LEAST, now - this.#began)

@@ -347,7 +347,7 @@ export const runTransaction = async (
   fees: ResolvedFees,
 ): Promise<RunTxResult> => {
   const sender = tx.getSenderAddress()
-  const held = state.hold(sender)
+  const held = await state.holdWarm(sender)
   const dataFee = dataFeeAt(fees, state.memory.place)
   // All that the checks before the call ask of the sender's balance, as one bound; they see the guess.
   takeDataFee(state, held, dataFee, mostCost(packages, vm.common, tx))
@@ -357,7 +357,7 @@ export const runTransaction = async (
   let refunds = isMiner(held) ? 1 : 0
   state.takesFee = (account) => isMiner(account) && refunds-- <= 0
   const result = await packages.vm.runTx(vm, { tx, block, skipHardForkValidation: true, blockGasUsed: 0n })
-  payVaults(packages, state, fees, result, block.header.baseFeePerGas ?? 0n, dataFee)
+  await payVaults(packages, state, fees, result, block.header.baseFeePerGas ?? 0n, dataFee)
   return result
 }
 

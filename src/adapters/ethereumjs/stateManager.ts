@@ -152,8 +152,7 @@ export class LocationStateManager implements StateManagerInterface {
   }
 
   async getAccount(address: Address): Promise<Account | undefined> {
-    await this.warm(address)
-    const held = this.hold(address)
+    const held = await this.holdWarm(address)
     // The clearing of touched accounts asks whether the fee recipient is empty, which its fee alone decides.
     if (held === this.#paid && this.phase === 'after') return new this.#packages.util.Account(1n)
     if (!this.#block.spuriousDragon) return held.exists ? this.#view(held) : undefined
@@ -250,8 +249,7 @@ export class LocationStateManager implements StateManagerInterface {
   }
 
   async getCode(address: Address): Promise<Uint8Array> {
-    await this.warm(address)
-    const held = this.hold(address)
+    const held = await this.holdWarm(address)
     if (held.codeHash === this.#emptyHash) return NOTHING
     if (held.code !== undefined) return held.code
     const [offset, bytes] = held.blockCode
@@ -310,16 +308,18 @@ export class LocationStateManager implements StateManagerInterface {
 
   /** The slot, its base value waited for a little where that is not here. */
   async #warmSlot(address: Address, key: Uint8Array): Promise<HeldSlot> {
-    await this.warm(address)
-    const held = this.hold(address)
+    const held = await this.holdWarm(address)
     const name = this.#packages.util.bytesToUnprefixedHex(key)
     const known = held.slots.get(name)
     if (known !== undefined) return known
     this.#assertAlive()
     bigEndian(key, this.#key)
     const record = this.#record(this.memory.table.slot(held.record >> RECORD_SHIFT, this.#key, 0))
-    if (!held.cleared && held.generation === 0) await this.#warmBase(record, Kind.Slot)
-    return this.#slot(held, name, record)
+    if (this.#coldWait.mayWait(this.memory.state) && !held.cleared && held.generation === 0) {
+      await this.#warmBase(record, Kind.Slot)
+    }
+    // A module may have asked for it twice at once.
+    return held.slots.get(name) ?? this.#slot(held, name, record)
   }
 
   #slot(held: Held, name: string, record: number): HeldSlot {
@@ -391,16 +391,17 @@ export class LocationStateManager implements StateManagerInterface {
     return found
   }
 
-  /** Lets the account's base value come, where it is needed and not here; for a little while. */
-  async warm(address: Address): Promise<void> {
-    if (this.aborted !== undefined || this.accounts.has(keyOf(address))) return
-    await this.#warmBase(this.#accountRecord(address), Kind.Life)
+  /** As `hold`; an account whose base value is needed and not here is waited for a little. */
+  async holdWarm(address: Address): Promise<Held> {
+    if (this.#coldWait.mayWait(this.memory.state) && this.aborted === undefined && !this.accounts.has(keyOf(address))) {
+      await this.#warmBase(this.#accountRecord(address), Kind.Life)
+    }
+    return this.hold(address)
   }
 
   /** What a lower place has written hides the base value. */
   async #warmBase(record: number, kind: Kind): Promise<void> {
     const { memory } = this
-    if (!this.#coldWait.misses(memory.state, record)) return
     if (memory.glance(locationOf(record, kind), kind) !== Seen.Base) return
     await this.#coldWait.for(memory.state, record)
   }
