@@ -47,5 +47,5 @@ test('merkle trie: two blocks of puts and deletes end at the root of @ethereumjs
         expect(await reads.get(k)).toEqual(wanted.length === 0 ? undefined : wanted)
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   ))

@@ -81,7 +81,7 @@ test('state access: by tries and by functions, blocks and reverts lead to the sa
         expect(await answersOf(fast)).toEqual(await answersOf(slow))
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 40 },
   ))
 
 describe('state access: only what is known is used without its functions', () => {

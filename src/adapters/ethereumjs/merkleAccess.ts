@@ -95,9 +95,13 @@ class MerkleAccess implements StateAccess {
         return { balance, nonce, codeHash, hasStorage: !equal(storageRoot, manager._trie.EMPTY_TRIE_ROOT) }
       },
       getStorage: async (address: Uint8Array, key: Uint8Array) => {
-        const account = await this.#account(address)
-        if (account === undefined) return new Uint8Array(0)
-        const found = await this.#read(this.#storage(address, account), key)
+        let slots = this.#storages.get(hexOf(address))
+        if (slots === undefined) {
+          const account = await this.#account(address)
+          if (account === undefined) return new Uint8Array(0)
+          slots = this.#storage(address, account)
+        }
+        const found = await this.#read(slots, key)
         return found === undefined ? new Uint8Array(0) : (RLP.decode(found) as Uint8Array)
       },
       getCode: async (address: Uint8Array) => {
