@@ -78,10 +78,10 @@ test('state access: by tries and by functions, blocks and reverts lead to the sa
           await (reverted ? manager.revert() : manager.commit())
         }
         expect(roots[0]).toBe(roots[1])
-        expect(await answersOf(fast)).toEqual(await answersOf(slow))
       }
+      expect(await answersOf(fast)).toEqual(await answersOf(slow))
     }),
-    { numRuns: 40 },
+    { numRuns: 60 },
   ))
 
 describe('state access: only what is known is used without its functions', () => {
