@@ -22,12 +22,13 @@ const buildOutputs = ['index.js', 'index.d.ts', 'worker.js', 'cli.js', 'report-p
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ stdout?: 'inherit' | 'stderr' }} [options] - `stderr` keeps stdout free for what the user asked for
+ * @param {{ stdout?: 'inherit' | 'stderr' | number }} [options] - `stderr` keeps stdout free for what the user asked
+ *   for; a number is an open file
  * @returns {Promise<number>} the exit code; 128 + number of the signal where one ended it
  */
 export function run(command, args, options = {}) {
   return new Promise((resolve, reject) => {
-    const out = options.stdout === 'stderr' ? 2 : 'inherit'
+    const out = options.stdout === 'stderr' ? 2 : (options.stdout ?? 'inherit')
     const child = spawn(command, args, { cwd: root, stdio: ['inherit', out, 'inherit'] })
     // A terminal sends Ctrl-C to the whole group; a signal sent to this process alone is handed on.
     const ignore = () => {}

@@ -16,6 +16,7 @@ import { importChain } from './chain.ts'
 import { runConformance } from './conformance/conformance.ts'
 import { crossRun } from './crosscheck/blocks.ts'
 import { runCrosscheck } from './crosscheck/crosscheck.ts'
+import { joinPieces, type Shard, WHOLE } from './crosscheck/pieces.ts'
 import { addRecordCommands } from './records/commands.ts'
 import { Exit, runSources, type Source } from './run.ts'
 import { refuseSame } from './sameFile.ts'
@@ -31,6 +32,8 @@ interface CrosscheckFlags {
   readonly workers?: number
   readonly json?: boolean
   readonly every: number
+  readonly shard: Shard
+  readonly join?: readonly string[]
   readonly docs?: string
 }
 
@@ -71,6 +74,12 @@ function wholeNumber(most: number): (text: string) => number {
     if (value >= 1 && value <= most) return value
     throw new InvalidArgumentError(`It is not a whole number from 1 to ${most}.`)
   }
+}
+
+function shardOf(text: string): Shard {
+  const [, number = 0, of = 0] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number)
+  if (number >= 1 && number <= of) return { number, of }
+  throw new InvalidArgumentError('It is not k/n with k from 1 to n.')
 }
 
 const ADAPTERS = ['revm', 'ethereumjs']
@@ -250,13 +259,27 @@ function makeProgram(): Command {
     .option('--fixtures <path...>', 'fixtures as for `conformance`, and folders of them', [])
     .addOption(workersOption())
     .addOption(everyOption('run a sample: each k-th block, and of the fixtures as `conformance` does'))
-    .option('--json', 'print one line of JSON for each block, each case that did not pass, and a last one of counts')
+    .addOption(
+      new Option('--shard <k/n>', 'run the k-th of n pieces; with --json, what it prints can be joined')
+        .argParser(shardOf)
+        .default(WHOLE, '1/1'),
+    )
+    .option('--join <file...>', 'run nothing: tell what came of all pieces, of what each printed with --json')
+    .option('--json', 'print one line of JSON for each block, each case that did not pass, and last ones of counts')
     .option('--docs <file>', 'write a page of Markdown about what agreed and what did not')
     .action(async (flags: CrosscheckFlags, command: Command) => {
-      const { blocks, fixtures, workers, every, docs, json = false } = flags
+      const { blocks, fixtures, workers, every, shard, join, docs, json = false } = flags
+      if (join !== undefined) {
+        const foreign = ['blocks', 'fixtures', 'workers', 'every', 'shard'].find(
+          (name) => command.getOptionValueSource(name) === 'cli',
+        )
+        if (foreign !== undefined) command.error(`error: '--${foreign}' is for a run; '--join' runs nothing`)
+        process.exitCode = await joinPieces(join, { docs, json })
+        return
+      }
       if (blocks.length + fixtures.length === 0) command.error("error: give '--blocks', '--fixtures' or both")
       const { signal } = interruption
-      process.exitCode = await runCrosscheck({ blocks, fixtures, workers, every, docs, json, signal })
+      process.exitCode = await runCrosscheck({ blocks, fixtures, workers, every, shard, docs, json, signal })
     })
 
   // Below the help of each command, too.

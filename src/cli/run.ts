@@ -47,6 +47,12 @@ export interface RunSourcesOptions extends Omit<MeasureOptions, 'records'> {
 export const Exit = { Right: 0, Wrong: 1, Unusable: 2, Interrupted: 130 } as const
 export type Exit = (typeof Exit)[keyof typeof Exit]
 
+/**
+ * Where EVMs are compared, time is no finding. A transaction of 45 million gas takes @ethereumjs/evm minutes, in which
+ * nothing is committed, and a machine that does other work takes either EVM as long as it likes. In milliseconds.
+ */
+export const STALL_TIMEOUT = 1_800_000
+
 /** @returns the exit code; `Exit.Interrupted` as soon as the signal is aborted */
 export async function runSources(sources: readonly Source[], options: RunSourcesOptions): Promise<Exit> {
   const width = nameWidth(sources.map(({ name }) => name))

@@ -65,8 +65,8 @@ export const awaitAnswer = (state: Words, record: number): void => {
 }
 
 /** As `awaitAnswer`, with the event loop free. */
-export const awaitAnswerAsync = (state: Words, record: number): Promise<void> =>
-  atomics.waitAsync(state, wordOf(state, record), Known.Asked, 5)
+export const awaitAnswerAsync = (state: Words, record: number, milliseconds = 5): Promise<void> =>
+  atomics.waitAsync(state, wordOf(state, record), Known.Asked, milliseconds)
 
 /**
  * Forgets what the run that ends has asked, and what it was answered for records that go with it. Main, while the

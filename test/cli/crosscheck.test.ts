@@ -61,6 +61,12 @@ describe('what cannot be compared costs one line and exit code 2', () => {
       () => ['run', '--adapter', 'both', '--records', 'x', 'y'],
       /'--records' is for one adapter/,
     ],
+    ['a piece that there is not', () => ['crosscheck', '--shard', '3/2', 'y'], /not k\/n with k from 1 to n/],
+    [
+      'a run and a join',
+      () => ['crosscheck', '--join', 'x', '--shard', '1/2'],
+      /'--shard' is for a run; '--join' runs nothing/,
+    ],
     [
       'repeats of both adapters',
       () => ['run', '--adapter', 'both', '--repeat', '2', 'y'],
@@ -74,7 +80,10 @@ describe('what cannot be compared costs one line and exit code 2', () => {
 })
 
 describe.skipIf(!haveBlocks || !existsSync(CONSENSUS))('crosscheck', () => {
-  test('blocks and fixtures, and the page', async () => {
+  let paths: string[] = []
+  let whole = ''
+  const run = (...args: string[]) => blockloom(['crosscheck', ...args])
+  beforeAll(async () => {
     const lines = gunzipSync(await readFile(CONSENSUS))
       .toString('utf8')
       .split('\n')
@@ -82,15 +91,66 @@ describe.skipIf(!haveBlocks || !existsSync(CONSENSUS))('crosscheck', () => {
     expect(shanghai).toHaveLength(3)
     const fixtures = join(folder, 'some.jsonl.gz')
     await writeFile(fixtures, gzipSync(shanghai.join('\n')))
+    paths = ['--blocks', realBlock(46147), realBlock(930196), '--fixtures', fixtures, '--workers', '1']
+  })
+
+  test('blocks and fixtures, and the page', async () => {
     const page = join(folder, 'page.md')
-    const { code, stdout } = await blockloom([
-      ...['crosscheck', '--blocks', realBlock(46147), '--fixtures', fixtures, '--workers', '1', '--docs', page],
-    ])
+    const { code, stdout } = await run(...paths, '--docs', page)
     expect([code, stdout]).toEqual([0, expect.stringMatching(/3 passed, 0 failed/)])
-    const text = await readFile(page, 'utf8')
-    expect(text).toMatch(/^# Cross-check\n/)
-    expect(text).toMatch(/1 of 1 blocks agree, with 1 transactions/)
-    expect(text).toMatch(/3 pass with both, 0 do not/)
+    whole = await readFile(page, 'utf8')
+    expect(whole).toMatch(/^# Cross-check\n/)
+    expect(whole).toMatch(/2 of 2 blocks agree, with 19 transactions/)
+    expect(whole).toMatch(/3 pass with both, 0 do not/)
+  })
+
+  test('in pieces, joined to the same page in any order', async () => {
+    const pieces: string[] = []
+    for (const shard of ['2/2', '1/2']) {
+      const { code, stdout } = await run(...paths, '--json', '--shard', shard)
+      expect(code).toBe(0)
+      expect(linesOf(stdout)).toHaveLength(3)
+      pieces.push(join(folder, `${pieces.length}.jsonl`))
+      await writeFile(pieces.at(-1) as string, stdout)
+    }
+    const page = join(folder, 'joined.md')
+    const { code, stdout } = await run('--join', ...pieces, '--docs', page)
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/3 passed, 0 failed/)])
+    expect(await readFile(page, 'utf8')).toBe(whole)
+
+    const [first, second] = pieces as [string, string]
+    const torn = join(folder, 'torn.jsonl')
+    await writeFile(torn, (await readFile(first, 'utf8')).split('\n').slice(0, 1).join('\n'))
+    const garbage = join(folder, 'garbage.jsonl')
+    await writeFile(garbage, '{"fil')
+    for (const [files, wanted] of [
+      [[first], /of 2 pieces these are missing: 1/],
+      [[first, first, second], /3 pieces of 2: one is there twice/],
+      [[torn, second], /torn\.jsonl breaks off: run this piece again/],
+      [[second, garbage], /garbage\.jsonl, line 1 is not what/],
+    ] as const) {
+      const refused = await run('--join', ...files, '--docs', join(folder, 'none.md'))
+      expect([refused.code, refused.stdout]).toEqual([2, ''])
+      expect(refused.stderr).toMatch(wanted)
+    }
+    expect(existsSync(join(folder, 'none.md'))).toBe(false)
+  })
+
+  test('pieces that part, or that could not be run, are told as one run would have', async () => {
+    const piece = async (name: string, lines: readonly object[]): Promise<string> => {
+      const file = join(folder, name)
+      await writeFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+      return file
+    }
+    const shard = (number: number, unusable = 0) => ({ shard: { number, of: 2, every: 1, unusable } })
+    const block = { file: 'x', number: 5, txs: 7, difference: { tx: 0, field: 'gasUsed' } }
+    const [one, two] = [await piece('a.jsonl', [block, shard(1)]), await piece('b.jsonl', [shard(2)])]
+    const page = join(folder, 'parts.md')
+    expect(await run('--join', one, two, '--docs', page)).toMatchObject({ code: 1, stderr: '' })
+    expect(await readFile(page, 'utf8')).toMatch(/0 of 1 blocks agree, with 7 transactions\.\n- 5: gasUsed/)
+    const ill = await piece('c.jsonl', [shard(2, 1)])
+    expect((await run('--join', one, ill, '--docs', page)).code).toBe(2)
+    expect(await readFile(page, 'utf8')).toMatch(/\n1 could not be run\./)
   })
 
   test('packs are for one adapter', async () => {

@@ -4,6 +4,8 @@ import { chainAtFork, createExecutor, type Executor, type ExecutorOptions } from
 import { address, asm, ETHER, endingOf, fileOf, run, slotOf, stateOf, type TestBlock } from '../support/evm.ts'
 
 const module = new URL('../support/evmModule.mjs', import.meta.url)
+/** Makes what its options say. */
+const given = new URL('../support/givenEvmModule.mjs', import.meta.url)
 const ALICE = address(1)
 const CALLER = address(0x50)
 
@@ -61,6 +63,12 @@ describe('what a module adds', () => {
 })
 
 describe('what cannot be used', () => {
+  const execute = (executor: Executor) => {
+    const file = fileOf(blockOf(1))
+    const options = { state: stateOf(file), chain: chainAtFork('shanghai'), senders: 'trust' } as const
+    return executor.executeBlock(file.block, { ...options, only: 'transactions' })
+  }
+
   test.each([
     ['a function given inline', { customPrecompiles: [] }, 'ethereumjs.customPrecompiles'],
     ['options that hold a function', { module, options: { f: () => 1 } }, 'ethereumjs.options'],
@@ -81,10 +89,47 @@ describe('what cannot be used', () => {
     ['without a default export', new URL('../support/misuse.mjs', import.meta.url), /default export|misuse/],
   ])('a module %s: MODULE_NOT_LOADED', async (_, url, message) => {
     const executor = await create({ module: url })
-    const { block } = fileOf(blockOf(1))
-    const options = { state: stateOf(fileOf(blockOf(1))), chain: chainAtFork('shanghai'), senders: 'trust' } as const
-    const ending = executor.executeBlock(block, { ...options, only: 'transactions' })
-    await expect(ending).rejects.toMatchObject({ code: 'MODULE_NOT_LOADED', message: expect.stringMatching(message) })
+    await expect(execute(executor)).rejects.toMatchObject({
+      code: 'MODULE_NOT_LOADED',
+      message: expect.stringMatching(message),
+    })
+  })
+
+  test.each([
+    ['a mistyped field', { customPrecompile: [] }, /'customPrecompile' is none of customOpcodes, /],
+    ['a precompile without an address', { customPrecompiles: [{}] }, /'customPrecompiles' is not a list of/],
+    ['an opcode that is no byte', { customOpcodes: [{ opcode: 256 }] }, /'customOpcodes' is not a list of/],
+    ['no list', { eips: '4844' }, /'eips' is not a list of numbers/],
+    ['a flag that is none', { allowUnlimitedContractSize: 1 }, /is not true or false/],
+    ['a hook that there is not', { hooks: { beforeAll: 1 } }, /hook 'beforeAll' is none of beforeTx, /],
+    ['a hook that is no function', { hooks: { step: 1 } }, /hook 'step' is not a function/],
+    ['a list', [], /returned no object/],
+  ])('a module that makes %s: MODULE_NOT_LOADED', async (_, made, message) => {
+    const executor = await create({ module: given, options: { made } })
+    await expect(execute(executor)).rejects.toMatchObject({
+      ...{ code: 'MODULE_NOT_LOADED', message: expect.stringMatching(message) },
+    })
+  })
+
+  test('an EIP that @ethereumjs/common does not know: MODULE_FAILED', async () => {
+    const executor = await create({ module: given, options: { made: { eips: [99_999] } } })
+    for (const how of [{ speculation: 'always' }, { sequential: true }] as const) {
+      const reason = expect.stringMatching(/99999 not supported/)
+      expect(await endingOf(executor, blockOf(), how)).toMatchObject({ code: 'MODULE_FAILED', reason })
+    }
+  })
+
+  test.each([
+    ['nothing', undefined, /no object/],
+    ['gas below zero', { executionGasUsed: -5n, returnValue: new Uint8Array(0) }, /no bigint from 0 on/],
+    ['gas as a number', { executionGasUsed: 5, returnValue: new Uint8Array(0) }, /no bigint from 0 on/],
+    ['text', { executionGasUsed: 5n, returnValue: '0x' }, /not bytes/],
+  ])('a precompile that returns %s: MODULE_FAILED, and the pool goes on', async (_, answer, message) => {
+    const executor = await create({ module: given, options: { answer } })
+    const reason = expect.stringMatching(message)
+    expect(await endingOf(executor, blockOf(1))).toMatchObject({ code: 'MODULE_FAILED', reason })
+    const plain = { ...blockOf(), transactions: [{ from: ALICE, to: address(9), value: 1n }] }
+    expect((await run(executor, plain)).receipts).toHaveLength(1)
   })
 
   test.each([

@@ -303,7 +303,29 @@ describe('bad input', () => {
       if (name.toString() === COUNTING) throw boom
       return original(name, key, value)
     }
-    await expectRefused(vm, () => runBlock(vm, { ...GENERATE, block, executor }), { message: boom.message })
+    await expectRefused(vm, () => runBlock(vm, { ...GENERATE, block, executor }), {
+      ...{ code: 'STATE_SOURCE_FAILED', cause: boom },
+    })
+  })
+
+  /** The store of nodes behind a manager's tries, as a database on a disk would be. */
+  const storeOf = ({ stateManager }: VM): { get: (...given: unknown[]) => Promise<unknown> } =>
+    (stateManager as unknown as { _trie: { database(): { db: never } } })._trie.database().db
+
+  test.each<[string, () => Promise<unknown>, object]>([
+    ['rejects', () => Promise.reject(boom), { cause: boom }],
+    ['hangs', () => NEVER(), { fields: { limit: 50 } }],
+    ['answers with what is no node', async () => Uint8Array.of(0xc1, 0x80), {}],
+    ['answers with what is no RLP', async () => Uint8Array.of(0xf8), {}],
+  ])('a store of nodes that %s: STATE_SOURCE_FAILED', async (_, answer, error) => {
+    const { vm, block } = await fresh()
+    const store = storeOf(vm)
+    const original = store.get
+    store.get = answer
+    const run = () => runBlock(vm, { ...GENERATE, block, executor, stateTimeout: 50 })
+    await expectRefused(vm, run, { code: 'STATE_SOURCE_FAILED', ...error }, () => {
+      store.get = original
+    })
   })
 
   test('a signal that is aborted', async () => {

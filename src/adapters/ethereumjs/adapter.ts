@@ -85,8 +85,13 @@ export const createAdapter = async (spec: ModuleSpec): Promise<AsyncAdapter> => 
     async execute(memory, input) {
       const current = context as BlockContext
       if (machine === undefined) {
-        machine = await machines.machineFor(current)
-        block = blockOf(packages, machine.common, current)
+        try {
+          machine = await machines.machineFor(current)
+          block = blockOf(packages, machine.common, current)
+        } catch (error) {
+          machine = undefined
+          return complain(Fault.ModuleFailed, nameOf(error), Outcome.Fault)
+        }
       }
       reset(machine)
       machines.thrown = undefined

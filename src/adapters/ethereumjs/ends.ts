@@ -45,15 +45,15 @@ export const runEnd = async (
       answers.push(await call(packages, machine, state, block, target, bytes(next + 7, length)))
       next += 7 + ((length + 3) >> 2)
     } else if (words[next] === CREDIT) {
-      const held = state.hold(target)
+      const held = await state.holdWarm(target)
       state.credit(held, toBigInt(words, next + 6))
       // Whether a touched account ceases to exist depends on its being empty.
       touch(evm, target)
       answers.push({ status: 1, returned: NOTHING })
       next += 14
     } else {
-      const from = state.hold(target)
-      const to = state.hold(address(next + 6))
+      const from = await state.holdWarm(target)
+      const to = await state.holdWarm(address(next + 6))
       state.observeBalance(from)
       const amount = from.balance
       state.credit(from, -amount)

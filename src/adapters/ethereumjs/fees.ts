@@ -39,17 +39,17 @@ export const takeDataFee = (state: LocationStateManager, sender: Held, fee: bigi
  * @param baseFee - wei a unit of gas; 0 before London
  * @param dataFee - what the sender was charged
  */
-export const payVaults = (
+export const payVaults = async (
   { util }: Packages,
   state: LocationStateManager,
   fees: ResolvedFees,
   result: RunTxResult,
   baseFee: bigint,
   dataFee: bigint,
-): void => {
-  const pay = (vault: Uint8Array, amount: bigint): void => {
+): Promise<void> => {
+  const pay = async (vault: Uint8Array, amount: bigint): Promise<void> => {
     if (amount === 0n) return
-    const held = state.hold(new util.Address(vault))
+    const held = await state.holdWarm(new util.Address(vault))
     // One that destroys itself is deleted after it was paid.
     if (!held.destroyed) state.credit(held, amount)
   }
@@ -57,7 +57,7 @@ export const payVaults = (
   if (baseFeeRecipient !== undefined) {
     const amount = baseFee * result.totalGasSpent
     if (equal(baseFeeRecipient, fees.priorityFeeRecipient)) result.minerValue += amount
-    else pay(baseFeeRecipient, amount)
+    else await pay(baseFeeRecipient, amount)
   }
-  if (fees.dataFee !== undefined) pay(fees.dataFee.recipient, dataFee)
+  if (fees.dataFee !== undefined) await pay(fees.dataFee.recipient, dataFee)
 }

@@ -20,6 +20,7 @@ import { dataFeeAt, payVaults, takeDataFee } from './fees.ts'
 import type { AccountView, Held } from './held.ts'
 import { improveInterpreter } from './interpreter.ts'
 import type { EvmModule } from './module.ts'
+import { precompileProblem } from './moduleShape.ts'
 import { importKzg, type Kzg, type Packages } from './packages.ts'
 import type { LocationStateManager } from './stateManager.ts'
 
@@ -220,7 +221,7 @@ export class Machines {
     const given = this.#module.customPrecompiles ?? []
     const custom = given.map((precompile) =>
       'function' in precompile && precompile.function !== undefined
-        ? { ...precompile, function: this.#noting(precompile.function) }
+        ? { ...precompile, function: this.#noting(checked(precompile.function)) }
         : precompile,
     )
     const evaluate = getActivePrecompiles(common).get(POINT_EVALUATION)
@@ -252,6 +253,16 @@ export class Machines {
     }
   }
 }
+
+/** A precompile whose answers are looked at: @ethereumjs/evm takes whatever they are for gas and bytes. */
+const checked =
+  (precompile: PrecompileFunc): PrecompileFunc =>
+  async (input) => {
+    const result = await precompile(input)
+    const problem = precompileProblem(result)
+    if (problem !== undefined) throw new TypeError(problem)
+    return result
+  }
 
 /**
  * Rules for transactions, which would each take a copy and merge their parameters into it: 95 us, where a payment takes 38
@@ -336,7 +347,7 @@ export const runTransaction = async (
   fees: ResolvedFees,
 ): Promise<RunTxResult> => {
   const sender = tx.getSenderAddress()
-  const held = state.hold(sender)
+  const held = await state.holdWarm(sender)
   const dataFee = dataFeeAt(fees, state.memory.place)
   // All that the checks before the call ask of the sender's balance, as one bound; they see the guess.
   takeDataFee(state, held, dataFee, mostCost(packages, vm.common, tx))
@@ -346,7 +357,7 @@ export const runTransaction = async (
   let refunds = isMiner(held) ? 1 : 0
   state.takesFee = (account) => isMiner(account) && refunds-- <= 0
   const result = await packages.vm.runTx(vm, { tx, block, skipHardForkValidation: true, blockGasUsed: 0n })
-  payVaults(packages, state, fees, result, block.header.baseFeePerGas ?? 0n, dataFee)
+  await payVaults(packages, state, fees, result, block.header.baseFeePerGas ?? 0n, dataFee)
   return result
 }
 

@@ -16,6 +16,7 @@ import type { TypedTransaction } from '@ethereumjs/tx'
 import type { Address } from '@ethereumjs/util'
 import type { AfterTxEvent } from '@ethereumjs/vm'
 import { InvalidInputError } from '../../core/errors.ts'
+import { moduleProblem } from './moduleShape.ts'
 import type { ModuleSpec } from './moduleSpec.ts'
 import type { Kzg } from './packages.ts'
 
@@ -92,6 +93,7 @@ export const loadEvmModule = async ({ module, options }: ModuleSpec): Promise<Ev
   } catch (cause) {
     throw notLoaded(module, `its factory threw ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
-  if (typeof made !== 'object' || made === null) throw notLoaded(module, 'its factory returned no object')
+  const problem = moduleProblem(made)
+  if (problem !== undefined) throw notLoaded(module, problem)
   return made as EvmModule
 }

@@ -2,8 +2,10 @@
  * The state as one incarnation sees it, in the shape @ethereumjs/vm asks for.
  *
  * Reads go to `TaskMemory` field by field; writes stay here, under checkpoints, until the incarnation ends (publish.ts).
- * A read that meets a value not yet there throws, and everything after it does so too: @ethereumjs/evm swallows what
- * is thrown inside a transfer of value, so that the end of an incarnation asks `aborted` and not the exception.
+ * A read that meets what a lower place is about to write throws, and everything after it does so too: @ethereumjs/evm
+ * swallows what is thrown inside a transfer of value, so that the end of an incarnation asks `aborted` and not the
+ * exception. A base value that is not here yet is waited for a little (coldWait.ts), at the first touch of an account or
+ * slot.
  *
  * Concurrency: one worker's; one incarnation at a time.
  * Not here: what is asserted and written at the end (publish.ts), phases of a transaction (machine.ts).
@@ -18,6 +20,7 @@ import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, SlotRecord } from 
 import { FULL, TableFull } from '../../core/table.ts'
 import { isZero8, toBigInt } from '../../core/words.ts'
 import { hasStorage } from '../evm/stored.ts'
+import { ColdWait } from './coldWait.ts'
 import { type AccountView, type CreateView, type Held, type HeldSlot, keyOf, viewsOf } from './held.ts'
 import type { Packages } from './packages.ts'
 
@@ -70,6 +73,7 @@ export class LocationStateManager implements StateManagerInterface {
   readonly #createView: CreateView
   readonly #emptyHash: Uint8Array
   readonly #codes = new Map<string, Uint8Array>()
+  readonly #coldWait = new ColdWait()
   /** What undoes a change, oldest first; and how many there were at each open checkpoint. */
   #undo: (() => void)[] = []
   #checkpoints: number[] = []
@@ -90,6 +94,7 @@ export class LocationStateManager implements StateManagerInterface {
 
   beginBlock(block: BlockView): void {
     this.#block = block
+    this.#coldWait.beginRun()
     this.forget()
   }
 
@@ -100,6 +105,7 @@ export class LocationStateManager implements StateManagerInterface {
     this.phase = sender === undefined ? 'end' : 'before'
     this.#sender = sender === undefined ? '' : this.#packages.util.bytesToHex(sender)
     this.#nonce = nonce ?? 0n
+    this.#coldWait.begin()
   }
 
   /** Drops everything of an incarnation. */
@@ -146,7 +152,7 @@ export class LocationStateManager implements StateManagerInterface {
   }
 
   async getAccount(address: Address): Promise<Account | undefined> {
-    const held = this.hold(address)
+    const held = await this.holdWarm(address)
     // The clearing of touched accounts asks whether the fee recipient is empty, which its fee alone decides.
     if (held === this.#paid && this.phase === 'after') return new this.#packages.util.Account(1n)
     if (!this.#block.spuriousDragon) return held.exists ? this.#view(held) : undefined
@@ -243,7 +249,7 @@ export class LocationStateManager implements StateManagerInterface {
   }
 
   async getCode(address: Address): Promise<Uint8Array> {
-    const held = this.hold(address)
+    const held = await this.holdWarm(address)
     if (held.codeHash === this.#emptyHash) return NOTHING
     if (held.code !== undefined) return held.code
     const [offset, bytes] = held.blockCode
@@ -269,11 +275,11 @@ export class LocationStateManager implements StateManagerInterface {
   // ---- storage ----
 
   async getStorage(address: Address, key: Uint8Array): Promise<Uint8Array> {
-    return this.#bytes(this.#slot(this.hold(address), key).current)
+    return this.#bytes((await this.#warmSlot(address, key)).current)
   }
 
   async putStorage(address: Address, key: Uint8Array, value: Uint8Array): Promise<void> {
-    const slot = this.#slot(this.hold(address), key)
+    const slot = await this.#warmSlot(address, key)
     const before = slot.current
     const number = this.#packages.util.bytesToBigInt(value)
     if (number === before) return
@@ -291,7 +297,7 @@ export class LocationStateManager implements StateManagerInterface {
   /** SSTORE's gas counts from what stood in a slot when the transaction began. */
   readonly originalStorageCache = {
     get: async (address: Address, key: Uint8Array): Promise<Uint8Array> =>
-      this.#bytes(this.#slot(this.hold(address), key).original),
+      this.#bytes((await this.#warmSlot(address, key)).original),
     clear: (): void => undefined,
   }
 
@@ -300,15 +306,24 @@ export class LocationStateManager implements StateManagerInterface {
     return value === 0n ? NOTHING : this.#packages.util.bigIntToUnpaddedBytes(value)
   }
 
-  #slot(held: Held, key: Uint8Array): HeldSlot {
-    const { util } = this.#packages
-    const name = util.bytesToUnprefixedHex(key)
-    let slot = held.slots.get(name)
-    if (slot !== undefined) return slot
+  /** The slot, its base value waited for a little where that is not here. */
+  async #warmSlot(address: Address, key: Uint8Array): Promise<HeldSlot> {
+    const held = await this.holdWarm(address)
+    const name = this.#packages.util.bytesToUnprefixedHex(key)
+    const known = held.slots.get(name)
+    if (known !== undefined) return known
     this.#assertAlive()
     bigEndian(key, this.#key)
+    const record = this.#record(this.memory.table.slot(held.record >> RECORD_SHIFT, this.#key, 0))
+    if (this.#coldWait.mayWait(this.memory.state) && !held.cleared && held.generation === 0) {
+      await this.#warmBase(record, Kind.Slot)
+    }
+    // A module may have asked for it twice at once.
+    return held.slots.get(name) ?? this.#slot(held, name, record)
+  }
+
+  #slot(held: Held, name: string, record: number): HeldSlot {
     const { memory } = this
-    const record = this.#record(memory.table.slot(held.record >> RECORD_SHIFT, this.#key, 0))
     let start = 0n
     if (!held.cleared) {
       const seen = memory.read(locationOf(record, Kind.Slot), Kind.Slot, held.generation)
@@ -316,7 +331,7 @@ export class LocationStateManager implements StateManagerInterface {
       if (seen === Seen.Base) start = toBigInt(memory.state, record + SlotRecord.Value)
       else if (seen > 0) start = toBigInt(memory.engine, seen)
     }
-    slot = { record, start, original: start, current: start }
+    const slot = { record, start, original: start, current: start }
     held.slots.set(name, slot)
     return slot
   }
@@ -376,6 +391,26 @@ export class LocationStateManager implements StateManagerInterface {
     return found
   }
 
+  /** As `hold`; an account whose base value is needed and not here is waited for a little. */
+  async holdWarm(address: Address): Promise<Held> {
+    if (this.#coldWait.mayWait(this.memory.state) && this.aborted === undefined && !this.accounts.has(keyOf(address))) {
+      await this.#warmBase(this.#accountRecord(address), Kind.Life)
+    }
+    return this.hold(address)
+  }
+
+  /** What a lower place has written hides the base value. */
+  async #warmBase(record: number, kind: Kind): Promise<void> {
+    const { memory } = this
+    if (memory.glance(locationOf(record, kind), kind) !== Seen.Base) return
+    await this.#coldWait.for(memory.state, record)
+  }
+
+  #accountRecord(address: Address): number {
+    new Uint8Array(this.#address.buffer).set(address.bytes)
+    return this.#record(this.memory.table.account(this.#address, 0))
+  }
+
   /** The account as this transaction holds it, read on first need. */
   hold(address: Address): Held {
     this.#assertAlive()
@@ -384,8 +419,7 @@ export class LocationStateManager implements StateManagerInterface {
     if (known !== undefined) return known
     const { memory } = this
     const { state, engine } = memory
-    new Uint8Array(this.#address.buffer).set(address.bytes)
-    const record = this.#record(memory.table.account(this.#address, 0))
+    const record = this.#accountRecord(address)
     const seen = memory.read(locationOf(record, Kind.Life), Kind.Life, 0)
     if (seen === Seen.Blocked) this.abort(Outcome.Blocked)
     const from = seen === Seen.Base ? state : engine

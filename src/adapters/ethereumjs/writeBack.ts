@@ -22,14 +22,21 @@ const writeAccount = async (
   codeOf: (hash: Hex) => Uint8Array,
 ): Promise<void> => {
   const name = new Address(readHex(address, 20, 'address'))
-  if (deleted) return manager.deleteAccount(name)
+  if (deleted) {
+    // One that keeps storage apart would find it again when an account comes to be there.
+    await manager.clearStorage(name)
+    return manager.deleteAccount(name)
+  }
   // Its storage goes with an account; a cleared one comes to be anew.
   const before = await manager.getAccount(name)
   if (storageCleared) await manager.clearStorage(name)
   const account = (storageCleared ? await manager.getAccount(name) : before) ?? new Account()
   if (balance !== undefined) account.balance = balance
   if (nonce !== undefined) account.nonce = nonce
-  await manager.putAccount(name, account)
+  // A contract whose storage alone has changed is put by what puts its slots.
+  if (before === undefined || balance !== undefined || nonce !== undefined || storageCleared) {
+    await manager.putAccount(name, account)
+  }
   if (codeHash !== undefined) await manager.putCode(name, codeOf(codeHash))
   for (const [key, value] of storage) {
     await manager.putStorage(name, readHex(key, 32, 'key'), unpadBytes(readHex(value, 32, 'value')))

@@ -17,8 +17,9 @@ import {
 } from '../../index.ts'
 import { bothOf, Disagreement } from '../crosscheck/execution.ts'
 import { knownFault } from '../crosscheck/faults.ts'
+import { type Shard, WHOLE } from '../crosscheck/pieces.ts'
 import { showProgress } from '../progress.ts'
-import { Exit } from '../run.ts'
+import { Exit, STALL_TIMEOUT } from '../run.ts'
 import { errorLine, printable } from '../text.ts'
 import { dialectOf } from './dialect.ts'
 import { executionOf } from './execution.ts'
@@ -40,6 +41,8 @@ export interface ConformanceOptions {
   readonly pack: 'disjoint' | 'overlapping' | undefined
   /** Runs the first, and then every so many-th, case of each fork of each file. */
   readonly every: number
+  /** Which of these, dealt out one by one; undefined for all. */
+  readonly shard?: Shard
   /** Whose Amsterdam the fixtures are of; undefined where the release that each is from shall tell. */
   readonly amsterdam: AmsterdamDialect | undefined
   /** Where to write the page of results. */
@@ -48,9 +51,6 @@ export interface ConformanceOptions {
   readonly onEnd?: (summary: Summary, others: readonly ToldCase[]) => void
   readonly signal: AbortSignal
 }
-
-/** A benchmark of 45 million gas takes @ethereumjs/evm minutes, in which nothing is committed. In milliseconds. */
-const SLOW_CASE = 1_800_000
 
 /** Cases that use one state object; it keeps records of every address and slot that it ever held. */
 const CASES_A_STATE = 400
@@ -103,7 +103,7 @@ export async function runConformance(paths: readonly string[], options: Conforma
     const executor = await createExecutor({
       adapter: name,
       ...(workers === undefined ? {} : { workers }),
-      ...(name === 'ethereumjs' ? { stallTimeout: SLOW_CASE } : {}),
+      stallTimeout: STALL_TIMEOUT,
     })
     executors.push(executor)
     return executor
@@ -133,7 +133,7 @@ export async function runConformance(paths: readonly string[], options: Conforma
         unusable,
       )
     }
-    const cases = sampled(files, options.every, unusable)
+    const cases = sampled(files, options, unusable)
     const inOrder = new InOrder(tell)
     const lane = async (): Promise<void> => {
       const pool = await newPool()
@@ -164,13 +164,14 @@ export async function runConformance(paths: readonly string[], options: Conforma
 
 /**
  * The cases to run, in order. The sample is by a rule, so that it is the same everywhere: of each fork of each file the
- * first case and every `every`-th after it.
+ * first case and every `every`-th after it. Of the sample, a shard takes every so-many-th: cases that take long stand together.
  */
 async function* sampled(
   files: readonly string[],
-  every: number,
+  { every, shard = WHOLE }: Pick<ConformanceOptions, 'every' | 'shard'>,
   unusable: (error: FixtureError) => void,
 ): AsyncGenerator<RawCase> {
+  let place = 0
   for (const file of files) {
     const seen = new Map<unknown, number>()
     try {
@@ -178,7 +179,7 @@ async function* sampled(
         const network = (raw.test as { readonly network?: unknown } | null)?.network
         const count = seen.get(network) ?? 0
         seen.set(network, count + 1)
-        if (count % every === 0) yield raw
+        if (count % every === 0 && place++ % shard.of === shard.number - 1) yield raw
       }
     } catch (error) {
       if (!(error instanceof FixtureError)) throw error

@@ -13,7 +13,7 @@ import {
   type ResultDifference,
 } from '../../index.ts'
 import { showProgress } from '../progress.ts'
-import { Exit, type Source } from '../run.ts'
+import { Exit, type Source, STALL_TIMEOUT } from '../run.ts'
 import { errorLine, nameWidth, printable } from '../text.ts'
 
 export interface CrossRunOptions {
@@ -84,10 +84,10 @@ export async function crossRun(
 }
 
 async function openPools({ workers }: CrossRunOptions): Promise<Pools> {
-  const count = workers === undefined ? {} : { workers }
-  const revm = await createExecutor({ adapter: 'revm', ...count })
+  const options = { stallTimeout: STALL_TIMEOUT, ...(workers === undefined ? {} : { workers }) }
+  const revm = await createExecutor({ adapter: 'revm', ...options })
   try {
-    return { revm, ethereumjs: await createExecutor({ adapter: 'ethereumjs', ...count }) }
+    return { revm, ethereumjs: await createExecutor({ adapter: 'ethereumjs', ...options }) }
   } catch (error) {
     await revm.close()
     throw error

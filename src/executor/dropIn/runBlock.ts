@@ -10,14 +10,15 @@
 import { type Block, createBlock } from '@ethereumjs/block'
 import type { Common, StateManagerInterface } from '@ethereumjs/common'
 import { type RunBlockOpts, type RunBlockResult, runBlock as runSequentially, type VM } from '@ethereumjs/vm'
-import { stateManagerSource } from '../../adapters/ethereumjs/source.ts'
-import { writeDiff } from '../../adapters/ethereumjs/writeBack.ts'
+import { accessTo } from '../../adapters/ethereumjs/merkleAccess.ts'
+import type { StateAccess } from '../../adapters/ethereumjs/stateAccess.ts'
 import { type DecodedBlock, decodeBlock } from '../../adapters/evm/block.ts'
 import { resolveChain } from '../../adapters/evm/chain.ts'
 import type { CommonLike } from '../../adapters/evm/forks.ts'
 import { encodeReceipt, type TransactionReceipt } from '../../adapters/evm/receipt.ts'
 import type { Hex } from '../../core/diff.ts'
-import { InvalidInputError } from '../../core/errors.ts'
+import { InvalidInputError, ParallelExecutionError } from '../../core/errors.ts'
+import { messageOf } from '../../core/thrown.ts'
 import { SourceState } from '../../state/sourceState.ts'
 import type { BlockResult, ExecuteBlockOptions, Senders } from '../blockTypes.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../executeBlock.ts'
@@ -88,9 +89,11 @@ export const runBlock = async (vm: VM, options: ParallelRunBlockOptions): Promis
   const executor = options.executor ?? (await createExecutor(executorOptions(options)))
   const free = states.get(executor) ?? []
   states.set(executor, free)
-  const state = stateFor(vm, options, executor, free.pop())
+  const keccak256 = (bytes: Uint8Array): Uint8Array => executor.keccak256(bytes)
+  const access = accessTo(vm.stateManager, keccak256)
+  const state = stateFor(access, options, keccak256, free.pop())
   try {
-    return await runInParallel(vm, options, executor, state)
+    return await runInParallel(vm, options, executor, { access, state })
   } finally {
     // A manager that still answers keeps its state: nobody waits for it.
     if (!state.isAsking) {
@@ -113,19 +116,21 @@ const commonOf = (vm: VM, options: RunBlockOpts): Common => {
   return moved
 }
 
+/** The VM's state as this block reads and writes it. */
+interface BlockState {
+  readonly access: StateAccess
+  readonly state: SourceState
+}
+
 /** A state that asks the VM's manager, made of one that was used before where there is one. */
 const stateFor = (
-  { stateManager }: VM,
+  { source }: StateAccess,
   { stateTimeout = STATE_TIMEOUT }: ParallelRunBlockOptions,
-  executor: Executor,
+  keccak256: (bytes: Uint8Array) => Uint8Array,
   used: SourceState | undefined,
 ): SourceState => {
-  const source = stateManagerSource(stateManager)
   const timeout = Math.ceil(stateTimeout)
-  if (used === undefined) {
-    const keccak256 = (bytes: Uint8Array): Uint8Array => executor.keccak256(bytes)
-    return new SourceState(source, { timeout, keccak256, maxBytes: STATE_BYTES })
-  }
+  if (used === undefined) return new SourceState(source, { timeout, keccak256, maxBytes: STATE_BYTES })
   used.attach(source, timeout)
   return used
 }
@@ -172,7 +177,7 @@ const runInParallel = async (
   vm: VM,
   options: ParallelRunBlockOptions,
   executor: Executor,
-  state: SourceState,
+  state: BlockState,
 ): Promise<ParallelRunBlockResult> => {
   const { stateManager: manager } = vm
   const { block } = options
@@ -202,7 +207,7 @@ const runInParallel = async (
  * caches takes what it reads outside of a checkpoint for something to write.
  */
 const underCheckpoint = async <T>(manager: StateManagerInterface, work: () => Promise<T>): Promise<T> => {
-  await manager.checkpoint()
+  await ofManager('to open a checkpoint', () => manager.checkpoint())
   let done: T
   try {
     done = await work()
@@ -210,8 +215,20 @@ const underCheckpoint = async <T>(manager: StateManagerInterface, work: () => Pr
     await manager.revert()
     throw error
   }
-  await manager.commit()
+  await ofManager('to commit a block', () => manager.commit())
   return done
+}
+
+/** What the manager is told to do; what it throws comes with a code. */
+const ofManager = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof ParallelExecutionError) throw cause
+    const reason = messageOf(cause)
+    const message = `the state manager failed when it was told ${what}: ${reason}`
+    throw new ParallelExecutionError('STATE_SOURCE_FAILED', message, { reason }, { cause })
+  }
 }
 
 interface Done {
@@ -224,13 +241,13 @@ const executeAndWrite = async (
   vm: VM,
   options: ParallelRunBlockOptions,
   executor: Executor,
-  state: SourceState,
+  { access, state }: BlockState,
 ): Promise<Done> => {
   const { block, signal } = options
   // Nothing is asked of the manager while it is written, or taken back.
   const { prepared, result, passes } = await execute(vm, options, executor, state).finally(() => settled(state, signal))
   assertNotAborted(signal)
-  const roots = await write(vm, executor, state, prepared, result)
+  const roots = await ofManager('to write', () => write(executor, { access, state }, prepared, result))
   assertNotAborted(signal)
   const run = { path: 'parallel', report: result.run, passes } as const
   const answer = { ...runBlockResultOf(block, result, roots), run }
@@ -369,27 +386,28 @@ const putBlockHashes = async (
 
 /** Writes what the block did into the manager, and reads the roots that come of it. */
 const write = async (
-  { stateManager: manager }: VM,
   executor: Executor,
-  state: SourceState,
+  { access, state }: BlockState,
   { chain }: PreparedBlock,
   { stateDiff, placeDiffs, receipts, receiptsRoot }: BlockResult,
 ): Promise<RootsOfResult> => {
   const codes = new Map([...stateDiff.codes, ...(placeDiffs ?? []).flatMap((place) => [...place.stateDiff.codes])])
   const codeOf = (hash: Hex): Uint8Array => codes.get(hash) ?? state.getCode(hash) ?? new Uint8Array(0)
   if (isFrom(chain, 'byzantium')) {
-    await writeDiff(manager, stateDiff, codeOf)
-    return { stateRoot: await manager.getStateRoot(), receiptsRoot: receiptsRoot as Uint8Array, receipts }
+    const stateRoot = await access.write(stateDiff, codeOf)
+    return { stateRoot, receiptsRoot: receiptsRoot as Uint8Array, receipts }
   }
   // Receipts hold the root after each transaction.
   const rooted: TransactionReceipt[] = []
+  // A block that changes nothing leaves the root that it found.
+  let stateRoot = await access.write({ accounts: [] }, codeOf)
   for (const { place, stateDiff: part } of placeDiffs ?? []) {
-    await writeDiff(manager, part, codeOf)
+    stateRoot = await access.write(part, codeOf)
     const receipt = receipts[place - 1]
-    if (receipt !== undefined) rooted.push({ ...receipt, stateRoot: await manager.getStateRoot() })
+    if (receipt !== undefined) rooted.push({ ...receipt, stateRoot })
   }
   const encoded = rooted.map((receipt) => encodeReceipt(receipt, receipt.txType) as Uint8Array)
-  return { stateRoot: await manager.getStateRoot(), receiptsRoot: executor.orderedRoot(encoded), receipts: rooted }
+  return { stateRoot, receiptsRoot: executor.orderedRoot(encoded), receipts: rooted }
 }
 
 /** The block with what it did in its header. */
