@@ -17,6 +17,7 @@ import { workerEndpoint } from '../platform/threads.ts'
 import { beginsAlone, callNext, join, leave } from '../scheduler/joining.ts'
 import { AsyncBlockRun } from './asyncRun.ts'
 import { BlockRun } from './blockRun.ts'
+import { Recoverer } from './recoverer.ts'
 import { RunRecording } from './runRecording.ts'
 import { createValueCodec } from './valueCodec.ts'
 
@@ -74,12 +75,16 @@ class WorkerMain implements WorkerApi {
   /** By state, and by what they record. */
   readonly #runs = new Map<string, BlockRun | AsyncBlockRun>()
   #clock: number | undefined
+  /** Where the adapter recovers signers. */
+  #recoverer: Recoverer | undefined
 
   async init(index: number, engine: WebAssembly.Memory, spec: AdapterSpec): Promise<WireError | undefined> {
     this.#index = index
     this.#engine = new Int32Array(engine.buffer)
     try {
-      this.#adapter = await createAdapter(spec)
+      const adapter = await createAdapter(spec)
+      this.#adapter = adapter
+      if (adapter.batchItem !== undefined) this.#recoverer = new Recoverer(this.#engine, index, adapter.batchItem)
       return undefined
     } catch (cause) {
       const adapter = spec.kind === 'evm' ? spec.name : spec.kind
@@ -106,6 +111,7 @@ class WorkerMain implements WorkerApi {
     const word = Control.WorkerBlocks + this.#index * WorkerBlock.Size + WorkerBlock.Epoch
     let seen = epoch
     for (;;) {
+      this.#recoverer?.ahead(epoch)
       // What an asynchronous adapter's module keeps open (a socket, a timer) lives on between runs.
       if (this.#adapter?.kind === 'async') await atomics.waitAsync(engine, word, seen)
       else atomics.wait(engine, word, seen)
@@ -178,9 +184,11 @@ class WorkerMain implements WorkerApi {
     const offsets = engine[Control.InputOffsets]
     for (;;) {
       const item = atomics.add(engine, Control.BatchIndex, 1)
-      if (item >= items || atomics.load(engine, Control.Halt) !== Halt.None) return
-      this.#adapter?.batchItem?.(engine, engine[offsets + item])
+      if (item >= items || atomics.load(engine, Control.Halt) !== Halt.None) break
+      this.#recoverer?.serve(engine[offsets + item])
     }
+    if (this.#recoverer === undefined) return
+    for (let item = 0; item < items; item++) this.#recoverer.settle(engine[offsets + item])
   }
 }
 

@@ -17,6 +17,7 @@ import { copy, copy2, copy8, equal8, isZero8, zero8 } from '../../core/words.ts'
 import { EvmFlag } from '../evm/flags.ts'
 import { hasStorage } from '../evm/stored.ts'
 import { Flag, Kernel, type KernelHost, Output, Request, RequestFlag } from './kernel.ts'
+import { recoverItem } from './recoverItem.ts'
 import { resultDigest } from './resultDigest.ts'
 
 type Words = Int32Array
@@ -373,14 +374,9 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
 
     complaint: () => complaint,
 
-    batchItem(engine, input) {
-      const messages = input + 2
-      const words = engine[input + 1]
-      const at = kernel.reserve(words)
-      copy(kernel.words, at, engine, messages, words)
+    batchItem(engine, item) {
       windowTo = 0
-      kernel.exports.recover(at << 2, engine[input])
-      copy(engine, messages, kernel.view(), at, words)
+      recoverItem(kernel, engine, item)
     },
 
     resultDigest,
