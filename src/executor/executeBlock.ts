@@ -10,7 +10,7 @@ import type { DecodedBlock } from '../adapters/evm/block.ts'
 import { SPEC_AMSTERDAM } from '../adapters/evm/forks.ts'
 import { createHashKernel, type Kernel } from '../adapters/revm/kernel.ts'
 import { type DecodedResult, decodeResult, type ReceiptContext } from '../adapters/revm/result.ts'
-import { badOption, checkChoice, checkObject } from '../core/options.ts'
+import { badOption, checkChoice, checkFlags, checkObject } from '../core/options.ts'
 import { coreCount, readBytes } from '../platform/threads.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import { checkAccessListSize } from './accessList.ts'
@@ -52,6 +52,12 @@ export interface ExecutorOptions extends EngineOptions, ObserveOptions {
   readonly hashCore?: WasmSource
   /** Which EVM runs the transactions: revm, compiled to WebAssembly, by default; or @ethereumjs/evm, which must be installed. */
   readonly adapter?: AdapterName
+  /**
+   * False leaves the recovery of signers to the EVM kernel. By default the package `secp256k1` does it in Node, where it is
+   * installed with machine code for this platform, from a worker's thousandth signature on: a fifth less time. What it does not
+   * accept is judged by the kernel.
+   */
+  readonly nativeRecovery?: boolean
   /** What a module adds to @ethereumjs/evm: opcodes, precompiles, parameters, hooks (`defineEvmModule`). */
   readonly ethereumjs?: EthereumjsOptions
 }
@@ -306,7 +312,8 @@ export class Executor {
 export const createExecutor = async (options: ExecutorOptions = {}): Promise<Executor> => {
   checkObject(options)
   checkChoice('adapter', options.adapter, ['revm', 'ethereumjs'])
-  const { adapter = 'revm' } = options
+  checkFlags(options, 'nativeRecovery')
+  const { adapter = 'revm', nativeRecovery: native = true } = options
   if (adapter === 'revm' && options.ethereumjs !== undefined) {
     throw badOption('ethereumjs', "ethereumjs is for the adapter 'ethereumjs'")
   }
@@ -315,8 +322,8 @@ export const createExecutor = async (options: ExecutorOptions = {}): Promise<Exe
   const roots = options.hashCore === undefined ? {} : { wasm: options.hashCore }
   const spec: AdapterSpec =
     adapter === 'revm'
-      ? { kind: 'revm', module }
-      : { kind: 'evm', name: adapter, module: ethereumjsAdapter().href, options: added, kernel: module }
+      ? { kind: 'revm', module, native }
+      : { kind: 'evm', name: adapter, module: ethereumjsAdapter().href, options: added, kernel: module, native }
   const engine = new Engine(options, spec)
   return new Executor(engine, createHashKernel(module), roots, new Observers(engine, options), adapter)
 }

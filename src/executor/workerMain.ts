@@ -13,6 +13,7 @@ import { InvalidInputError, toWire, type WireError } from '../core/errors.ts'
 import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
 import { LocationTable } from '../core/table.ts'
 import { clockOffset } from '../platform/clock.ts'
+import { loadNativeRecover } from '../platform/nativeSigners.ts'
 import { workerEndpoint } from '../platform/threads.ts'
 import { beginsAlone, callNext, join, leave } from '../scheduler/joining.ts'
 import { AsyncBlockRun } from './asyncRun.ts'
@@ -23,7 +24,8 @@ import { createValueCodec } from './valueCodec.ts'
 
 /** Which adapter a worker builds, in structured-clonable terms. */
 export type AdapterSpec =
-  | { readonly kind: 'revm'; readonly module: WebAssembly.Module }
+  /** `native`: signers are recovered by machine code, where it is installed. */
+  | { readonly kind: 'revm'; readonly module: WebAssembly.Module; readonly native?: boolean }
   | { readonly kind: 'tasks'; readonly module: string; readonly asynchronous?: boolean; readonly setup?: string }
   /** A custom adapter, from outside the package (adapters/custom). */
   | { readonly kind: 'module'; readonly module: string; readonly options: unknown }
@@ -34,16 +36,18 @@ export type AdapterSpec =
       readonly module: string
       readonly options: unknown
       readonly kernel: WebAssembly.Module
+      readonly native?: boolean
     }
 
 const createAdapter = async (spec: AdapterSpec): Promise<Adapter> => {
-  if (spec.kind === 'revm') return createRevmAdapter(spec.module)
+  const native = 'native' in spec && spec.native === true ? loadNativeRecover : undefined
+  if (spec.kind === 'revm') return createRevmAdapter(spec.module, native)
   if (spec.kind === 'evm') {
     const { createAdapter: create } = (await import(/* @vite-ignore */ spec.module)) as {
       createAdapter(options: unknown): Promise<Adapter>
     }
     const adapter = await create(spec.options)
-    const { batchItem } = createRevmAdapter(spec.kernel)
+    const { batchItem } = createRevmAdapter(spec.kernel, native)
     return batchItem === undefined ? adapter : { ...adapter, batchItem }
   }
   if (spec.kind === 'module') return createCustomAdapter(spec.module, spec.options)
