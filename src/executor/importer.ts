@@ -33,7 +33,7 @@ export type ImportOptions = Pick<
 >
 
 /** A block that will be imported soon: decoded, if it can be, and its signers asked for. */
-export class ExpectedBlock {
+class ExpectedBlock {
   /** As for `import`. */
   readonly input: unknown
   readonly decoded: DecodedBlock | undefined

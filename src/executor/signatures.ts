@@ -16,11 +16,10 @@ import { CapacityError } from '../core/errors.ts'
 import { ANSWER_WORDS, ItemState, MESSAGES_PER_ITEM, SignatureItem, Signatures, signaturesAt } from '../core/layout.ts'
 import { fromBigInt } from '../core/words.ts'
 import { wakeParked } from '../scheduler/joining.ts'
-import type { Engine } from './engine.ts'
+import type { BatchOptions, Engine } from './engine.ts'
 import { isRecovering } from './recoverer.ts'
 
 type Words = Int32Array
-type Signed = Pick<BlockTransaction, 'signature'> & BlockTransaction
 
 /** Words of a message before its payload; its layout: `recover_all` in rust/evm-core/src/recovery.rs. */
 const HEAD = 18
@@ -32,7 +31,7 @@ const LOOK = 1
 /** The signatures of one block. */
 export interface Asked {
   /** Their signers, once they are due: 20 bytes each, undefined where no key fits. */
-  signers(engine: Engine, options: Parameters<Engine['batch']>[1]): Promise<readonly (Uint8Array | undefined)[]>
+  signers(engine: Engine, options: BatchOptions): Promise<readonly (Uint8Array | undefined)[]>
   /** Lets them go, answered or not. */
   release(): void
 }
@@ -136,7 +135,7 @@ class Question implements Asked {
     return this.#signers.length + this.#posted === this.#transactions.length
   }
 
-  async signers(engine: Engine, task: Parameters<Engine['batch']>[1]): Promise<readonly (Uint8Array | undefined)[]> {
+  async signers(engine: Engine, task: BatchOptions): Promise<readonly (Uint8Array | undefined)[]> {
     const { words } = this.#room
     while (this.#signers.length < this.#transactions.length) {
       if (this.#items.length === 0) await this.#postInTurn(engine, task.signal)
@@ -169,7 +168,7 @@ class Question implements Asked {
       words[item + SignatureItem.MessageWords] = messageWords
       let at = item + SignatureItem.Messages
       payloads.forEach((payload, k) => {
-        at = putMessage(words, at, some[k] as Signed, payload)
+        at = putMessage(words, at, some[k] as BlockTransaction, payload)
       })
       atomics.store(words, item + SignatureItem.State, ItemState.Open)
       this.#items.push(item)
@@ -194,7 +193,7 @@ class Question implements Asked {
     await this.#room.clearFor(this, engine, signal)
     this.post()
     if (this.#items.length > 0) return
-    const limit = words4(this.#room.words.length - signaturesAt(this.#room.words))
+    const limit = 4 * (this.#room.words.length - signaturesAt(this.#room.words))
     throw new CapacityError('CAPACITY', 'a transaction does not fit into what memoryLimit leaves for signatures', {
       limit,
       actual: this.#transactions[this.#signers.length]?.data.length ?? 0,
@@ -216,10 +215,8 @@ class Question implements Asked {
   }
 }
 
-const words4 = (words: number): number => words * 4
-
 /** Writes a message, and returns where the next one begins. */
-const putMessage = (words: Words, at: number, { signature }: Signed, payload: Uint8Array): number => {
+const putMessage = (words: Words, at: number, { signature }: BlockTransaction, payload: Uint8Array): number => {
   const next = at + HEAD + ((payload.length + 3) >> 2)
   fromBigInt(signature?.r ?? 0n, words, at)
   fromBigInt(signature?.s ?? 0n, words, at + 8)

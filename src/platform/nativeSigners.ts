@@ -6,7 +6,7 @@
  * @param signature - r and s, 64 bytes big-endian
  * @param parity - 0 or 1
  */
-export type NativeRecover = (signature: Uint8Array, parity: number, hash: Uint8Array, key: Uint8Array) => boolean
+type NativeRecover = (signature: Uint8Array, parity: number, hash: Uint8Array, key: Uint8Array) => boolean
 
 interface Bindings {
   readonly ecdsaRecover: (

@@ -10,7 +10,7 @@ import type { Kernel } from './kernel.ts'
 
 type Words = Int32Array
 
-/** Finds the key that signed; as `NativeRecover` of platform/nativeSigners.ts. */
+/** Finds the key that signed; as `loadNativeRecover` of platform/nativeSigners.ts gives it. */
 export type RecoverKey = (signature: Uint8Array, parity: number, hash: Uint8Array, key: Uint8Array) => boolean
 
 /** A message: 8 words of r, 8 of s, then these, then its bytes. Layout: `recover_all` in rust/evm-core/src/recovery.rs. */
