@@ -1,9 +1,8 @@
 /** What a block pays once or not at all: compiling the kernel, starting the pool, recovering senders. */
 
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createTx, normalizeTxParams } from '@ethereumjs/tx'
 import { type BenchFile, dist, openExecutor, stateOf } from './pool.ts'
+import { signedTransfers } from './raw.ts'
 import { type CostRow, median, spreadOf } from './report.ts'
 import { makeWorkload } from './workloads.ts'
 
@@ -56,14 +55,7 @@ export async function measureStart(workers: number, runs: number): Promise<CostR
 
 /** Preparing a block with signatures less preparing it without recovery, a signature. */
 export async function measureSenders(workers: number, runs: number): Promise<CostRow> {
-  const { block, ...rest } = makeWorkload('transfers', SIGNATURES)
-  const transactions = block.transactions.map((json, k) => {
-    const key = createHash('sha256').update(`blockloom benchmark ${k}`).digest()
-    const signed = createTx(normalizeTxParams(json)).sign(key)
-    const { v, r, s, yParity } = signed.toJSON()
-    return { ...json, from: signed.getSenderAddress().toString(), r, s, v, yParity: yParity ?? v }
-  })
-  const file: BenchFile = { ...rest, block: { ...block, transactions } }
+  const file = signedTransfers(SIGNATURES)
   const executor = await openExecutor(workers)
   try {
     const state = stateOf(file, executor)

@@ -261,7 +261,8 @@ async function measureAll(settings: Settings): Promise<Results> {
   }
   if (wants('senders')) {
     say('bench: senders')
-    for (const size of [1, ...workers]) costs.push(await measureSenders(size, runs))
+    const { measureRaw } = await import('./raw.ts')
+    for (const size of [1, ...workers]) costs.push(await measureSenders(size, runs), ...(await measureRaw(size, runs)))
   }
   let roots: RootRow[] = []
   if (wants('root')) {

@@ -7,8 +7,9 @@
 import { createReadStream, open, type Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
-import { parseGenesis, readChain } from '../evm.ts'
+import { type ChainEntry, parseGenesis, readChain } from '../evm.ts'
 import {
   BlockMismatchError,
   type ChainImporter,
@@ -91,9 +92,9 @@ async function importFile(chain: ChainImporter, path: string, options: ChainOpti
   let txs = 0
   let failed: BadBlock | undefined
   try {
-    for await (const { bytes } of readChain(source)) {
+    for await (const { length, expected } of expectedBlocks(chain, readChain(source))) {
       if (signal.aborted) break
-      failed = await chain.import(bytes, { speculation, signal }).then(
+      failed = await chain.import(expected, { speculation, signal }).then(
         ({ receipts }) => {
           blocks++
           txs += receipts.length
@@ -102,10 +103,11 @@ async function importFile(chain: ChainImporter, path: string, options: ChainOpti
         (error: unknown) => badBlock(chain, error),
       )
       if (failed !== undefined) break
-      progress.step(bytes.length)
+      progress.step(length)
     }
   } finally {
     progress.stop()
+    source.destroy()
   }
   const { hash, header } = chain.head
   return {
@@ -119,10 +121,36 @@ async function importFile(chain: ChainImporter, path: string, options: ChainOpti
 }
 
 /**
+ * The blocks of a file, each read, and its signers asked for, while the one before it is imported. What is wrong with the
+ * file is told when its place comes.
+ */
+async function* expectedBlocks(chain: ChainImporter, entries: AsyncIterator<ChainEntry>) {
+  const read = async () => {
+    const { value } = await entries.next()
+    return value === undefined ? undefined : { length: value.bytes.length, expected: chain.expect(value.bytes) }
+  }
+  let next = read()
+  try {
+    for (let block = await next; block !== undefined; block = await next) {
+      next = read()
+      // Nobody listens until the block before it is through.
+      next.catch(() => undefined)
+      yield block
+    }
+  } finally {
+    // It may never come: whoever opened the file closes it.
+    next.then(
+      (left) => left !== undefined && chain.forget(left.expected),
+      () => undefined,
+    )
+  }
+}
+
+/**
  * Opens the blocks; the signal ends the stream with an error. A pipe is read as a socket: a read of node:fs that waits
  * for a writer cannot be taken back, and holds even `process.exit`.
  */
-async function openChainFile(path: string, info: Stats, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+async function openChainFile(path: string, info: Stats, signal: AbortSignal): Promise<Readable> {
   if (!info.isFIFO()) return createReadStream(path, { signal })
   return new Socket({ fd: await promisify(open)(path, 'r'), readable: true, writable: false, signal })
 }

@@ -39,9 +39,8 @@ export const wait = (words: Words, index: number, value: number, milliseconds?: 
   Atomics.wait(words, index, value, milliseconds)
 }
 
-export const notify = (words: Words, index: number, count?: number): void => {
-  Atomics.notify(words, index, count)
-}
+/** How many threads were woken. */
+export const notify = (words: Words, index: number, count?: number): number => Atomics.notify(words, index, count)
 
 interface AsyncWait {
   readonly async: boolean

@@ -142,8 +142,8 @@ interface AdapterBase {
   beginBlock(engine: Words, environment: number, flags: number): void
   /** What the last outcome but `Done` was about. */
   complaint(): Complaint
-  /** One item of a batch that is no transaction (sender recovery); writes its answer over the input. */
-  batchItem?(engine: Words, input: number): void
+  /** Answers an item of signatures (`SignatureItem`). A pure function of its messages. */
+  batchItem?(engine: Words, item: number): void
   /**
    * Applies `count` operations at `operations` of the engine memory to the byte string of `bytes` (-1: none) at
    * `words[at]`, and puts length and offset of the result to `engine[out]`. False where they cannot be applied: the

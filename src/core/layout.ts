@@ -7,7 +7,7 @@
  * (docs/decisions/0002-reserved-memory.md).
  *
  * ```text
- * engine memory:  control words | worker blocks | places | input | arena chunks, one worker's each
+ * engine memory:  control words | worker blocks | places | input | arena chunks, one worker's each | signatures
  * state memory:   header | account index | slot index | records, codes, indexes after growth
  * ```
  */
@@ -35,7 +35,7 @@ export const Control = {
   Waiting: 8 * PAD,
   /** Workers that have seen `Mode.Draining` and execute nothing. Writers: workers, +1 and -1. */
   Drained: 9 * PAD,
-  /** Next unclaimed item of a batch that is no block (sender recovery). Writers: workers, +1. */
+  /** Next item that nobody has looked at of a batch that is no block (sender recovery). Writers: workers, +1. */
   BatchIndex: 10 * PAD,
   /** Next of the places that may be begun before their turn. Writers: workers, +1; while others drain, who drained them. */
   EarlyNext: 11 * PAD,
@@ -165,6 +165,8 @@ export const WorkerBlock = {
   Epoch: PAD,
   /** 1 while the worker takes part in a run (scheduler/joining.ts). Writer: the worker; main clears a dead one's. */
   Inside: PAD + 1,
+  /** 1 while the worker may be at an item of signatures, in a run or between two. Writers as of `Inside`. */
+  Recovering: PAD + 2,
   Executions: 0,
   Aborts: 1,
   Validations: 2,
@@ -199,6 +201,50 @@ export const MAX_WORKERS = 64
 
 /** Where the control part of the engine memory ends. */
 export const CONTROL_END = Control.WorkerBlocks + MAX_WORKERS * WorkerBlock.Size
+
+/**
+ * Signatures whose signers are asked for, at the end of the engine memory of an executor that runs blocks: head, then
+ * items, one after another. They outlive runs. Main alone writes items, and publishes them by `End`; how it comes to use
+ * words a second time: executor/signatures.ts.
+ */
+export const Signatures = {
+  /** Where the items end. Writer: main. */
+  End: 0,
+  /** Next item that no worker without a run has looked at. Writers: workers, by compare-exchange; main starts it anew. */
+  Next: PAD,
+  /** Items done. Writers: workers, +1. */
+  Done: 2 * PAD,
+  /** Items that were done by workers while they had no run. Writers: workers, +1. */
+  Ahead: 3 * PAD,
+  Items: 4 * PAD,
+} as const
+
+/** Signatures in an item: as many as the kernel recovers side by side (rust/secp256k1/src/lanes.rs). */
+export const MESSAGES_PER_ITEM = 4
+
+/** Words of an answer: the signer, 20 bytes, and whether there is none. */
+export const ANSWER_WORDS = 6
+
+/** A few signatures: the words of all this, how many, and the words of the messages, which follow the answers. */
+export const SignatureItem = {
+  /** `ItemState`. Atomic: publishes the answers. */
+  State: 0,
+  Size: 1,
+  Count: 2,
+  MessageWords: 3,
+  Answers: 4,
+  Messages: 4 + MESSAGES_PER_ITEM * ANSWER_WORDS,
+} as const
+
+/** Open becomes Taken by whoever exchanges it, then Done; main makes Withdrawn of Open. */
+export const ItemState = { Open: 0, Taken: 1, Done: 2, Withdrawn: 3 } as const
+
+/** Words of the largest room for signatures: 64 MiB. */
+const MOST_SIGNATURE_WORDS = 1 << 24
+
+/** Where the signatures begin in an engine memory: an eighth of it is theirs. */
+export const signaturesAt = (engine: { readonly length: number }): number =>
+  engine.length - Math.min(engine.length >> 3, MOST_SIGNATURE_WORDS)
 
 /** A place: one transaction or task, or an end of the block. 16 words, one cache line, written by one worker at a time (core/status.ts). */
 export const Place = {

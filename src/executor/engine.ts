@@ -5,7 +5,7 @@
  * the engine memory until the next run; the caller copies out what it needs before it closes the state.
  */
 import * as atomics from '../core/atomics.ts'
-import { Control, Halt, MAX_WORKERS, RunKind } from '../core/layout.ts'
+import { Control, Halt, MAX_WORKERS, RunKind, signaturesAt } from '../core/layout.ts'
 import { recordOf } from '../core/location.ts'
 import { badOption, checkChoice, wholeNumber } from '../core/options.ts'
 import type { SharedState } from '../core/stateMemory.ts'
@@ -41,12 +41,20 @@ export interface EngineOptions {
   readonly stallTimeout?: number
 }
 
+export interface BatchOptions {
+  /** The one that workers are parked on, if possible: others need messages. */
+  readonly state: SharedState
+  readonly signal?: AbortSignal | undefined
+}
+
 export class Engine {
   readonly words: Words
   readonly workers: number
   readonly #pool: WorkerPool
   readonly #stallTimeout: number
   readonly #stopping = new Stopping()
+  /** Where the words of runs end: behind lie signatures, in an executor that runs blocks. */
+  readonly #end: number
   /** True where tasks are said to wait for something: then they need no cores of their own. */
   readonly #waits: boolean
 
@@ -62,6 +70,8 @@ export class Engine {
     this.#waits = spec.kind === 'tasks' && spec.asynchronous === true
     const memory = reserveShared(bytes)
     this.words = new Int32Array(memory.buffer)
+    const runsBlocks = spec.kind === 'revm' || spec.kind === 'evm'
+    this.#end = runsBlocks ? signaturesAt(this.words) : this.words.length
     this.#pool = new WorkerPool(memory, this.workers, worker ?? defaultWorker(), spec, this.#stopping)
   }
 
@@ -78,7 +88,7 @@ export class Engine {
     const serving = sequential ? 1 : workers
     const task = { state: plan.state, workers: serving, inputs: plan.values, signal, stallTimeout: this.#stallTimeout }
     await this.#pool.prepare(task)
-    layOut(words, plan, settings)
+    layOut(words, plan, settings, this.#end)
     let failure: { readonly error: unknown } | undefined
     const fail = (error: unknown): void => {
       failure ??= { error }
@@ -117,15 +127,14 @@ export class Engine {
     return this.#stopping.unlessStopped(ask, signal)
   }
 
-  /** Runs a batch of independent items, each at its offset; they are answered in place. */
-  async batch(state: SharedState, items: Words, offsets: Words, signal?: AbortSignal): Promise<void> {
+  /** Has items of signatures done that are not, each at its offset. */
+  async batch(items: Words, { state, signal }: BatchOptions): Promise<void> {
     this.#stopping.assertOpen()
     const { workers, words } = this
     const task = { state, workers, signal, stallTimeout: this.#stallTimeout }
     await this.#pool.prepare(task)
-    const data = layOutBatch(words, items, offsets)
+    layOutBatch(words, items, this.#end)
     this.#assertWhole(await this.#pool.run({ ...task, kind: RunKind.Batch }), signal)
-    items.set(words.subarray(data, data + items.length))
   }
 
   /** Heads of the chains of locations written by the last run (putBack.ts). */

@@ -6,11 +6,12 @@
  */
 
 import { type EthereumjsOptions, moduleSpecOf } from '../adapters/ethereumjs/moduleSpec.ts'
+import type { DecodedBlock } from '../adapters/evm/block.ts'
 import { SPEC_AMSTERDAM } from '../adapters/evm/forks.ts'
 import { createHashKernel, type Kernel } from '../adapters/revm/kernel.ts'
 import { type DecodedResult, decodeResult, type ReceiptContext } from '../adapters/revm/result.ts'
-import { badOption, checkChoice, checkObject } from '../core/options.ts'
-import { readBytes } from '../platform/threads.ts'
+import { badOption, checkChoice, checkFlags, checkObject } from '../core/options.ts'
+import { coreCount, readBytes } from '../platform/threads.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import { checkAccessListSize } from './accessList.ts'
 import { collectOutcome, withRoots } from './blockOutcome.ts'
@@ -33,6 +34,8 @@ import { type RecordedPlan, RecordedRun } from './recordRun.ts'
 import { runOnState } from './runOnState.ts'
 import { settingsOf } from './runOptions.ts'
 import type { RunReport } from './runReport.ts'
+import { askSigners } from './senders.ts'
+import { type Asked, SignatureRoom } from './signatures.ts'
 import { keepRoot, type StateRootOptions } from './stateRoot.ts'
 import type { ExecutorStats } from './stats.ts'
 import { verifyOutcome } from './verify.ts'
@@ -49,6 +52,12 @@ export interface ExecutorOptions extends EngineOptions, ObserveOptions {
   readonly hashCore?: WasmSource
   /** Which EVM runs the transactions: revm, compiled to WebAssembly, by default; or @ethereumjs/evm, which must be installed. */
   readonly adapter?: AdapterName
+  /**
+   * False leaves the recovery of signers to the EVM kernel. By default the package `secp256k1` does it in Node, where it is
+   * installed with machine code for this platform, from a worker's thousandth signature on: a fifth less time. What it does not
+   * accept is judged by the kernel.
+   */
+  readonly nativeRecovery?: boolean
   /** What a module adds to @ethereumjs/evm: opcodes, precompiles, parameters, hooks (`defineEvmModule`). */
   readonly ethereumjs?: EthereumjsOptions
 }
@@ -69,6 +78,7 @@ export class Executor {
   readonly #adapter: AdapterName
   readonly #observers: Observers
   readonly #line = new Line()
+  readonly #signatures: SignatureRoom
 
   /** @internal Made by `createExecutor`. */
   constructor(
@@ -83,6 +93,7 @@ export class Executor {
     this.#kernel = kernel
     this.#roots = roots
     this.#adapter = adapter
+    this.#signatures = new SignatureRoom(engine.words, Math.min(engine.workers, coreCount()))
   }
 
   /** Threads that serve a block. */
@@ -117,10 +128,7 @@ export class Executor {
   async executeBlock(block: unknown, options: ExecuteBlockOptions): Promise<BlockResult> {
     checkOptions(options)
     const decoded = decode(block, options, this.#adapter)
-    return this.#line.next(async () => {
-      const prepared = await prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter)
-      return this.#runOpen(prepared, options)
-    }, options.signal)
+    return this.#prepareInLine(decoded, options, (prepared) => this.#runOpen(prepared, options))
   }
 
   /** Decodes the block and finds its rules: everything that can be known before a worker starts. */
@@ -131,16 +139,23 @@ export class Executor {
   /** Decodes a block and recovers its senders, so that it can be run more than once. */
   async prepareBlock(block: unknown, options: ExecuteBlockOptions): Promise<PreparedBlock> {
     checkOptions(options)
-    const decoded = decode(block, options, this.#adapter)
-    const { signal } = options
-    return this.#line.next(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter), signal)
+    return this.#prepareInLine(decode(block, options, this.#adapter), options, (prepared) => prepared)
   }
 
   /** As `prepareBlock`, of a block that was decoded, with the rules that it is given. */
   async prepareDecoded(decoded: Decoded, options: ExecuteBlockOptions): Promise<PreparedBlock> {
     checkOptions(options)
-    const { signal } = options
-    return this.#line.next(() => prepareBlock(this.#engine, this.#kernel, decoded, options, this.#adapter), signal)
+    return this.#prepareInLine(decoded, options, (prepared) => prepared)
+  }
+
+  /**
+   * Asks for the signers of a block that comes later, so that idle workers find them. Whoever asks hands the answer to
+   * `prepareDecoded`, and lets it go.
+   *
+   * @internal
+   */
+  askSigners(block: DecodedBlock, options: Pick<ExecuteBlockOptions, 'senders' | 'signal'>): Asked | undefined {
+    return askSigners(this.#signatures, block.transactions, options)
   }
 
   /** Root of the trie of rlp(index) to each item: receipts, transactions, withdrawals. */
@@ -178,6 +193,25 @@ export class Executor {
   }
 
   // ---- runs ----
+
+  /** Prepares a block in its turn. Its signers are asked for at once: workers that have no run begin with them. */
+  async #prepareInLine<T>(
+    decoded: Decoded,
+    options: ExecuteBlockOptions,
+    work: (prepared: PreparedBlock) => T | Promise<T>,
+  ): Promise<T> {
+    const own = decoded.asked === undefined ? this.askSigners(decoded.block, options) : undefined
+    const asked = decoded.asked ?? own
+    try {
+      return await this.#line.next(async () => {
+        const prepared = await prepareBlock(this.#engine, this.#kernel, { ...decoded, asked }, options, this.#adapter)
+        own?.release()
+        return work(prepared)
+      }, options.signal)
+    } finally {
+      own?.release()
+    }
+  }
 
   async #runOpen(prepared: PreparedBlock, options: ExecuteBlockOptions): Promise<BlockResult> {
     const { block, chain, isWhole, plan } = prepared
@@ -278,7 +312,8 @@ export class Executor {
 export const createExecutor = async (options: ExecutorOptions = {}): Promise<Executor> => {
   checkObject(options)
   checkChoice('adapter', options.adapter, ['revm', 'ethereumjs'])
-  const { adapter = 'revm' } = options
+  checkFlags(options, 'nativeRecovery')
+  const { adapter = 'revm', nativeRecovery: native = true } = options
   if (adapter === 'revm' && options.ethereumjs !== undefined) {
     throw badOption('ethereumjs', "ethereumjs is for the adapter 'ethereumjs'")
   }
@@ -287,8 +322,8 @@ export const createExecutor = async (options: ExecutorOptions = {}): Promise<Exe
   const roots = options.hashCore === undefined ? {} : { wasm: options.hashCore }
   const spec: AdapterSpec =
     adapter === 'revm'
-      ? { kind: 'revm', module }
-      : { kind: 'evm', name: adapter, module: ethereumjsAdapter().href, options: added, kernel: module }
+      ? { kind: 'revm', module, native }
+      : { kind: 'evm', name: adapter, module: ethereumjsAdapter().href, options: added, kernel: module, native }
   const engine = new Engine(options, spec)
   return new Executor(engine, createHashKernel(module), roots, new Observers(engine, options), adapter)
 }

@@ -4,7 +4,7 @@
  * Owns what is between blocks: the head, the sum of difficulties, the hashes that BLOCKHASH asks for. A block that is
  * refused changes nothing, so that another one may be tried.
  */
-import type { BlockHeader } from '../adapters/evm/block.ts'
+import { type BlockHeader, type DecodedBlock, decodeBlock } from '../adapters/evm/block.ts'
 import type { ChainInput } from '../adapters/evm/chain.ts'
 import type { Genesis } from '../adapters/evm/genesis.ts'
 import { hashHeader } from '../adapters/evm/header.ts'
@@ -12,6 +12,8 @@ import { MemoryState } from '../state/memoryState.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
 import type { Executor } from './executeBlock.ts'
 import { Line } from './line.ts'
+import { withRules } from './prepare.ts'
+import type { Asked } from './signatures.ts'
 import { stateRootOf } from './stateRoot.ts'
 
 /** Where a chain stands. */
@@ -29,6 +31,21 @@ export type ImportOptions = Pick<
   ExecuteBlockOptions,
   'senders' | 'fees' | 'speculation' | 'sequential' | 'signal' | 'onCommit'
 >
+
+/** A block that will be imported soon: decoded, if it can be, and its signers asked for. */
+class ExpectedBlock {
+  /** As for `import`. */
+  readonly input: unknown
+  readonly decoded: DecodedBlock | undefined
+  readonly asked: Asked | undefined
+
+  /** @internal Made by `ChainImporter.expect`. */
+  constructor(input: unknown, decoded?: DecodedBlock, asked?: Asked) {
+    this.input = input
+    this.decoded = decoded
+    this.asked = asked
+  }
+}
 
 /** Imports blocks one after another; open one with `openChain`. */
 export class ChainImporter {
@@ -63,15 +80,47 @@ export class ChainImporter {
    * @throws {InvalidInputError} as `executeBlock`; the chain is as it was
    */
   async import(block: unknown, options: ImportOptions = {}): Promise<BlockResult> {
-    return this.#line.next(() => this.#import(block, options), options.signal)
+    const expected = block instanceof ExpectedBlock ? block : this.expect(block, options)
+    try {
+      return await this.#line.next(() => this.#import(expected, options), options.signal)
+    } finally {
+      this.forget(expected)
+    }
   }
 
-  async #import(block: unknown, options: ImportOptions): Promise<BlockResult> {
+  /**
+   * Says that a block comes soon: while others are imported, workers that have nothing else to do find its signers. Hand
+   * what is returned to `import` with the same options, or to `forget`.
+   *
+   * @internal
+   */
+  expect(block: unknown, options: ImportOptions = {}): ExpectedBlock {
+    let decoded: DecodedBlock
+    try {
+      decoded = decodeBlock(block)
+    } catch {
+      // It is told when its turn comes.
+      return new ExpectedBlock(block)
+    }
+    return new ExpectedBlock(block, decoded, this.#executor.askSigners(decoded, options))
+  }
+
+  /** @internal */
+  forget({ asked }: ExpectedBlock): void {
+    asked?.release()
+  }
+
+  async #import(
+    { input, decoded = decodeBlock(input), asked }: ExpectedBlock,
+    options: ImportOptions,
+  ): Promise<BlockResult> {
     const { header: parent, hash: parentHash, totalDifficulty } = this.#head
     const { state, chain } = this
     state.putBlockHash(parent.number, parentHash)
     const whole = { ...options, state, chain, parent, parentTotalDifficulty: totalDifficulty }
-    const prepared = await this.#executor.prepareBlock(block, whole)
+    const size = input instanceof Uint8Array ? input.length : undefined
+    const prepared = await this.#executor.prepareDecoded({ ...withRules(decoded, size, whole), asked }, whole)
+    asked?.release()
     const result = await this.#executor.runPrepared(prepared, whole)
     const { header } = prepared.block
     await state.apply(result.stateDiff)

@@ -2,7 +2,7 @@
  * Lays a plan out in the engine memory: control words, place table, environment, inputs. What is left is for arenas.
  *
  * ```text
- * control words, worker blocks | place table | offsets of inputs | environment | prologue, inputs, epilogue | arenas
+ * control words, worker blocks | place table | offsets of inputs | environment | prologue, inputs, epilogue | arenas | end
  * ```
  * Concurrency: main thread, while every worker is parked.
  */
@@ -21,11 +21,11 @@ const ALIGN = 32
 const align = (at: number): number => (at + ALIGN - 1) & ~(ALIGN - 1)
 
 /**
- * Writes all that a run is to find.
+ * Writes all that a run is to find, before `end`: what lies behind is there whatever runs.
  *
  * @throws {CapacityError} CAPACITY where the memory is too small for it
  */
-export const layOut = (words: Words, plan: Plan, settings: RunSettings): void => {
+export const layOut = (words: Words, plan: Plan, settings: RunSettings, end = words.length): void => {
   clearRun(words)
   const table = align(CONTROL_END)
   // One row more than there are places: what is left of the dense sum is written after the last one.
@@ -34,7 +34,7 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings): void =>
   const environment = align(offsets + offsetWords(plan))
   const inputs = align(environment + plan.environment.length)
   const arenas = align(inputs + inputWords(plan))
-  assertFits(words, arenas)
+  assertFits(words, end, arenas)
   words.fill(0, table, table + rows)
   words.set(plan.environment, environment)
   layOutInputs(words, offsets, inputs, plan)
@@ -57,7 +57,7 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings): void =>
   layOutEarly(words, scheduled ? [] : (plan.early ?? []))
   words[Control.DenseLocation] = plan.denseLocation(plan.state)
   words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
-  words[Control.ArenaEnd] = words.length
+  words[Control.ArenaEnd] = end
   words[Control.ExecutionIndex] = first
   words[Control.CommitIndex] = first
   words[Control.Mode] = Mode.Speculative
@@ -103,19 +103,13 @@ export const layOutInputs = (words: Words, offsets: number, at: number, plan: Pl
   words[Control.InputOffsets] = offsets
 }
 
-/**
- * What a batch lays out: items, and where each begins, which becomes an offset in the memory. Returns the first word.
- */
-export const layOutBatch = (words: Words, items: Words, offsets: Words): number => {
+/** What a batch lays out: where its items lie in the memory. */
+export const layOutBatch = (words: Words, items: Words, end: number): void => {
   clearRun(words)
-  const at = CONTROL_END
-  const data = at + offsets.length
-  assertFits(words, data + items.length)
-  words.set(items, data)
-  for (let k = 0; k < offsets.length; k++) words[at + k] = offsets[k] + data
-  words[Control.InputOffsets] = at
-  words[Control.BatchItems] = offsets.length
-  return data
+  assertFits(words, end, CONTROL_END + items.length)
+  words.set(items, CONTROL_END)
+  words[Control.InputOffsets] = CONTROL_END
+  words[Control.BatchItems] = items.length
 }
 
 /** Clears the control words and worker blocks of the run before. Epochs stay. */
@@ -128,10 +122,10 @@ const clearRun = (words: Words): void => {
   }
 }
 
-const assertFits = (words: Words, end: number): void => {
-  if (end + ALIGN <= words.length) return
+const assertFits = (words: Words, end: number, next: number): void => {
+  if (next + ALIGN <= end) return
   throw new CapacityError('CAPACITY', 'the block does not fit into memoryLimit', {
     limit: words.length * 4,
-    actual: end * 4,
+    actual: (next + words.length - end) * 4,
   })
 }

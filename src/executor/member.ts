@@ -52,6 +52,7 @@ export class Member {
       this.lost ??= cause
       this.ended = true
       this.#end()
+      atomics.store(engine, this.#word(WorkerBlock.Recovering), 0)
       atomics.notify(engine, Control.Finished)
     })
     atomics.store(engine, this.#word(WorkerBlock.Inside), 0)
@@ -175,6 +176,7 @@ export class Member {
     await this.#handle.terminate()
     // A browser says nothing of an end that it was asked for.
     this.#end()
+    atomics.store(this.#engine, this.#word(WorkerBlock.Recovering), 0)
   }
 
   /** Ends the thread and forgets it. */

@@ -8,7 +8,13 @@ import { contextOf, encodeInputs } from '../adapters/ethereumjs/context.ts'
 import type { AmsterdamDialect } from '../adapters/evm/amsterdam.ts'
 import { type DecodedBlock, decodeBlock } from '../adapters/evm/block.ts'
 import { type ChainInput, type ResolvedChain, resolveChain } from '../adapters/evm/chain.ts'
-import { BLOCK_ENV_WORDS, encodeBlockEnv, encodeTransaction, transactionWords } from '../adapters/evm/encode.ts'
+import {
+  BLOCK_ENV_WORDS,
+  encodeBlockEnv,
+  encodeSender,
+  encodeTransaction,
+  transactionWords,
+} from '../adapters/evm/encode.ts'
 import { type BlockEnds, encodeEnd, endsOf } from '../adapters/evm/ends.ts'
 import { type ResolvedFees, resolveFees } from '../adapters/evm/feeOptions.ts'
 import { isPriceable } from '../adapters/evm/fees.ts'
@@ -26,6 +32,7 @@ import { feeLocation } from './locate.ts'
 import type { Plan } from './plan.ts'
 import { checkRunOptions } from './runOptions.ts'
 import { sendersOf } from './senders.ts'
+import type { Asked } from './signatures.ts'
 import { isSpread } from './spread.ts'
 import { verifyClaims } from './verify.ts'
 
@@ -40,6 +47,8 @@ export interface Decoded {
   readonly size?: number
   /** True where contracts of the protocol that have no code make no block invalid: as @ethereumjs/vm has it. */
   readonly isTolerant?: boolean
+  /** Its signers, where somebody has asked for them already, who then lets them go. */
+  readonly asked?: Asked | undefined
 }
 
 /** A block decoded, its senders known, encoded for the kernel: what remains is to run it. */
@@ -96,15 +105,22 @@ export const decode = (
     const message = `the Common object has parameters of its own (${own.join(', ')}); the adapter 'ethereumjs' takes them`
     throw new InvalidInputError('INVALID_OPTION', message, { option: 'chain', parameters: own })
   }
-  const decoded = decodeBlock(block)
-  const { parentTotalDifficulty } = options
-  const point = { ...decoded.header, ...(parentTotalDifficulty === undefined ? {} : { parentTotalDifficulty }) }
-  const size = block instanceof Uint8Array ? { size: block.length } : {}
-  return { block: decoded, chain: resolveChain(options.chain ?? 'mainnet', point), ...size }
+  return withRules(decodeBlock(block), block instanceof Uint8Array ? block.length : undefined, options)
+}
+
+/** A decoded block with its rules; `size` as in `Decoded`. */
+export const withRules = (
+  block: DecodedBlock,
+  size: number | undefined,
+  { chain = 'mainnet', parentTotalDifficulty }: Pick<ExecuteBlockOptions, 'chain' | 'parentTotalDifficulty'>,
+): Decoded => {
+  const point = { ...block.header, ...(parentTotalDifficulty === undefined ? {} : { parentTotalDifficulty }) }
+  return { block, chain: resolveChain(chain, point), ...(size === undefined ? {} : { size }) }
 }
 
 /**
- * Checks what a block claims, finds its senders and the work of its ends, and lays its transactions out in words.
+ * Checks what a block claims, finds its senders and the work of its ends, and lays its transactions out in words. All
+ * that can be done without the senders comes before them: workers look for them meanwhile.
  *
  * @throws {InvalidInputError} for what cannot be used, or is not valid whatever the state is
  * @throws {BlockMismatchError} BLOCK_MISMATCH where the block breaks a rule
@@ -112,7 +128,7 @@ export const decode = (
 export const prepareBlock = async (
   engine: Engine,
   kernel: Kernel,
-  { block, chain, size, isTolerant = false }: Decoded,
+  { block, chain, size, isTolerant = false, asked }: Decoded,
   options: ExecuteBlockOptions,
   adapter: AdapterName = 'revm',
 ): Promise<PreparedBlock> => {
@@ -137,11 +153,10 @@ export const prepareBlock = async (
   if (options.fees !== undefined) checkFeeRules(chain)
   const fees = resolveFees(options.fees, block)
   const ends = endsFor(block, chain, options)
-  const senders = await sendersOf(engine, block.transactions, isFrom(chain, 'homestead'), options)
-  const work =
-    adapter === 'revm'
-      ? wordsOf(block, chain, senders, fees)
-      : foreignWordsOf(block, chain, senders, fees, options.chain ?? 'mainnet')
+  const withSenders =
+    adapter === 'revm' ? wordsOf(block, chain, fees) : foreignWordsOf(block, chain, fees, options.chain ?? 'mainnet')
+  const senders = await sendersOf(engine, block.transactions, isFrom(chain, 'homestead'), options, asked)
+  const work = withSenders(senders)
   const feeRecipient = new Int32Array(fees.priorityFeeRecipient.slice().buffer)
   const { state } = options
   const plan: Plan = {
@@ -170,6 +185,8 @@ export const prepareBlock = async (
 }
 
 type Work = Pick<Plan, 'inputs' | 'offsets' | 'environment' | 'values'>
+/** What remains to be done once the senders are known. */
+type WithSenders = (senders: readonly Uint8Array[]) => Work
 
 /**
  * Gas up to which a block may be over in a millisecond. The first worker looks at its pace before it decides, so that
@@ -199,37 +216,35 @@ const gasOf = ({ header: { gasUsed = 0n }, transactions }: DecodedBlock): bigint
   gasUsed > 0n ? gasUsed : transactions.reduce((sum, { gasLimit }) => sum + gasLimit, 0n)
 
 /** Transactions and environment as the EVM kernel reads them. */
-const wordsOf = (
-  block: DecodedBlock,
-  chain: ResolvedChain,
-  senders: readonly Uint8Array[],
-  fees: ResolvedFees,
-): Work => {
+const wordsOf = (block: DecodedBlock, chain: ResolvedChain, fees: ResolvedFees): WithSenders => {
   const offsets = new Int32Array(block.transactions.length + 1)
   block.transactions.forEach((tx, k) => {
     offsets[k + 1] = offsets[k] + transactionWords(tx, fees.dataFee?.amounts[k])
   })
   const inputs = new Int32Array(offsets[block.transactions.length])
   block.transactions.forEach((tx, k) => {
-    encodeTransaction(tx, senders[k] as Uint8Array, inputs, offsets[k], fees.dataFee?.amounts[k])
+    encodeTransaction(tx, undefined, inputs, offsets[k], fees.dataFee?.amounts[k])
   })
   const environment = new Int32Array(BLOCK_ENV_WORDS)
   encodeBlockEnv(block.header, chain, environment, 0, fees)
-  return { inputs, offsets, environment }
+  return (senders) => {
+    senders.forEach((sender, k) => {
+      encodeSender(sender, inputs, offsets[k])
+    })
+    return { inputs, offsets, environment }
+  }
 }
 
 /** The same for an EVM that decodes its transactions itself. */
 const foreignWordsOf = (
   block: DecodedBlock,
   chain: ResolvedChain,
-  senders: readonly Uint8Array[],
   fees: ResolvedFees,
   input: ChainInput,
-): Work => ({
-  ...encodeInputs(block.transactions, senders),
-  environment: new Int32Array(0),
-  values: [contextOf(block, chain, input, fees)],
-})
+): WithSenders => {
+  const values = [contextOf(block, chain, input, fees)]
+  return (senders) => ({ ...encodeInputs(block.transactions, senders), environment: new Int32Array(0), values })
+}
 
 export const isFrom = (chain: ResolvedChain, fork: 'homestead' | 'spuriousDragon' | 'byzantium' | 'london'): boolean =>
   chain.spec >= specOf(fork)

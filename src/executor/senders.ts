@@ -1,30 +1,23 @@
 /**
  * Who sent a block's transactions: as the caller says, or recovered from the signatures on the pool.
  */
-import { type BlockTransaction, signingPayload } from '../adapters/evm/transaction.ts'
+import { equalBytes } from '../adapters/evm/input.ts'
+import type { BlockTransaction } from '../adapters/evm/transaction.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { hexOf, readHex } from '../core/hex.ts'
-import { fromBigInt } from '../core/words.ts'
 import type { ExecuteBlockOptions } from './blockTypes.ts'
 import type { Engine } from './engine.ts'
+import type { Asked, SignatureRoom } from './signatures.ts'
 
 /** secp256k1's order, halved: EIP-2 allows no larger `s` from Homestead on. */
 const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
-
-/** Signatures in an item of the batch: as many as the kernel recovers side by side (rust/secp256k1/src/lanes.rs). */
-const MESSAGES_PER_ITEM = 4
-
-/** Words of a message before its payload; its layout: `recover` in rust/evm-core/src/lib.rs. */
-const HEAD = 18
-
-/** Words of an item before its messages: how many there are, and how many words they take. */
-const ITEM_HEAD = 2
 
 type SenderOptions = Pick<ExecuteBlockOptions, 'senders' | 'state' | 'signal'>
 
 /**
  * Senders of a block's transactions, by what the options say.
  *
+ * @param asked - by `askSigners`
  * @returns 20 bytes a transaction
  * @throws {InvalidInputError} MISSING_SENDER, INVALID_SIGNATURE with the index; INVALID_OPTION for another list
  */
@@ -33,9 +26,10 @@ export const sendersOf = async (
   transactions: readonly BlockTransaction[],
   homestead: boolean,
   options: SenderOptions,
+  asked: Asked | undefined,
 ): Promise<Uint8Array[]> => {
   const { senders = 'recover' } = options
-  if (senders === 'recover') return recover(engine, transactions, homestead, options)
+  if (senders === 'recover') return recover(engine, transactions, homestead, options, asked)
   if (senders === 'trust') {
     return transactions.map((tx, txIndex) => {
       if (tx.from === undefined)
@@ -54,15 +48,28 @@ export const sendersOf = async (
   return senders.map((sender: Uint8Array | string, k) => readHex(sender, 20, `senders[${k}]`))
 }
 
-/** Recovers every sender on the pool and compares with the block's claim. */
+/**
+ * Asks for the signers of a block, so that workers that have nothing else to do find them before its turn. Undefined where
+ * nobody need be asked, or something is missing, which is told when the block's turn comes.
+ */
+export const askSigners = (
+  room: SignatureRoom,
+  transactions: readonly BlockTransaction[],
+  { senders = 'recover', signal }: Pick<ExecuteBlockOptions, 'senders' | 'signal'>,
+): Asked | undefined => {
+  const isFor = senders === 'recover' && signal?.aborted !== true && transactions.length > 0
+  return isFor && transactions.every(({ signature }) => signature !== undefined) ? room.ask(transactions) : undefined
+}
+
+/** Takes the signers that were asked for, and compares with the block's claim. */
 const recover = async (
   engine: Engine,
   transactions: readonly BlockTransaction[],
   homestead: boolean,
-  { state, signal }: SenderOptions,
+  options: SenderOptions,
+  asked: Asked | undefined,
 ): Promise<Uint8Array[]> => {
-  const payloads = transactions.map((tx, txIndex) => {
-    const { signature } = tx
+  transactions.forEach(({ signature }, txIndex) => {
     if (signature === undefined) {
       throw new InvalidInputError(
         'MISSING_SENDER',
@@ -72,41 +79,12 @@ const recover = async (
     }
     if (homestead && signature.s > HALF_ORDER)
       throw unrecoverable(txIndex, 's is above half the order of the curve (EIP-2)')
-    return signingPayload(tx)
   })
-  const items: number[] = []
-  const offsets = new Int32Array(transactions.length)
-  let total = 0
-  payloads.forEach((payload, k) => {
-    if (k % MESSAGES_PER_ITEM === 0) {
-      items.push(total)
-      total += ITEM_HEAD
-    }
-    offsets[k] = total
-    total += HEAD + ((payload.length + 3) >> 2)
-  })
-  const words = new Int32Array(total)
-  const bytes = new Uint8Array(words.buffer)
-  items.forEach((at, item) => {
-    const end = items[item + 1] ?? total
-    words[at] = Math.min(MESSAGES_PER_ITEM, transactions.length - item * MESSAGES_PER_ITEM)
-    words[at + 1] = end - at - ITEM_HEAD
-  })
-  payloads.forEach((payload, k) => {
-    const { signature } = transactions[k] as BlockTransaction
-    const at = offsets[k]
-    fromBigInt(signature?.r ?? 0n, words, at)
-    fromBigInt(signature?.s ?? 0n, words, at + 8)
-    words[at + 16] = signature?.yParity ?? 0
-    words[at + 17] = payload.length
-    bytes.set(payload, (at + HEAD) * 4)
-  })
-  if (transactions.length > 0) await engine.batch(state, words, Int32Array.from(items), signal)
+  const signers = (await asked?.signers(engine, options)) ?? []
   return transactions.map((tx, txIndex) => {
-    const at = offsets[txIndex]
-    if (words[at + 16] !== 0) throw unrecoverable(txIndex, 'no public key fits it')
-    const sender = bytes.slice(at * 4, at * 4 + 20)
-    if (tx.from !== undefined && hexOf(tx.from) !== hexOf(sender)) {
+    const sender = signers[txIndex]
+    if (sender === undefined) throw unrecoverable(txIndex, 'no public key fits it')
+    if (tx.from !== undefined && !equalBytes(tx.from, sender)) {
       throw unrecoverable(txIndex, `it recovers to ${hexOf(sender)}, but the block says ${hexOf(tx.from)}`)
     }
     return sender

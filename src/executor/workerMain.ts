@@ -13,16 +13,19 @@ import { InvalidInputError, toWire, type WireError } from '../core/errors.ts'
 import { Control, Halt, RunKind, WorkerBlock } from '../core/layout.ts'
 import { LocationTable } from '../core/table.ts'
 import { clockOffset } from '../platform/clock.ts'
+import { loadNativeRecover } from '../platform/nativeSigners.ts'
 import { workerEndpoint } from '../platform/threads.ts'
 import { beginsAlone, callNext, join, leave } from '../scheduler/joining.ts'
 import { AsyncBlockRun } from './asyncRun.ts'
 import { BlockRun } from './blockRun.ts'
+import { Recoverer } from './recoverer.ts'
 import { RunRecording } from './runRecording.ts'
 import { createValueCodec } from './valueCodec.ts'
 
 /** Which adapter a worker builds, in structured-clonable terms. */
 export type AdapterSpec =
-  | { readonly kind: 'revm'; readonly module: WebAssembly.Module }
+  /** `native`: signers are recovered by machine code, where it is installed. */
+  | { readonly kind: 'revm'; readonly module: WebAssembly.Module; readonly native?: boolean }
   | { readonly kind: 'tasks'; readonly module: string; readonly asynchronous?: boolean; readonly setup?: string }
   /** A custom adapter, from outside the package (adapters/custom). */
   | { readonly kind: 'module'; readonly module: string; readonly options: unknown }
@@ -33,16 +36,18 @@ export type AdapterSpec =
       readonly module: string
       readonly options: unknown
       readonly kernel: WebAssembly.Module
+      readonly native?: boolean
     }
 
 const createAdapter = async (spec: AdapterSpec): Promise<Adapter> => {
-  if (spec.kind === 'revm') return createRevmAdapter(spec.module)
+  const native = 'native' in spec && spec.native === true ? loadNativeRecover : undefined
+  if (spec.kind === 'revm') return createRevmAdapter(spec.module, native)
   if (spec.kind === 'evm') {
     const { createAdapter: create } = (await import(/* @vite-ignore */ spec.module)) as {
       createAdapter(options: unknown): Promise<Adapter>
     }
     const adapter = await create(spec.options)
-    const { batchItem } = createRevmAdapter(spec.kernel)
+    const { batchItem } = createRevmAdapter(spec.kernel, native)
     return batchItem === undefined ? adapter : { ...adapter, batchItem }
   }
   if (spec.kind === 'module') return createCustomAdapter(spec.module, spec.options)
@@ -74,12 +79,16 @@ class WorkerMain implements WorkerApi {
   /** By state, and by what they record. */
   readonly #runs = new Map<string, BlockRun | AsyncBlockRun>()
   #clock: number | undefined
+  /** Where the adapter recovers signers. */
+  #recoverer: Recoverer | undefined
 
   async init(index: number, engine: WebAssembly.Memory, spec: AdapterSpec): Promise<WireError | undefined> {
     this.#index = index
     this.#engine = new Int32Array(engine.buffer)
     try {
-      this.#adapter = await createAdapter(spec)
+      const adapter = await createAdapter(spec)
+      this.#adapter = adapter
+      if (adapter.batchItem !== undefined) this.#recoverer = new Recoverer(this.#engine, index, adapter.batchItem)
       return undefined
     } catch (cause) {
       const adapter = spec.kind === 'evm' ? spec.name : spec.kind
@@ -106,6 +115,7 @@ class WorkerMain implements WorkerApi {
     const word = Control.WorkerBlocks + this.#index * WorkerBlock.Size + WorkerBlock.Epoch
     let seen = epoch
     for (;;) {
+      this.#recoverer?.ahead(epoch)
       // What an asynchronous adapter's module keeps open (a socket, a timer) lives on between runs.
       if (this.#adapter?.kind === 'async') await atomics.waitAsync(engine, word, seen)
       else atomics.wait(engine, word, seen)
@@ -178,9 +188,11 @@ class WorkerMain implements WorkerApi {
     const offsets = engine[Control.InputOffsets]
     for (;;) {
       const item = atomics.add(engine, Control.BatchIndex, 1)
-      if (item >= items || atomics.load(engine, Control.Halt) !== Halt.None) return
-      this.#adapter?.batchItem?.(engine, engine[offsets + item])
+      if (item >= items || atomics.load(engine, Control.Halt) !== Halt.None) break
+      this.#recoverer?.serve(engine[offsets + item])
     }
+    if (this.#recoverer === undefined) return
+    for (let item = 0; item < items; item++) this.#recoverer.settle(engine[offsets + item])
   }
 }
 

@@ -75,6 +75,11 @@ export const callRest = (engine: Int32Array, epoch: number): void => {
   call(engine, epoch, called, 2 * called)
 }
 
+/** Wakes one of the first `workers` workers that is parked, for what it may do without a run. Main. */
+export const wakeParked = (engine: Int32Array, workers: number): void => {
+  for (let k = 0; k < workers; k++) if (atomics.notify(engine, epochWord(k)) > 0) return
+}
+
 /** Leaves the run and closes it; the last one to leave wakes main. */
 export const leave = (engine: Int32Array, worker: number): void => {
   closeJoin(engine)

@@ -27,7 +27,7 @@ const ATOMIC_CONTROL: ReadonlySet<number> = new Set([
   Control.Join,
   Control.Wary,
 ])
-const ATOMIC_BLOCK: ReadonlySet<number> = new Set([WorkerBlock.Epoch, WorkerBlock.Inside])
+const ATOMIC_BLOCK: ReadonlySet<number> = new Set([WorkerBlock.Epoch, WorkerBlock.Inside, WorkerBlock.Recovering])
 const ATOMIC_HEADER: ReadonlySet<number> = new Set([
   StateHeader.Next,
   StateHeader.AccountCount,

@@ -259,12 +259,13 @@ export const wait = (words: Words, index: number, value: number, milliseconds?: 
   made(Op.Woken, memory, index, 0, machine.control[block(me) + Thread.TimedOut])
 }
 
-export const notify = (words: Words, index: number, count = Number.POSITIVE_INFINITY): void => {
+export const notify = (words: Words, index: number, count = Number.POSITIVE_INFINITY): number => {
   const memory = memoryOf(words)
-  if (memory < 0) return
+  if (memory < 0) return 0
   turn()
   const woken = turns.wake(machine, memory, index, count)
   made(Op.Notify, memory, index, 0, woken)
+  return woken
 }
 
 /** As `wait`: main's side of a model is written without promises. */

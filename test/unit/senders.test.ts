@@ -9,8 +9,11 @@ import { bytesToHex, ecrecover, privateToAddress, publicToAddress } from '@ether
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHashKernel } from '../../src/adapters/revm/kernel.ts'
+import { createItemRecovery, recoverItem } from '../../src/adapters/revm/recoverItem.ts'
+import { ANSWER_WORDS, SignatureItem } from '../../src/core/layout.ts'
 import { fromBigInt } from '../../src/core/words.ts'
 import { chainAtFork, createExecutor, createMemoryState, type Executor } from '../../src/index.ts'
+import { loadNativeRecover } from '../../src/platform/nativeSigners.ts'
 import { address, asm, expectParallelSame, fileOf, slotOf, toHex, word } from '../support/evm.ts'
 import { randomFrom } from '../support/random.ts'
 
@@ -196,5 +199,89 @@ describe('senders of a block', () => {
     const elsewhere = json.map((tx, k) => (k === 78 ? { ...tx, from: expected[77] } : tx))
     await expect(sendersOf(elsewhere)).rejects.toMatchObject({ code: 'INVALID_SIGNATURE', fields: { txIndex: 78 } })
     expect(await sendersOf(json)).toEqual(expected)
+  })
+})
+
+describe('recovery by machine code (the optional peer secp256k1)', () => {
+  const native = loadNativeRecover()
+
+  /** The answers of an item: addresses, undefined where there is none. */
+  const answersOf = (answer: (engine: Int32Array, item: number) => void, messages: readonly Message[]) => {
+    const engine = new Int32Array(new SharedArrayBuffer(1 << 16))
+    let at = SignatureItem.Messages
+    for (const { r, s, yParity, payload } of messages) {
+      fromBigInt(r, engine, at)
+      fromBigInt(s, engine, at + 8)
+      engine[at + 16] = yParity
+      engine[at + 17] = payload.length
+      new Uint8Array(engine.buffer, 4 * (at + 18), payload.length).set(payload)
+      at += 18 + ((payload.length + 3) >> 2)
+    }
+    engine[SignatureItem.Count] = messages.length
+    engine[SignatureItem.MessageWords] = at - SignatureItem.Messages
+    answer(engine, 0)
+    return messages.map((_, k) => {
+      const from = SignatureItem.Answers + k * ANSWER_WORDS
+      return engine[from + 5] === 0 ? toHex(new Uint8Array(engine.buffer.slice(4 * from, 4 * from + 20))) : undefined
+    })
+  }
+  const items = Array.from({ length: 400 }, (_, k) =>
+    Array.from({ length: 1 + (k % 4) }, (_, j) => messageOf(4 * k + j)),
+  )
+
+  test.runIf(native !== undefined)(
+    'answers as the kernel does: high s, r and s out of bounds, an x of no point',
+    () => {
+      let asked = 0
+      const answer = createItemRecovery(
+        kernel,
+        () =>
+          (...args) => {
+            asked++
+            return native?.(...args) ?? false
+          },
+        1,
+      )
+      for (const item of items) {
+        const high = item.map((message) => ({ ...message, s: message.s > ORDER / 2n ? message.s : ORDER - message.s }))
+        for (const messages of [item, high]) {
+          expect(answersOf(answer, messages)).toEqual(
+            answersOf((engine, at) => recoverItem(kernel, engine, at), messages),
+          )
+        }
+      }
+      expect(asked).toBe(2 * items.flat().length)
+    },
+  )
+
+  test.runIf(native !== undefined)('sums that meet a doubling, or infinity, on their way', () => {
+    const payload = bytes(50)
+    const hash = BigInt(toHex(keccak_256(payload))) % ORDER
+    const answer = createItemRecovery(kernel, () => native, 1)
+    for (let k = 0n; k < 10n; k++) {
+      const s = (hash + k * GENERATOR) % ORDER
+      const messages = [s, ORDER - s].flatMap((s) =>
+        ([0, 1] as const).map((yParity) => ({ r: GENERATOR, s, yParity, payload })),
+      )
+      expect(answersOf(answer, messages)).toEqual(answersOf((engine, at) => recoverItem(kernel, engine, at), messages))
+    }
+  })
+
+  test('what finds another key than the kernel is never believed', () => {
+    let asked = 0
+    const answer = createItemRecovery(
+      kernel,
+      () => (_signature, _parity, _hash, key) => {
+        asked++
+        key.fill(4)
+        return true
+      },
+      3,
+    )
+    for (const messages of items.slice(0, 8)) {
+      expect(answersOf(answer, messages)).toEqual(answersOf((engine, at) => recoverItem(kernel, engine, at), messages))
+    }
+    // The third item has three messages; the first of them will do.
+    expect(asked).toBe(1)
   })
 })

@@ -83,13 +83,13 @@ export function transactionWords(tx: BlockTransaction, dataFee?: bigint): number
 /**
  * Writes one transaction; every one of its words is set, so the words need not be clear before.
  *
- * @param from - the sender, 20 bytes
+ * @param from - the sender, 20 bytes; undefined where `encodeSender` will put it
  * @param words - room for `transactionWords(tx, dataFee)` words from `at` on
  * @returns the word after the last one written
  */
 export function encodeTransaction(
   tx: BlockTransaction,
-  from: Uint8Array,
+  from: Uint8Array | undefined,
   words: Int32Array,
   at: number,
   dataFee?: bigint,
@@ -98,7 +98,7 @@ export function encodeTransaction(
   words.fill(0, at, at + TRANSACTION_HEAD_WORDS)
   words[at] = tx.type
   words[at + 1] = (to === undefined ? 0 : HAS_TO) | (chainId === undefined ? 0 : HAS_CHAIN_ID)
-  putBytes(words, at + 2, from)
+  if (from !== undefined) encodeSender(from, words, at)
   if (to !== undefined) putBytes(words, at + 7, to)
   putInteger(words, at + 12, 2, tx.gasLimit)
   putInteger(words, at + 14, 2, tx.nonce)
@@ -132,6 +132,11 @@ export function encodeTransaction(
   }
   words[at + 42] = next - at
   return next
+}
+
+/** Writes the sender of the transaction at `at`. */
+export function encodeSender(from: Uint8Array, words: Int32Array, at: number): void {
+  putBytes(words, at + 2, from)
 }
 
 /**

@@ -17,6 +17,7 @@ import { copy, copy2, copy8, equal8, isZero8, zero8 } from '../../core/words.ts'
 import { EvmFlag } from '../evm/flags.ts'
 import { hasStorage } from '../evm/stored.ts'
 import { Flag, Kernel, type KernelHost, Output, Request, RequestFlag } from './kernel.ts'
+import { createItemRecovery, type RecoverKey } from './recoverItem.ts'
 import { resultDigest } from './resultDigest.ts'
 
 type Words = Int32Array
@@ -50,7 +51,11 @@ const hex = (words: Words, at: number, count: number): string => {
   return `0x${Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')}`
 }
 
-export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
+/** @param loadRecover - asked, when many signers were wanted, for what finds keys faster than the kernel */
+export const createRevmAdapter = (
+  module: WebAssembly.Module,
+  loadRecover: () => RecoverKey | undefined = () => undefined,
+): SyncAdapter => {
   let memory: TaskMemory
   let spuriousDragon = true
   /** Record of the fee recipient. */
@@ -213,6 +218,7 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
   }
 
   const kernel = new Kernel(module, host)
+  const answerItem = createItemRecovery(kernel, loadRecover)
   // A constant function is called directly; a property of the exports object is looked up each time.
   const executeTransaction = kernel.exports.execute
   const executeEnd = kernel.exports.execute_end
@@ -373,14 +379,9 @@ export const createRevmAdapter = (module: WebAssembly.Module): SyncAdapter => {
 
     complaint: () => complaint,
 
-    batchItem(engine, input) {
-      const messages = input + 2
-      const words = engine[input + 1]
-      const at = kernel.reserve(words)
-      copy(kernel.words, at, engine, messages, words)
+    batchItem(engine, item) {
       windowTo = 0
-      kernel.exports.recover(at << 2, engine[input])
-      copy(engine, messages, kernel.view(), at, words)
+      answerItem(engine, item)
     },
 
     resultDigest,

@@ -139,12 +139,12 @@ export const waitAsync = async (words: Words, index: number, value: number, mill
   if (!waited(words, index, value, milliseconds)) await real.waitAsync(words, index, value, milliseconds)
 }
 
-export const notify = (words: Words, index: number, count = Number.POSITIVE_INFINITY): void => {
+export const notify = (words: Words, index: number, count = Number.POSITIVE_INFINITY): number => {
   const of = turn()
   if (of !== undefined) {
     const memory = memoryOf(words)
     turns.made(of, me, Op.Notify, memory, index, 0, turns.wake(of, memory, index, count))
   }
   // Main waits on real words.
-  real.notify(words, index, count)
+  return real.notify(words, index, count)
 }
