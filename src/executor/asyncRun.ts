@@ -106,7 +106,7 @@ export class AsyncBlockRun extends RunParts {
   async #executeClaim(first: number, end: number): Promise<number> {
     const began = performance.now()
     const waits = this.memory.waits
-    this.recording?.start()
+    this.recording?.start(began)
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
       if (this.scheduler.pausing) return 1
@@ -171,7 +171,7 @@ export class AsyncBlockRun extends RunParts {
 
   async #fallBack(from: number): Promise<number> {
     const scheduler = this.scheduler
-    scheduler.advance(from)
+    this.advance(from)
     scheduler.drain()
     while (!scheduler.alone) {
       if (scheduler.halted()) return from

@@ -144,7 +144,7 @@ export class BlockRun extends RunParts {
   #executeClaim(first: number, end: number): number {
     const began = performance.now()
     const waits = this.memory.waits
-    this.recording?.start()
+    this.recording?.start(began)
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
       if (this.scheduler.pausing) return 1
@@ -217,7 +217,6 @@ export class BlockRun extends RunParts {
   #executeReserved(from: number): number {
     const { memory, scheduler } = this
     this.beginBlock()
-    this.recording?.start()
     const end = scheduler.reservedEnd(from)
     let next = from
     while (next < end) {
@@ -243,7 +242,7 @@ export class BlockRun extends RunParts {
   }
 
   #fallBack(from: number): number {
-    this.scheduler.advance(from)
+    this.advance(from)
     if (!this.#drain()) return from
     return this.endStretch(from, this.#runSequential(from, this.beginStretch(from)))
   }

@@ -140,11 +140,15 @@ export abstract class RunParts {
 
   /** Size of the next claim after one of `count` places that began at `began`, with `waits` waits before it. */
   protected nextClaim(count: number, began: number, waits: number): number {
-    this.recording?.publish()
     // Where places wait for their predecessors, neighbours must run side by side: a pipeline, not blocks.
     this.#calmClaims = this.memory.waits === waits ? this.#calmClaims + 1 : 0
-    if (this.#calmClaims < CALM_CLAIMS) return 1
-    const each = (performance.now() - began) / count
+    if (this.#calmClaims < CALM_CLAIMS) {
+      this.recording?.publish()
+      return 1
+    }
+    const now = performance.now()
+    this.recording?.publish(now)
+    const each = (now - began) / count
     return Math.max(1, Math.min(LARGEST_CHUNK, 2 * count, Math.round(CLAIM_MILLISECONDS / each)))
   }
 
@@ -264,7 +268,7 @@ export abstract class RunParts {
   /** The same within a turn, at whose end whoever is parked is woken: each wake takes as long as a dozen short tasks. */
   protected pass(next: number): void {
     this.scheduler.pass(next)
-    this.recording?.committed(next)
+    this.recording?.passed(next)
   }
 
   #isForeign(place: number): boolean {
@@ -336,6 +340,7 @@ export abstract class RunParts {
     const { engine, scheduler } = this
     this.fallbacks++
     this.#takeBack(from)
+    this.recording?.start()
     engine[Control.Stretch] = nextStretch(engine[Control.Stretch])
     return Math.min(from + engine[Control.Stretch], scheduler.last + 1)
   }
@@ -344,7 +349,9 @@ export abstract class RunParts {
     const { scheduler } = this
     const end = scheduler.executionIndex
     for (let place = from; place < end; place++) {
-      if (scheduler.isExecuted(place)) this.memory.withdraw(place, from)
+      if (!scheduler.isExecuted(place)) continue
+      if (incarnationOf(scheduler.status(place)) === 0) this.recording?.withdrawn(place)
+      this.memory.withdraw(place, from)
     }
     this.forget()
     scheduler.reset(from, end)
