@@ -8,27 +8,13 @@
  * Not here: what main makes of it (drain.ts), the meaning of words (events.ts).
  */
 import type { Arena } from '../core/arena.ts'
-import * as atomics from '../core/atomics.ts'
 import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Control, Entry, Place, Record, WorkerBlock } from '../core/layout.ts'
 import { MIX_START, mixWords } from '../core/mix.ts'
 import type { AnswerLog } from './answers.ts'
 import { digestOfWrite } from './digest.ts'
-import {
-  Abort,
-  Chunk,
-  Commit,
-  Event,
-  EXACT,
-  Execution,
-  LOG_CHUNK,
-  Mode,
-  Row,
-  Span,
-  TICKS,
-  WAITED,
-  Wait,
-} from './events.ts'
+import { EventLog } from './eventLog.ts'
+import { Abort, Commit, Event, EXACT, Execution, Mode, Row, Span, TICKS, WAITED, Wait } from './events.ts'
 
 type Words = Int32Array
 
@@ -71,7 +57,7 @@ const COMMITS_A_LOOK = 64
 export class Recorder {
   readonly #engine: Words
   readonly #state: Words
-  readonly #block: number
+  readonly #log: EventLog
   readonly #memory: RecordedMemory
   readonly #answers: AnswerLog | undefined
   readonly #digest: SyncAdapter['resultDigest']
@@ -87,11 +73,6 @@ export class Recorder {
   #group = 1
   /** Commits that are not told yet begin here. */
   #committed = 0
-  #at = 0
-  /** Where the log's chunk ends. */
-  #end = 0
-  /** Chunks that the arena took since the last execution: pairs of offset and size. */
-  #chunks: number[] = []
 
   /**
    * @param clock - milliseconds from this thread's `performance.now()` to the clock of all threads
@@ -110,7 +91,7 @@ export class Recorder {
     this.#digest = digest
     this.#engine = engine
     this.#state = state
-    this.#block = Control.WorkerBlocks + worker * WorkerBlock.Size
+    this.#log = new EventLog(engine, memory.arena, Control.WorkerBlocks + worker * WorkerBlock.Size)
     this.#memory = memory
     this.#clock = clock
     this.#answers = answers
@@ -122,16 +103,13 @@ export class Recorder {
     clock[0] = this.#engine[Control.RecordingClock]
     clock[1] = this.#engine[Control.RecordingClock + 1]
     this.#offset = this.#clock - this.#float[0]
-    this.#chunks = []
-    this.#at = 0
-    this.#end = 0
+    this.#log.begin()
     this.#opened = 0
     this.#group = 1
     this.#committed = 0
     const memory = this.#memory
     memory.conflict = 0
     memory.notesAll = waits
-    memory.arena.onChunk = (at, size) => this.#chunks.push(at, size)
     if (waits) memory.onWait = (location, on, began) => this.#waited(location, on, began)
     this.start()
   }
@@ -151,7 +129,7 @@ export class Recorder {
     const start = this.#last
     const ticks = (now - start) | 0
     const end = shares === count ? now : (start + (ticks / shares) * count) | 0
-    const at = this.#event(Event.Span | (this.#mode << 8), Span.Size)
+    const at = this.#log.event(Event.Span | (this.#mode << 8), Span.Size)
     const engine = this.#engine
     engine[at + Span.From] = this.#from
     engine[at + Span.Count] = count
@@ -194,7 +172,7 @@ export class Recorder {
     if (outcome !== Outcome.Done || incarnation !== 0 || this.#answers !== undefined) return false
     if (mode === Mode.Direct ? !exact : exact || mode !== Mode.Speculative) return false
     // A chunk of the arena is told right before the execution that took it.
-    return this.#chunks.length === 0
+    return !this.#log.owesChunks
   }
 
   #whole(mode: number, outcome: Outcome): void {
@@ -284,11 +262,9 @@ export class Recorder {
     answers: number,
   ): number {
     const size = Execution.Writes + writes
-    this.#tellChunks(size)
-    const at = this.#room(size)
+    const tag = Event.Execution | (mode << 8) | (outcome << 12) | (exact ? EXACT : 0)
+    const at = this.#log.eventAfterChunks(tag, size)
     const engine = this.#engine
-    engine[at] = Event.Execution | (mode << 8) | (outcome << 12) | (exact ? EXACT : 0)
-    engine[at + Execution.Length] = size
     engine[at + Execution.Place] = place
     engine[at + Execution.Incarnation] = incarnation
     engine[at + Execution.ReadWords] = readWords
@@ -314,7 +290,7 @@ export class Recorder {
     // Who waits is not among those without times yet, but began before it waited.
     this.#close(this.#ticks(began), this.#opened + 1)
     this.#group = 1
-    const at = this.#event(Event.Wait, Wait.Size)
+    const at = this.#log.event(Event.Wait, Wait.Size)
     const engine = this.#engine
     engine[at + Wait.Location] = location
     engine[at + Wait.On] = on
@@ -326,7 +302,7 @@ export class Recorder {
   aborted(place: number, incarnation: number): void {
     if (incarnation === 0) this.withdrawn(place)
     const memory = this.#memory
-    const at = this.#event(Event.Abort, Abort.Size)
+    const at = this.#log.event(Event.Abort, Abort.Size)
     const engine = this.#engine
     const location = memory.conflict
     memory.conflict = 0
@@ -342,7 +318,7 @@ export class Recorder {
     if (!this.#memory.notesAll) return
     const engine = this.#engine
     const t = engine[Control.PlaceTable] + place * Place.Size
-    const at = this.#event(Event.Row, Row.Size)
+    const at = this.#log.event(Event.Row, Row.Size)
     engine[at + Row.Place] = place
     engine[at + Row.ReadSet] = engine[t + Place.ReadSet]
     engine[at + Row.ReadCount] = engine[t + Place.ReadCount]
@@ -369,7 +345,7 @@ export class Recorder {
     const from = this.#committed
     if (from >= to) return
     this.#committed = to
-    const at = this.#event(Event.Commit, Commit.Size)
+    const at = this.#log.event(Event.Commit, Commit.Size)
     const engine = this.#engine
     engine[at + Commit.From] = from
     engine[at + Commit.To] = to
@@ -379,56 +355,12 @@ export class Recorder {
   /** Lets main read what was logged. `now` is the time, where the caller knows it. */
   publish(now?: number): void {
     if (this.#opened > 0) this.start(now)
-    atomics.store(this.#engine, this.#block + WorkerBlock.Logged, this.#at)
+    this.#log.publish()
   }
 
   end(): void {
-    this.publish()
-    const memory = this.#memory
-    memory.arena.onChunk = undefined
-    memory.onWait = undefined
-  }
-
-  #event(tag: number, size: number): number {
-    const at = this.#room(size)
-    this.#engine[at] = tag
-    this.#engine[at + 1] = size
-    return at
-  }
-
-  /** Events of the chunks that the arena has taken, and room for another one of `size` behind them. */
-  #tellChunks(size: number): void {
-    const chunks = this.#chunks
-    // The log's next chunk may itself be one of them, so it is begun before.
-    const room = (1 + chunks.length / 2) * Chunk.Size + size
-    if (this.#at + room > this.#end) this.#grow(room)
-    for (let k = 0; k < chunks.length; k += 2) {
-      const at = this.#event(Event.Chunk, Chunk.Size)
-      this.#engine[at + Chunk.At] = chunks[k]
-      this.#engine[at + Chunk.Words] = chunks[k + 1]
-    }
-    if (chunks.length > 0) chunks.length = 0
-  }
-
-  #room(size: number): number {
-    if (this.#at + size > this.#end) this.#grow(size)
-    const at = this.#at
-    this.#at = at + size
-    return at
-  }
-
-  /** Begins the log's next chunk. */
-  #grow(size: number): void {
-    const engine = this.#engine
-    const words = Math.max(LOG_CHUNK, size + 2)
-    const chunk = this.#memory.arena.take(words)
-    if (this.#at === 0) engine[this.#block + WorkerBlock.Log] = chunk
-    else {
-      engine[this.#at] = Event.Next
-      engine[this.#at + 1] = chunk
-    }
-    this.#at = chunk
-    // Two words are left for the way to the next chunk.
-    this.#end = chunk + words - 2
+    if (this.#opened > 0) this.start()
+    this.#log.end()
+    this.#memory.onWait = undefined
   }
 }
