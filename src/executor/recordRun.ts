@@ -75,6 +75,8 @@ export class RecordedRun {
   #names: LocationNames | undefined
   #readers: LogReader[] = []
   #rows = new Rows()
+  /** Writes what the run is, before its first events. */
+  #introduce: (() => void) | undefined
   #clock = 0
   #timer: ReturnType<typeof setInterval> | undefined
 
@@ -144,9 +146,12 @@ export class RecordedRun {
       sequential: isSequential,
       startedAt: Date.now(),
     }
-    this.#write(ChunkKind.Begin, encodeJson(info))
-    this.#write(ChunkKind.Places, this.#plan.names())
-    if (inputs !== undefined) this.#write(ChunkKind.Inputs, inputs)
+    // Names take main as long as a short run takes the workers, whose inputs would be out of the caches by then.
+    this.#introduce = () => {
+      this.#write(ChunkKind.Begin, encodeJson(info))
+      this.#write(ChunkKind.Places, this.#plan.names())
+      if (inputs !== undefined) this.#write(ChunkKind.Inputs, inputs)
+    }
     this.#clock = performance.now() + clockOffset()
     const clock = new Int32Array(new Float64Array([this.#clock]).buffer)
     words[Control.RecordingClock] = clock[0]
@@ -191,6 +196,8 @@ export class RecordedRun {
   #drain(): void {
     const names = this.#names
     if (names === undefined) return
+    this.#introduce?.()
+    this.#introduce = undefined
     const rows = this.#rows
     // Before the logs: what a place below was before it was executed again is in them.
     rows.committed = atomics.load(this.#words, Control.CommitIndex)

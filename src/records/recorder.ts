@@ -47,8 +47,8 @@ export interface NotedMemory {
  * what a payment does (`npm run bench -- --only records`).
  */
 const BETWEEN_LOOKS = 40 * (TICKS / 1000)
-/** Most executions that share a look. */
-const MOST_SHARED = 24
+/** Most executions that share a look: more than a claim has, which ends with one of the engine's own. */
+const MOST_SHARED = 32
 /** `#from` of executions that are logged whole. */
 const WHOLE = -1
 /** Places that are only validated between two events that tell of it. */
