@@ -114,10 +114,11 @@ export class AsyncBlockRun extends RunParts {
   /** Executes a place before its turn. What comes of it, validation says. */
   async #executeEarly(place: number): Promise<void> {
     const began = performance.now()
-    this.recording?.start()
+    this.recording?.start(began)
     await this.#execute(place)
-    this.recording?.publish()
-    this.noteLong(place, 1, began)
+    const now = performance.now()
+    this.recording?.publish(now)
+    this.noteLong(place, 1, now - began)
   }
 
   /** Executes claimed places and returns the size of the next claim. */
@@ -125,7 +126,7 @@ export class AsyncBlockRun extends RunParts {
     const began = performance.now()
     const waits = this.memory.waits
     const { hasEarly } = this.scheduler
-    this.recording?.start()
+    this.recording?.start(began)
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
       if (this.scheduler.pausing) return 1
@@ -191,7 +192,7 @@ export class AsyncBlockRun extends RunParts {
 
   async #fallBack(from: number): Promise<number> {
     const scheduler = this.scheduler
-    scheduler.advance(from)
+    this.advance(from)
     scheduler.drain()
     while (!scheduler.alone) {
       if (scheduler.halted()) return from

@@ -151,10 +151,11 @@ export class BlockRun extends RunParts {
   /** Executes a place before its turn. What comes of it, validation says. */
   #executeEarly(place: number): void {
     const began = performance.now()
-    this.recording?.start()
+    this.recording?.start(began)
     this.#execute(place)
-    this.recording?.publish()
-    this.noteLong(place, 1, began)
+    const now = performance.now()
+    this.recording?.publish(now)
+    this.noteLong(place, 1, now - began)
   }
 
   /** Executes claimed places and returns the size of the next claim. */
@@ -162,7 +163,7 @@ export class BlockRun extends RunParts {
     const began = performance.now()
     const waits = this.memory.waits
     const { hasEarly } = this.scheduler
-    this.recording?.start()
+    this.recording?.start(began)
     for (let place = first; place < end; place++) {
       // Left Ready: a fallback returns the cursor below them.
       if (this.scheduler.pausing) return 1
@@ -236,7 +237,6 @@ export class BlockRun extends RunParts {
   #executeReserved(from: number): number {
     const { memory, scheduler } = this
     this.beginBlock()
-    this.recording?.start()
     const end = scheduler.reservedEnd(from)
     let next = from
     while (next < end) {
@@ -262,7 +262,7 @@ export class BlockRun extends RunParts {
   }
 
   #fallBack(from: number): number {
-    this.scheduler.advance(from)
+    this.advance(from)
     if (!this.#drain()) return from
     return this.endStretch(from, this.#runSequential(from, this.beginStretch(from)))
   }

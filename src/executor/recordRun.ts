@@ -4,14 +4,16 @@
  *
  * Concurrency: main thread. Cost while the run goes on: a copy of what was logged, every `DRAIN` milliseconds.
  */
+import * as atomics from '../core/atomics.ts'
 import { InvalidInputError, type ParallelExecutionError } from '../core/errors.ts'
 import { Control, MAX_WORKERS, Recording } from '../core/layout.ts'
 import type { SharedState } from '../core/stateMemory.ts'
 import { systemCrc32 } from '../platform/checksum.ts'
 import { clockOffset } from '../platform/clock.ts'
 import { decodeTrace } from '../records/decode.ts'
-import { LocationNames, LogReader, type WordBuffer } from '../records/drain.ts'
+import { LocationNames, type WordBuffer } from '../records/drain.ts'
 import { bytesOf, ChunkKind, encodeChunk, encodeJson } from '../records/format.ts'
+import { LogReader, Rows } from '../records/logReader.ts'
 import type { RunKind, RunRecord } from '../records/runRecord.ts'
 import { MemorySink, type RecordKeeper, type RecordsOption, type Sink } from './recordSink.ts'
 
@@ -72,6 +74,9 @@ export class RecordedRun {
   readonly #crc32 = systemCrc32()
   #names: LocationNames | undefined
   #readers: LogReader[] = []
+  #rows = new Rows()
+  /** Writes what the run is, before its first events. */
+  #introduce: (() => void) | undefined
   #clock = 0
   #timer: ReturnType<typeof setInterval> | undefined
 
@@ -126,6 +131,7 @@ export class RecordedRun {
     words[Control.KeepVersions] = 1
     const inputs = (this.#what & Recording.Answers) === 0 ? undefined : this.#inputs()
     this.#names = new LocationNames(this.#state.words)
+    this.#rows = new Rows()
     this.#readers = Array.from({ length: Math.min(workers, MAX_WORKERS) }, (_, k) => new LogReader(words, k))
     const info = {
       kind,
@@ -140,9 +146,12 @@ export class RecordedRun {
       sequential: isSequential,
       startedAt: Date.now(),
     }
-    this.#write(ChunkKind.Begin, encodeJson(info))
-    this.#write(ChunkKind.Places, this.#plan.names())
-    if (inputs !== undefined) this.#write(ChunkKind.Inputs, inputs)
+    // Names take main as long as a short run takes the workers, whose inputs would be out of the caches by then.
+    this.#introduce = () => {
+      this.#write(ChunkKind.Begin, encodeJson(info))
+      this.#write(ChunkKind.Places, this.#plan.names())
+      if (inputs !== undefined) this.#write(ChunkKind.Inputs, inputs)
+    }
     this.#clock = performance.now() + clockOffset()
     const clock = new Int32Array(new Float64Array([this.#clock]).buffer)
     words[Control.RecordingClock] = clock[0]
@@ -153,6 +162,7 @@ export class RecordedRun {
   /** The workers are back. `ms` is undefined where the run failed: then the trace says no end. */
   end(ms: number | undefined): void {
     clearInterval(this.#timer)
+    this.#rows.isOver = true
     this.#drain()
     if (ms === undefined) return
     const gas = this.#plan.gas?.()
@@ -186,22 +196,18 @@ export class RecordedRun {
   #drain(): void {
     const names = this.#names
     if (names === undefined) return
-    const buffer = this.#buffer
+    this.#introduce?.()
+    this.#introduce = undefined
+    const rows = this.#rows
+    // Before the logs: what a place below was before it was executed again is in them.
+    rows.committed = atomics.load(this.#words, Control.CommitIndex)
+    for (const reader of this.#readers) reader.scan(rows, () => this.#now())
     const chunks: Uint8Array[] = []
-    this.#readers.forEach((reader, worker) => {
-      buffer.length = 0
-      buffer.push(worker)
-      buffer.push(0)
-      buffer.push(0)
-      const head = buffer.length
-      reader.drain(buffer, names)
-      // Microseconds since the run began, to which the ticks of the events are near. Looked at last: main may be held up
-      // before it reads a log, and none of its events is to be later than that.
-      buffer.words.set(this.#now(), 1)
-      if (buffer.length > head) {
-        chunks.push(encodeChunk(ChunkKind.Events, bytesOf(buffer.words.subarray(0, buffer.length)), this.#crc32))
-      }
-    })
+    for (const reader of this.#readers) {
+      reader.drain(this.#buffer, names, rows, (words) => {
+        chunks.push(encodeChunk(ChunkKind.Events, bytesOf(words), this.#crc32))
+      })
+    }
     // A reader knows a location before the first event that names it.
     if (names.fresh.length > 0) {
       this.#write(ChunkKind.Locations, bytesOf(names.fresh.words.subarray(0, names.fresh.length)))
@@ -210,7 +216,7 @@ export class RecordedRun {
     for (const chunk of chunks) this.#sink.write(chunk)
   }
 
-  /** A 64-bit float in two words. */
+  /** Microseconds since the run began, to which the ticks of events are near: a 64-bit float in two words. */
   #now(): Words {
     return new Int32Array(new Float64Array([(performance.now() + clockOffset() - this.#clock) * 1000]).buffer)
   }

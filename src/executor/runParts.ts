@@ -146,11 +146,10 @@ export abstract class RunParts {
     return this.#index === 0 || !this.scheduler.hasEarly ? -1 : this.scheduler.claimEarly()
   }
 
-  /** Keeps a claim among those that took longest, where it belongs there: what later runs may learn from. */
-  protected noteLong(first: number, count: number, began: number): number {
-    const ms = performance.now() - began
+  /** Keeps a claim that took `ms` among those that took longest, where it belongs there: what later runs may learn from. */
+  protected noteLong(first: number, count: number, ms: number): void {
     const microseconds = Math.min(ms * 1000, 2 ** 31 - 1) | 0
-    if (microseconds < LONG_CLAIM_MICROSECONDS) return ms
+    if (microseconds < LONG_CLAIM_MICROSECONDS) return
     const { engine } = this
     const claims = this.#block + WorkerBlock.LongClaims
     let least = claims
@@ -158,21 +157,21 @@ export abstract class RunParts {
       const claim = claims + k * LongClaim.Size
       if (engine[claim + LongClaim.Microseconds] < engine[least + LongClaim.Microseconds]) least = claim
     }
-    if (microseconds <= engine[least + LongClaim.Microseconds]) return ms
+    if (microseconds <= engine[least + LongClaim.Microseconds]) return
     engine[least + LongClaim.First] = first
     engine[least + LongClaim.Places] = count
     engine[least + LongClaim.Microseconds] = microseconds
-    return ms
   }
 
   /** Size of the next claim after one of `count` places from `first` on that began at `began`, with `waits` waits before it. */
   protected nextClaim(first: number, count: number, began: number, waits: number): number {
-    this.recording?.publish()
-    const ms = this.noteLong(first, count, began)
+    const now = performance.now()
+    this.recording?.publish(now)
+    this.noteLong(first, count, now - began)
     // Where places wait for their predecessors, neighbours must run side by side: a pipeline, not blocks.
     this.#calmClaims = this.memory.waits === waits ? this.#calmClaims + 1 : 0
     if (this.#calmClaims < CALM_CLAIMS) return 1
-    const each = ms / count
+    const each = (now - began) / count
     return Math.max(1, Math.min(LARGEST_CHUNK, 2 * count, Math.round(CLAIM_MILLISECONDS / each)))
   }
 
@@ -292,7 +291,7 @@ export abstract class RunParts {
   /** The same within a turn, at whose end whoever is parked is woken: each wake takes as long as a dozen short tasks. */
   protected pass(next: number): void {
     this.scheduler.pass(next)
-    this.recording?.committed(next)
+    this.recording?.passed(next)
   }
 
   #isForeign(place: number): boolean {
@@ -364,6 +363,7 @@ export abstract class RunParts {
     const { engine, scheduler } = this
     this.fallbacks++
     this.#takeBack(from)
+    this.recording?.start()
     engine[Control.Stretch] = nextStretch(engine[Control.Stretch])
     return Math.min(from + engine[Control.Stretch], scheduler.last + 1)
   }
@@ -371,11 +371,13 @@ export abstract class RunParts {
   #takeBack(from: number): void {
     const { scheduler } = this
     const end = scheduler.executionIndex
-    for (let place = from; place < end; place++) {
-      if (scheduler.isExecuted(place)) this.memory.withdraw(place, from)
+    const withdraw = (place: number): void => {
+      if (incarnationOf(scheduler.status(place)) === 0) this.recording?.withdrawn(place)
+      this.memory.withdraw(place, from)
     }
+    for (let place = from; place < end; place++) if (scheduler.isExecuted(place)) withdraw(place)
     // What was begun before its turn can be final before the cursor of claims has come to it.
-    scheduler.recallEarly(Math.max(from, end), (place) => this.memory.withdraw(place, from))
+    scheduler.recallEarly(Math.max(from, end), withdraw)
     this.forget()
     scheduler.reset(from, end)
     this.oracle.written = this.memory.written

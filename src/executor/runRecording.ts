@@ -22,7 +22,6 @@ export class RunRecording {
   readonly #recorder: Recorder
   /** Undefined where aborts alone are recorded. */
   readonly #noting: NotingMemory | undefined
-  #committed = 0
 
   /**
    * @param what - bits of `Recording`
@@ -43,8 +42,9 @@ export class RunRecording {
     this.#recorder.begin(this.#noting !== undefined)
   }
 
-  start(): void {
-    if (this.#noting !== undefined) this.#recorder.start()
+  /** What happens next begins at `now`, of `performance.now()`; now, where that is not known. */
+  start(now?: number): void {
+    if (this.#noting !== undefined) this.#recorder.start(now)
   }
 
   /** An incarnation ended in `memory`. */
@@ -75,13 +75,17 @@ export class RunRecording {
 
   /** The worker holds the lock, and everything below `place` is final. */
   commitFrom(place: number): void {
-    this.#committed = place
+    this.#recorder.commitFrom(place)
   }
 
+  /** Everything below `next` is final, and the turn goes on. */
+  passed(next: number): void {
+    if (this.#noting !== undefined) this.#recorder.passed(next)
+  }
+
+  /** The same, where the turn ends, or a place is executed again or for the first time. */
   committed(next: number): void {
-    if (this.#noting === undefined) return
-    this.#recorder.committed(this.#committed, next)
-    this.#committed = next
+    if (this.#noting !== undefined) this.#recorder.committed(next)
   }
 
   aborted(place: number, incarnation: number): void {
@@ -89,8 +93,14 @@ export class RunRecording {
     if (this.#noting !== undefined || this.#isTransaction(place)) this.#recorder.aborted(place, incarnation)
   }
 
-  publish(): void {
-    this.#recorder.publish()
+  /** What `place` executed, as its first incarnation, is taken back. */
+  withdrawn(place: number): void {
+    this.#recorder.withdrawn(place)
+  }
+
+  /** `now` is the time, where the caller has looked at the clock. */
+  publish(now?: number): void {
+    this.#recorder.publish(now)
   }
 
   end(): void {

@@ -371,7 +371,8 @@ export class MVMemory implements TaskMemory {
     }
     const t = this.#at
     this.#writes.publish(this.place, t)
-    this.engine[t + Place.ReadCount] = 0
+    if (this.notesAll) this.#reads.keep(t, this.#writes)
+    else this.engine[t + Place.ReadCount] = 0
     this.#commits.commitValues(t)
     return true
   }

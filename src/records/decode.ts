@@ -291,6 +291,7 @@ export const recordOf = (run: RunDecoder): RunRecord => {
       worker: raw.worker,
       start: raw.start,
       end: raw.end,
+      isShared: raw.isShared,
       mode: named(MODES, raw.mode),
       outcome: named(OUTCOMES, raw.outcome),
       reads,

@@ -1,15 +1,12 @@
 /**
- * Main's side of recording: reads workers' logs, appends what their events point to, and names the locations.
+ * What main's side of recording keeps its words in, and how it names locations; and aborts, which hints are made of.
  *
- * Concurrency: main thread, while workers write on: what is before the word `WorkerBlock.Logged` does not change, nor do
- * read sets and answers that published events point to.
- * Cost: a copy of words an event, one look at a byte a location.
+ * Concurrency: main thread.
  */
 import * as atomics from '../core/atomics.ts'
-import { Predicate } from '../core/contracts.ts'
-import { Control, READ_PREDICATE_SHIFT, Read, WorkerBlock } from '../core/layout.ts'
+import { Control, WorkerBlock } from '../core/layout.ts'
 import { AccountRecord, BytesRecord, Kind, kindOf, RECORD_SHIFT, recordOf, SlotRecord, Tag } from '../core/location.ts'
-import { Abort, Answer, answerSize, Event, Execution, isRange, readSize, Wait } from './events.ts'
+import { Abort, Event } from './events.ts'
 
 type Words = Int32Array
 
@@ -131,73 +128,3 @@ export const visitAborts = (engine: Words, worker: number, visit: (place: number
 
 /** A task's value. */
 const isKey = (state: Words, location: number): boolean => state[recordOf(location)] === Tag.Bytes
-
-/** Reads one worker's log. */
-export class LogReader {
-  readonly #engine: Words
-  readonly #block: number
-  #at = 0
-
-  constructor(engine: Words, worker: number) {
-    this.#engine = engine
-    this.#block = Control.WorkerBlocks + worker * WorkerBlock.Size
-  }
-
-  /** Appends what was published since the last call. */
-  drain(to: WordBuffer, names: LocationNames): void {
-    const engine = this.#engine
-    const end = atomics.load(engine, this.#block + WorkerBlock.Logged)
-    if (end === 0) return
-    if (this.#at === 0) this.#at = engine[this.#block + WorkerBlock.Log]
-    while (this.#at !== end) {
-      const at = this.#at
-      const tag = engine[at] & 255
-      if (tag === Event.Next) {
-        this.#at = engine[at + 1]
-        continue
-      }
-      if (tag === Event.Execution) this.#execution(at, to, names)
-      else {
-        if (tag === Event.Wait) names.meet(engine[at + Wait.Location])
-        if (tag === Event.Abort && engine[at + Abort.Location] !== 0) names.meet(engine[at + Abort.Location])
-        to.copy(engine, at, engine[at + 1])
-      }
-      this.#at = at + engine[at + 1]
-    }
-  }
-
-  #execution(at: number, to: WordBuffer, names: LocationNames): void {
-    const engine = this.#engine
-    const size = engine[at + Execution.Length]
-    const start = to.length
-    to.copy(engine, at, size)
-    const { known } = names
-    for (let k = Execution.Writes; k < size; k++) {
-      const location = engine[at + k]
-      names.meet(location < 0 ? ~location : location)
-    }
-    if (engine[at + Execution.Conflict] !== 0) names.meet(engine[at + Execution.Conflict])
-    const reads = engine[at + Execution.Reads]
-    const readWords = engine[at + Execution.ReadWords]
-    to.copy(engine, reads, readWords)
-    for (let r = reads; r < reads + readWords; ) {
-      const kind = engine[r + Read.Kind]
-      const location = engine[r + Read.Location]
-      const isPlain = kind >> READ_PREDICATE_SHIFT === Predicate.SameRecord
-      // A range is no location; the keys that it met are noted beside it. Most others are known already.
-      if (isPlain || !isRange(kind)) {
-        if ((known[location >>> RECORD_SHIFT] & (1 << (location & 3))) === 0) names.meet(location)
-      }
-      r += isPlain ? Read.Size : (readSize(kind) ?? 0)
-    }
-    const answers = engine[at + Execution.Answers]
-    const answerWords = engine[at + Execution.AnswerWords]
-    to.copy(engine, answers, answerWords)
-    for (let a = answers; a < answers + answerWords; a += answerSize(engine, a)) {
-      if (engine[a] >> Answer.KindBits !== Answer.Range) names.meet(engine[a + 1])
-    }
-    to.words[start + Execution.Length] = size + readWords + answerWords
-    to.words[start + Execution.Reads] = 0
-    to.words[start + Execution.Answers] = 0
-  }
-}

@@ -1,8 +1,12 @@
 /**
- * The words of a worker's log, which are those of the chunks of events in a trace.
+ * The words of a worker's log, and of the chunks of events in a trace, which main makes of it.
  *
  * An event is a run of words: its tag, its length, its fields. A log is a list of chunks in the engine memory; after
  * the last event of a chunk, a tag of 0 is followed by the next one's offset. Times are ticks.
+ *
+ * A plain execution has no event of its own in a log: a `Span` says that places in a row were executed, and when, and
+ * main makes each one's event from the place's words once they are final. Other executions are logged whole, and a span
+ * follows that says when they were.
  *
  * A read set is not copied when an incarnation ends: it lies in the worker's arena until the run is over, and its event
  * says where. Main appends its words, and those of the answers, when it writes the event to a trace (drain.ts). Records
@@ -14,8 +18,15 @@ import { Predicate } from '../core/contracts.ts'
 import { READ_PREDICATE_SHIFT, Read } from '../core/layout.ts'
 import { type Kind, LENGTH } from '../core/location.ts'
 
-/** Tags. The execution's also holds, from bit 8 on: mode (4 bits), outcome (4 bits), whether it was exact (1 bit). */
-export const Event = { Next: 0, Execution: 1, Chunk: 2, Wait: 3, Abort: 4, Commit: 5 } as const
+/**
+ * Tags. The execution's also holds, from bit 8 on: mode (4 bits), outcome (4 bits), whether it was exact, and whether
+ * its times are shares of a longer one (a bit each); a span's the mode. `Span` and `Row` are in logs alone.
+ */
+export const Event = { Next: 0, Execution: 1, Chunk: 2, Wait: 3, Abort: 4, Commit: 5, Span: 6, Row: 7 } as const
+
+/** Bits of an execution's tag. */
+export const EXACT = 1 << 16
+export const SHARED = 1 << 17
 
 /** `Direct`: once, at the commit cursor, without an execution that was thrown away before. */
 export const Mode = { Speculative: 0, Committing: 1, Sequential: 2, Direct: 3 } as const
@@ -57,6 +68,14 @@ export const Wait = { Location: 2, On: 3, Start: 4, End: 5, Size: 6 } as const
 export const Abort = { Place: 2, Incarnation: 3, At: 4, Location: 5, By: 6, Size: 7 } as const
 /** Places `From` to `To` (exclusive) are final. */
 export const Commit = { From: 2, To: 3, At: 4, Size: 5 } as const
+
+/**
+ * When `Count` executions were, one after another, between two looks at the clock: plain ones of the places from `From`
+ * on, or, where that is negative, those that were logged last.
+ */
+export const Span = { From: 2, Count: 3, Start: 4, End: 5, Size: 6 } as const
+/** What a place's words were before its first incarnation was thrown away; whoever does that writes it. */
+export const Row = { Place: 2, ReadSet: 3, ReadCount: 4, WriteSet: 5, WriteCount: 6, Size: 7 } as const
 
 /** Words of a log's chunk. */
 export const LOG_CHUNK = 1 << 12

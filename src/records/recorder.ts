@@ -1,20 +1,20 @@
 /**
  * A worker's side of recording: what happens to places, as words in its arena, while the run goes on.
  *
- * An event costs some twenty stores and a look at the clock, which short executions share (`stamp`); nothing is
- * allocated, sent or made text. What is logged lives until the run ends, as all of an arena does, so nobody waits for
- * main to read it.
+ * A plain execution costs a few comparisons: where it was, and what it read and wrote, main finds in the place's words
+ * (drain.ts). Short ones share a look at the clock. Nothing is allocated, sent or made text. What is logged lives until
+ * the run ends, as all of an arena does, so nobody waits for main to read it.
  * Concurrency: the worker that owns it writes; main reads what `publish` has published.
  * Not here: what main makes of it (drain.ts), the meaning of words (events.ts).
  */
 import type { Arena } from '../core/arena.ts'
-import * as atomics from '../core/atomics.ts'
 import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Control, Entry, Place, Record, WorkerBlock } from '../core/layout.ts'
 import { MIX_START, mixWords } from '../core/mix.ts'
 import type { AnswerLog } from './answers.ts'
 import { digestOfWrite } from './digest.ts'
-import { Abort, Chunk, Commit, Event, Execution, LOG_CHUNK, Mode, TICKS, WAITED, Wait } from './events.ts'
+import { EventLog } from './eventLog.ts'
+import { Abort, Commit, Event, EXACT, Execution, Mode, Row, Span, TICKS, WAITED, Wait } from './events.ts'
 
 type Words = Int32Array
 
@@ -43,18 +43,21 @@ export interface NotedMemory {
 }
 
 /**
- * Executions that share a look at the clock, where so many before them were short: on payments it costs a tenth of what
- * they do, since whatever the processor has begun has to end first (`npm run bench -- --only records`).
+ * Ticks that two looks at the clock are apart, as far as places are short: a look takes 0.2 to 0.4 us, a quarter of
+ * what a payment does (`npm run bench -- --only records`).
  */
-const SHARED = 4
-/** Ticks of an execution that is short. */
-const SHORT = 2 * (TICKS / 1000)
-const MANY_SHORT = 32
+const BETWEEN_LOOKS = 40 * (TICKS / 1000)
+/** Most executions that share a look: more than a claim has, which ends with one of the engine's own. */
+const MOST_SHARED = 32
+/** `#from` of executions that are logged whole. */
+const WHOLE = -1
+/** Places that are only validated between two events that tell of it. */
+const COMMITS_A_LOOK = 64
 
 export class Recorder {
   readonly #engine: Words
   readonly #state: Words
-  readonly #block: number
+  readonly #log: EventLog
   readonly #memory: RecordedMemory
   readonly #answers: AnswerLog | undefined
   readonly #digest: SyncAdapter['resultDigest']
@@ -63,19 +66,13 @@ export class Recorder {
   #offset = 0
   /** End of the last event: the next place begins there. */
   #last = 0
-  /** Events of executions that have no times yet, and how many share the next look at the clock. */
-  readonly #open = new Int32Array(SHARED)
+  /** Executions since then: the first one's place, or WHOLE; how many; how many are to share a look at the clock. */
+  #from = WHOLE
+  #mode = 0
   #opened = 0
   #group = 1
-  /** Executions in a row that were short, and ticks of one of them. */
-  #shorts = 0
-  #each = 0
-  #at = 0
-  /** Where the log's chunk ends, and the same or 0 where chunks of the arena are to be told first. */
-  #end = 0
-  #limit = 0
-  /** Chunks that the arena took since the last execution: pairs of offset and size. */
-  #chunks: number[] = []
+  /** Commits that are not told yet begin here. */
+  #committed = 0
 
   /**
    * @param clock - milliseconds from this thread's `performance.now()` to the clock of all threads
@@ -94,7 +91,7 @@ export class Recorder {
     this.#digest = digest
     this.#engine = engine
     this.#state = state
-    this.#block = Control.WorkerBlocks + worker * WorkerBlock.Size
+    this.#log = new EventLog(engine, memory.arena, Control.WorkerBlocks + worker * WorkerBlock.Size)
     this.#memory = memory
     this.#clock = clock
     this.#answers = answers
@@ -106,72 +103,42 @@ export class Recorder {
     clock[0] = this.#engine[Control.RecordingClock]
     clock[1] = this.#engine[Control.RecordingClock + 1]
     this.#offset = this.#clock - this.#float[0]
-    this.#chunks = []
-    this.#at = 0
-    this.#end = 0
-    this.#limit = 0
+    this.#log.begin()
     this.#opened = 0
     this.#group = 1
-    this.#shorts = 0
+    this.#committed = 0
     const memory = this.#memory
     memory.conflict = 0
     memory.notesAll = waits
-    memory.arena.onChunk = (at, size) => {
-      this.#chunks.push(at, size)
-      this.#limit = 0
-    }
     if (waits) memory.onWait = (location, on, began) => this.#waited(location, on, began)
     this.start()
   }
 
-  /** The time of what happens next. */
-  start(): void {
-    const now = this.#ticks(performance.now())
-    this.#stamp(now, this.#opened)
-    this.#last = now
+  /** What happens next begins at `now`, of this thread's `performance.now()`. */
+  start(now = performance.now()): void {
+    const ticks = this.#ticks(now)
+    if (this.#opened > 0) this.#close(ticks, this.#opened)
+    this.#last = ticks
   }
 
-  /**
-   * Gives the executions without times theirs: `shares` equal parts of the time until `now`, of which theirs are the
-   * first. Where that is long, one of them was: the one that read and wrote most is told to be, and the others as
-   * usual.
-   */
-  #stamp(now: number, shares: number): void {
+  /** Tells when the executions since the last event were: the first of `shares` equal parts of the time until `now`. */
+  #close(now: number, shares: number): void {
     const count = this.#opened
     if (count === 0) return
     this.#opened = 0
-    const from = this.#last
-    const ticks = (now - from) | 0
-    const isShort = ticks < SHORT * shares
-    const each = isShort || shares === 1 ? ticks / shares : Math.min(this.#each, ticks / shares)
-    const longest = each * shares < ticks ? this.#longest(count) : -1
+    const start = this.#last
+    const ticks = (now - start) | 0
+    const end = shares === count ? now : (start + (ticks / shares) * count) | 0
+    const at = this.#log.event(Event.Span | (this.#mode << 8), Span.Size)
     const engine = this.#engine
-    let end = from
-    for (let k = 0; k < count; k++) {
-      const at = this.#open[k]
-      engine[at + Execution.Start] = end
-      end += k === longest ? ticks - each * (shares - 1) : each
-      engine[at + Execution.End] = end
-    }
-    this.#last = end | 0
-    this.#shorts = isShort ? this.#shorts + count : 0
-    this.#each = each
-    this.#group = this.#shorts < MANY_SHORT ? 1 : SHARED
-  }
-
-  /** Which of the executions without times read and wrote most. */
-  #longest(count: number): number {
-    const engine = this.#engine
-    let longest = 0
-    let most = -1
-    for (let k = 0; k < count; k++) {
-      const at = this.#open[k]
-      const words = engine[at + Execution.ReadWords] + engine[at + Execution.WriteCount]
-      if (words <= most) continue
-      most = words
-      longest = k
-    }
-    return longest
+    engine[at + Span.From] = this.#from
+    engine[at + Span.Count] = count
+    engine[at + Span.Start] = start
+    engine[at + Span.End] = end
+    this.#last = end
+    // One place says little of the next one, so a group grows step by step, and ends with the first long one.
+    const group = (BETWEEN_LOOKS * shares) / Math.max(1, ticks)
+    this.#group = Math.max(1, Math.min(group, 2 * this.#group, MOST_SHARED)) | 0
   }
 
   #ticks(now: number): number {
@@ -180,10 +147,39 @@ export class Recorder {
 
   /** An incarnation ended in the multi-version memory: published, if it is done. */
   executed(mode: number, outcome: Outcome): void {
+    const memory = this.#memory
+    const { place } = memory
+    if (!this.#isPlain(mode, outcome)) {
+      this.#whole(mode, outcome)
+      return
+    }
+    if (this.#opened === 0) {
+      this.#from = place
+      this.#mode = mode
+    } else if (place !== this.#from + this.#opened || mode !== this.#mode) {
+      // Nobody has looked at the clock in between, which is not usual.
+      this.#close(this.#ticks(performance.now()), this.#opened + 1)
+      this.#from = place
+      this.#mode = mode
+    }
+    this.#opened++
+    if (this.#opened >= this.#group) this.start()
+  }
+
+  /** Whether the place's words say all of an execution. They do of its first incarnation (`Row`). */
+  #isPlain(mode: number, outcome: Outcome): boolean {
+    const { incarnation, exact } = this.#memory
+    if (outcome !== Outcome.Done || incarnation !== 0 || this.#answers !== undefined) return false
+    if (mode === Mode.Direct ? !exact : exact || mode !== Mode.Speculative) return false
+    // A chunk of the arena is told right before the execution that took it.
+    return !this.#log.owesChunks
+  }
+
+  #whole(mode: number, outcome: Outcome): void {
+    this.#endOthers()
     const engine = this.#engine
     const memory = this.#memory
-    // What is published with everything below final keeps no read set by itself.
-    if (outcome !== Outcome.Done || mode === Mode.Direct) memory.keepUnpublished()
+    if (outcome !== Outcome.Done) memory.keepUnpublished()
     const { place } = memory
     const t = engine[Control.PlaceTable] + place * Place.Size
     const set = engine[t + Place.WriteSet]
@@ -210,10 +206,17 @@ export class Recorder {
       }
       engine[at + Execution.Digest] = h
     }
+    this.start()
+  }
+
+  /** Plain executions end before one that is logged whole: the time since the last look is shared with that one. */
+  #endOthers(): void {
+    if (this.#opened > 0 && this.#from !== WHOLE) this.#close(this.#ticks(performance.now()), this.#opened + 1)
   }
 
   /** A place was run by the oracle. */
   executedAlone(memory: NotedMemory, outcome: Outcome): void {
+    this.#endOthers()
     const engine = this.#engine
     const { place, readWords } = memory
     const t = engine[Control.PlaceTable] + place * Place.Size
@@ -225,25 +228,29 @@ export class Recorder {
     engine[at + Execution.Reads] = reads
     engine[at + Execution.Conflict] = 0
     for (let k = 0; k < count; k++) engine[at + Execution.Writes + k] = memory.writes[k]
-    if (this.#answers === undefined || outcome !== Outcome.Done) return
-    let h = this.#resultDigest(t, place)
-    for (let k = 0; k < count; k++) {
-      const location = memory.writes[k]
-      h = (h + digestOfWrite(this.#state, location, engine, engine[this.#state[location] + Entry.Record] >> 1)) | 0
+    if (this.#answers !== undefined && outcome === Outcome.Done) {
+      let h = this.#resultDigest(t, place)
+      for (let k = 0; k < count; k++) {
+        const location = memory.writes[k]
+        h = (h + digestOfWrite(this.#state, location, engine, engine[this.#state[location] + Entry.Record] >> 1)) | 0
+      }
+      engine[at + Execution.Digest] = h
     }
-    engine[at + Execution.Digest] = h
+    if (this.#opened >= this.#group) this.start()
   }
 
   /** An execution in either memory missed base values. */
   waited({ place, incarnation, exact }: Pick<NotedMemory, 'place' | 'incarnation' | 'exact'>, mode: number): void {
+    this.#endOthers()
     const engine = this.#engine
     const at = this.#execution(place, incarnation, mode, WAITED, exact, 0, 0, 0)
     engine[at + Execution.Reads] = 0
     engine[at + Execution.Conflict] = 0
     this.#memory.conflict = 0
+    this.start()
   }
 
-  /** Writes what every execution's event has; returns its offset. */
+  /** Writes what every event of an execution has, but its times; returns its offset. */
   #execution(
     place: number,
     incarnation: number,
@@ -255,10 +262,9 @@ export class Recorder {
     answers: number,
   ): number {
     const size = Execution.Writes + writes
-    const at = this.#room(size)
+    const tag = Event.Execution | (mode << 8) | (outcome << 12) | (exact ? EXACT : 0)
+    const at = this.#log.eventAfterChunks(tag, size)
     const engine = this.#engine
-    engine[at] = Event.Execution | (mode << 8) | (outcome << 12) | (exact ? 1 << 16 : 0)
-    engine[at + Execution.Length] = size
     engine[at + Execution.Place] = place
     engine[at + Execution.Incarnation] = incarnation
     engine[at + Execution.ReadWords] = readWords
@@ -267,8 +273,9 @@ export class Recorder {
     engine[at + Execution.AnswerWords] = answers === 0 || this.#answers === undefined ? 0 : this.#answers.count
     engine[at + Execution.Digest] = 0
     engine[at + Execution.WriteCount] = writes
-    this.#open[this.#opened++] = at
-    if (this.#opened >= this.#group) this.#stamp(this.#ticks(performance.now()), this.#opened)
+    this.#from = WHOLE
+    this.#mode = mode
+    this.#opened++
     return at
   }
 
@@ -281,10 +288,9 @@ export class Recorder {
 
   #waited(location: number, on: number, began: number): void {
     // Who waits is not among those without times yet, but began before it waited.
-    this.#stamp(this.#ticks(began), this.#opened + 1)
+    this.#close(this.#ticks(began), this.#opened + 1)
     this.#group = 1
-    this.#shorts = 0
-    const at = this.#event(Event.Wait, Wait.Size)
+    const at = this.#log.event(Event.Wait, Wait.Size)
     const engine = this.#engine
     engine[at + Wait.Location] = location
     engine[at + Wait.On] = on
@@ -292,11 +298,11 @@ export class Recorder {
     engine[at + Wait.End] = this.#ticks(performance.now())
   }
 
-  /** The commit stage rejects what `place` executed last. */
+  /** The commit stage rejects what `place` executed last. `committed` was told right before. */
   aborted(place: number, incarnation: number): void {
-    this.start()
+    if (incarnation === 0) this.withdrawn(place)
     const memory = this.#memory
-    const at = this.#event(Event.Abort, Abort.Size)
+    const at = this.#log.event(Event.Abort, Abort.Size)
     const engine = this.#engine
     const location = memory.conflict
     memory.conflict = 0
@@ -307,77 +313,54 @@ export class Recorder {
     engine[at + Abort.By] = location === 0 ? -1 : memory.newestPlace(location, place)
   }
 
-  /** Places `from` to `to` (exclusive) are final. */
-  committed(from: number, to: number): void {
-    if (from >= to) return
+  /** The first incarnation of `place` counts no longer, and another one will use the place's words. */
+  withdrawn(place: number): void {
+    if (!this.#memory.notesAll) return
+    const engine = this.#engine
+    const t = engine[Control.PlaceTable] + place * Place.Size
+    const at = this.#log.event(Event.Row, Row.Size)
+    engine[at + Row.Place] = place
+    engine[at + Row.ReadSet] = engine[t + Place.ReadSet]
+    engine[at + Row.ReadCount] = engine[t + Place.ReadCount]
+    engine[at + Row.WriteSet] = engine[t + Place.WriteSet]
+    engine[at + Row.WriteCount] = engine[t + Place.WriteCount]
+  }
+
+  /** The worker holds the lock, and everything below `place` is final. */
+  commitFrom(place: number): void {
+    this.#committed = place
+  }
+
+  /**
+   * Places below `to` are final, and the commit stage goes on. It is told by a look at the clock that is due anyway, for
+   * places that were executed meanwhile, or now and then.
+   */
+  passed(to: number): void {
+    if (this.#opened > 0 || to - this.#committed >= COMMITS_A_LOOK) this.committed(to)
+  }
+
+  /** Places below `to` are final, and something else follows, which begins now. */
+  committed(to: number): void {
     this.start()
-    const at = this.#event(Event.Commit, Commit.Size)
+    const from = this.#committed
+    if (from >= to) return
+    this.#committed = to
+    const at = this.#log.event(Event.Commit, Commit.Size)
     const engine = this.#engine
     engine[at + Commit.From] = from
     engine[at + Commit.To] = to
     engine[at + Commit.At] = this.#last
   }
 
-  /** Lets main read what was logged. */
-  publish(): void {
-    if (this.#opened > 0) this.start()
-    atomics.store(this.#engine, this.#block + WorkerBlock.Logged, this.#at)
+  /** Lets main read what was logged. `now` is the time, where the caller knows it. */
+  publish(now?: number): void {
+    if (this.#opened > 0) this.start(now)
+    this.#log.publish()
   }
 
   end(): void {
-    this.publish()
-    const memory = this.#memory
-    memory.arena.onChunk = undefined
-    memory.onWait = undefined
-  }
-
-  #event(tag: number, size: number): number {
-    const at = this.#room(size)
-    this.#engine[at] = tag
-    this.#engine[at + 1] = size
-    return at
-  }
-
-  /** Room for an event, after those of the chunks that the arena has taken. */
-  #room(size: number): number {
-    const at = this.#at
-    if (at + size > this.#limit) return this.#moreRoom(size)
-    this.#at = at + size
-    return at
-  }
-
-  #moreRoom(size: number): number {
-    if (this.#at + size > this.#end) this.#grow(size)
-    // The log's own chunks are the arena's, too.
-    while (this.#chunks.length > 0) {
-      if (this.#at + Chunk.Size + size > this.#end) this.#grow(Chunk.Size + size)
-      const [chunk, words] = this.#chunks.splice(0, 2) as [number, number]
-      const at = this.#at
-      const engine = this.#engine
-      engine[at] = Event.Chunk
-      engine[at + 1] = Chunk.Size
-      engine[at + Chunk.At] = chunk
-      engine[at + Chunk.Words] = words
-      this.#at = at + Chunk.Size
-    }
-    this.#limit = this.#end
-    const at = this.#at
-    this.#at = at + size
-    return at
-  }
-
-  /** Begins the log's next chunk. */
-  #grow(size: number): void {
-    const engine = this.#engine
-    const words = Math.max(LOG_CHUNK, size + 2)
-    const chunk = this.#memory.arena.take(words)
-    if (this.#at === 0) engine[this.#block + WorkerBlock.Log] = chunk
-    else {
-      engine[this.#at] = Event.Next
-      engine[this.#at + 1] = chunk
-    }
-    this.#at = chunk
-    // Two words are left for the way to the next chunk.
-    this.#end = chunk + words - 2
+    if (this.#opened > 0) this.start()
+    this.#log.end()
+    this.#memory.onWait = undefined
   }
 }

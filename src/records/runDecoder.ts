@@ -6,7 +6,7 @@
  */
 import { Seen } from '../core/contracts.ts'
 import { READ_PREDICATE_SHIFT, Read } from '../core/layout.ts'
-import { Abort, Chunk, Commit, Event, Execution, isRange, readSize, TICKS, Wait } from './events.ts'
+import { Abort, Chunk, Commit, Event, EXACT, Execution, isRange, readSize, SHARED, TICKS, Wait } from './events.ts'
 import { ChunkKind, notATrace, type TraceChunk, wordsOf } from './format.ts'
 
 type Words = Int32Array
@@ -37,6 +37,8 @@ export interface RawExecution {
   readonly mode: number
   readonly outcome: number
   readonly exact: boolean
+  /** Its times are shares of a longer one. */
+  readonly isShared: boolean
   readonly start: number
   readonly end: number
   readonly digest: number
@@ -215,7 +217,8 @@ export class RunDecoder {
       incarnation: words[at + Execution.Incarnation],
       mode: (tag >> 8) & 15,
       outcome: (tag >> 12) & 15,
-      exact: (tag & (1 << 16)) !== 0,
+      exact: (tag & EXACT) !== 0,
+      isShared: (tag & SHARED) !== 0,
       start: time(words[at + Execution.Start]),
       end: time(words[at + Execution.End]),
       digest: words[at + Execution.Digest],

@@ -44,6 +44,11 @@ export interface ExecutionRecord {
   readonly start: number
   readonly end: number
   /**
+   * True where the clock was looked at once for this execution and its short neighbours on the worker: the time between
+   * two looks is right, and what each took of it a guess by what it read and wrote.
+   */
+  readonly isShared: boolean
+  /**
    * `committing`: run, or run again, by the commit stage, everything below being final; `sequential`: by the oracle.
    */
   readonly mode: 'speculative' | 'committing' | 'sequential'

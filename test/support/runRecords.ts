@@ -46,6 +46,7 @@ export function madeRun(
       place,
       worker: 0,
       outcome: 'done',
+      isShared: false,
       reads: (one.reads ?? []).map(([location, on]) => ({
         location,
         predicate: 'sameRecord' as const,
