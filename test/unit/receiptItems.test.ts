@@ -85,25 +85,25 @@ describe('receipts from words', () => {
           gas += used
           const first = hasStatus ? { status: status === 1 ? (1 as const) : (0 as const) } : { stateRoot: rootOf(k) }
           const bitvector = bloomOf(logs, keccak256)
-          expect(blooms.each.slice(256 * k, 256 * k + 256)).toEqual(bitvector)
+          expect(Buffer.compare(blooms.each.subarray(256 * k, 256 * k + 256), bitvector)).toBe(0)
           return encodeReceipt({ ...first, cumulativeBlockGasUsed: gas, bitvector, logs }, type) as Uint8Array
         })
         const all = new Uint8Array(256)
         expected.forEach((_, k) => {
           for (let b = 0; b < 256; b++) all[b] |= blooms.each[256 * k + b]
         })
-        expect(blooms.block).toEqual(all)
+        expect(Buffer.compare(blooms.block, all)).toBe(0)
         const items = receiptItems(kept, blooms.each, typeOf, hasStatus ? undefined : rootOf)
         let at = 0
         for (const wanted of expected) {
           const length = items[at]
-          expect(new Uint8Array(items.buffer, 4 * at + 4, length)).toEqual(wanted)
+          expect(Buffer.compare(new Uint8Array(items.buffer, 4 * at + 4, length), wanted)).toBe(0)
           at += 1 + ((length + 3) >> 2)
         }
         expect(at).toBe(items.length)
         expect(kernel.rootOfItems(items, expected.length)).toEqual(kernel.orderedRoot(expected))
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     )
   })
 
