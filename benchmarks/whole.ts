@@ -2,8 +2,8 @@
  * A whole block, from transactions with their senders to receipts and state root, beside @nomicfoundation/edr.
  *
  * Here `runPrepared`: execution on the pool, receipts, their root, the difference, the state root. There `evm_mine` of
- * the same transactions, which does as much and keeps the block. State and, here, its trie are loaded before; a run
- * leaves them as they are.
+ * the same transactions, which does as much and keeps the block. Neither makes objects of receipts: both would when asked.
+ * State and, here, its trie are loaded before; a run leaves them as they are.
  */
 import { chainAtFork, type Executor, stateRootOf } from 'blockloom'
 import { mineWithEdr } from './edr.ts'

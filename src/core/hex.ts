@@ -24,6 +24,16 @@ export const wordHex = (words: Int32Array, at: number): Hex => {
   return text as Hex
 }
 
+/** Hex of bytes that lie four a word, lowest byte first. */
+export const hexOfWords = (words: Int32Array, at: number, count: number): Hex => {
+  let text = '0x'
+  for (let k = at; k < at + count; k++) {
+    const word = words[k]
+    text += DIGITS[word & 255] + DIGITS[(word >>> 8) & 255] + DIGITS[(word >>> 16) & 255] + DIGITS[word >>> 24]
+  }
+  return text as Hex
+}
+
 /**
  * Bytes of `value`, which may be bytes already.
  *

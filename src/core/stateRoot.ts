@@ -12,9 +12,6 @@
  *
  * Concurrency: the thread that made the trie.
  */
-import type { StateDiff } from './diff.ts'
-import { fromBigInt } from './words.ts'
-
 type Words = Int32Array
 
 /** Bits of a change's first word. A field's flag says that it is there. */
@@ -56,9 +53,10 @@ export interface StateTrie {
 }
 
 /** Words of a change's header: flags, slots, address. */
-const HEAD = 7
+export const HEAD_WORDS = 7
 const FIELDS = 2 + 8 + 8
-const SLOT = 16
+/** Words of a slot: key and value. */
+export const SLOT_WORDS = 16
 /** Words sent at a time: 256 kB, so that a trie of any size is filled through a small buffer. */
 const ROOM = 1 << 16
 
@@ -81,14 +79,14 @@ export class ChangeWriter {
 
   /** Begins an account: what `flags` announce follows in the order of the flags, then slots. */
   account(flags: number, address: Words, at: number): void {
-    if (this.#at + HEAD + FIELDS + SLOT > ROOM) this.end()
+    if (this.#at + HEAD_WORDS + FIELDS + SLOT_WORDS > ROOM) this.end()
     const w = this.#words
     const to = this.#at
     this.#head = to
     w[to] = flags
     w[to + 1] = 0
     for (let k = 0; k < 5; k++) w[to + 2 + k] = address[at + k]
-    this.#at = to + HEAD
+    this.#at = to + HEAD_WORDS
   }
 
   field(from: Words, at: number, count: number): void {
@@ -98,8 +96,8 @@ export class ChangeWriter {
   }
 
   slot(key: Words, keyAt: number, value: Words, valueAt: number): void {
-    if (this.#at + SLOT > ROOM) {
-      const address = this.#words.slice(this.#head + 2, this.#head + HEAD)
+    if (this.#at + SLOT_WORDS > ROOM) {
+      const address = this.#words.slice(this.#head + 2, this.#head + HEAD_WORDS)
       this.end()
       this.account(0, address, 0)
     }
@@ -113,61 +111,4 @@ export class ChangeWriter {
     this.#words = this.#trie.room(ROOM)
     this.#at = 0
   }
-}
-
-/** Hex digits as bytes, four a word. */
-const bytesOf = (hex: string, words: Words, count: number): void => {
-  for (let k = 0; k < count; k++) {
-    const word = Number.parseInt(hex.slice(2 + 8 * k, 10 + 8 * k), 16)
-    words[k] = ((word & 0xff) << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)
-  }
-}
-
-/** Hex digits of a number of at most 256 bits as limbs. */
-const limbsOf = (hex: string, words: Words, at: number): void => {
-  for (let k = 0; k < 8; k++) {
-    const end = hex.length - 8 * k
-    words[at + k] = end <= 2 ? 0 : Number.parseInt(hex.slice(Math.max(2, end - 8), end), 16) | 0
-  }
-}
-
-/**
- * Adds a difference to a trie's version under way.
- *
- * @param diff - well-formed: hex of the lengths that `AccountDiff` names, numbers in range; `MemoryState` checks it
- */
-export const putDiff = (trie: StateTrie, diff: StateDiff): void => {
-  const writer = new ChangeWriter(trie)
-  const words = new Int32Array(SLOT)
-  for (const { address, nonce, balance, codeHash, storage, storageCleared, deleted } of diff.accounts) {
-    bytesOf(address, words, 5)
-    if (deleted) {
-      writer.account(Change.Deleted, words, 0)
-      continue
-    }
-    const flags =
-      (nonce === undefined ? 0 : Change.Nonce) |
-      (balance === undefined ? 0 : Change.Balance) |
-      (codeHash === undefined ? 0 : Change.Code) |
-      (storageCleared ? Change.Cleared : 0)
-    writer.account(flags, words, 0)
-    if (nonce !== undefined) {
-      fromBigInt(nonce, words, 0, 2)
-      writer.field(words, 0, 2)
-    }
-    if (balance !== undefined) {
-      fromBigInt(balance, words, 0)
-      writer.field(words, 0, 8)
-    }
-    if (codeHash !== undefined) {
-      bytesOf(codeHash, words, 8)
-      writer.field(words, 0, 8)
-    }
-    for (const [key, value] of storage) {
-      limbsOf(key, words, 0)
-      limbsOf(value, words, 8)
-      writer.slot(words, 0, words, 8)
-    }
-  }
-  writer.end()
 }

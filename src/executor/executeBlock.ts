@@ -8,13 +8,15 @@
 import { type EthereumjsOptions, moduleSpecOf } from '../adapters/ethereumjs/moduleSpec.ts'
 import type { DecodedBlock } from '../adapters/evm/block.ts'
 import { SPEC_AMSTERDAM } from '../adapters/evm/forks.ts'
+import { bloomOf, type Log } from '../adapters/evm/receipt.ts'
 import { createHashKernel, type Kernel } from '../adapters/revm/kernel.ts'
 import { type DecodedResult, decodeResult, type ReceiptContext } from '../adapters/revm/result.ts'
+import { Place } from '../core/layout.ts'
 import { badOption, checkChoice, checkFlags, checkObject } from '../core/options.ts'
 import { coreCount, readBytes } from '../platform/threads.ts'
 import { loadKernel, type WasmSource } from '../wasm/load.ts'
 import { checkAccessListSize } from './accessList.ts'
-import { collectOutcome, withRoots } from './blockOutcome.ts'
+import { collectOutcome, resultOf, withRoots } from './blockOutcome.ts'
 import type { BlockResult, ExecuteBlockOptions } from './blockTypes.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { Line } from './line.ts'
@@ -220,21 +222,8 @@ export class Executor {
       transactions: block.transactions,
       baseFeePerGas: block.header.baseFeePerGas ?? 0n,
       byzantium,
-      keccak256: (bytes) => this.#kernel.keccak256(bytes),
     }
-    const decoded: DecodedResult[] = []
-    const decodeTo = (end: number): void => {
-      const from = decoded.length
-      for (let k = from; k < end; k++) {
-        const before = decoded[k - 1]?.receipt.cumulativeBlockGasUsed ?? 0n
-        decoded.push(decodeResult(this.#engine.words, this.#engine.placeTable, k, before, context))
-      }
-      const batch = decoded.slice(from)
-      if (batch.length > 0) {
-        options.onCommit?.({ from, results: batch.map((d) => d.result), receipts: batch.map((d) => d.receipt) })
-      }
-    }
-    const tellCommits = options.onCommit === undefined ? undefined : decodeTo
+    const told = options.onCommit === undefined ? undefined : this.#tellingCommits(options.onCommit, context)
     const recorded = this.#recorded(prepared, options)
     const wantsRoot = isWhole && options.stateRoot !== false && !options.state.isPartial
     // Before the run: nobody else may change the state between the run and what is staged after it.
@@ -242,22 +231,45 @@ export class Executor {
     // Receipts before Byzantium hold the root after each transaction; an access list says what each place changed.
     const hasAccessList = isWhole && chain.spec >= SPEC_AMSTERDAM
     const keepVersions = options.placeDiffs === true || (wantsRoot && !byzantium) || hasAccessList
-    const executed = await this.#withRun(prepared, options, { keepVersions, recorded, tellCommits }, (run) => {
-      decodeTo(plan.places)
-      return collectOutcome(this.#engine, this.#kernel, prepared, decoded, run, options.state, keepVersions)
+    const settings = { keepVersions, recorded, tellCommits: told?.tell }
+    const executed = await this.#withRun(prepared, options, settings, (run) => {
+      told?.tell(plan.places)
+      return collectOutcome(this.#engine, this.#kernel, prepared, run, options.state, keepVersions)
     })
-    const result = withRoots(executed, byzantium, this.#kernel, wantsRoot ? options.state : undefined)
+    const rooted = withRoots(executed, prepared, byzantium, this.#kernel, wantsRoot ? options.state : undefined)
     try {
       if (isWhole) {
-        const tooLong = checkAccessListSize(result.blockLevelAccessList, block.header.gasLimit)
-        verifyOutcome(block.header, result, [...prepared.mismatches, ...tooLong], plan.places)
+        const tooLong = checkAccessListSize(rooted.blockLevelAccessList, block.header.gasLimit)
+        verifyOutcome(block.header, rooted, [...prepared.mismatches, ...tooLong], plan.places)
       }
     } catch (error) {
       options.state.rollback()
       throw error
     }
     const outcome = { ...(options.placeDiffs === true ? {} : { placeDiffs: undefined }), ...(await recorded?.settle()) }
-    return { ...result, ...outcome }
+    return resultOf({ ...rooted, ...outcome }, executed.block, context, told?.decoded)
+  }
+
+  /** Decodes transactions as they become final, and tells of them in batches. */
+  #tellingCommits(
+    onCommit: NonNullable<ExecuteBlockOptions['onCommit']>,
+    context: ReceiptContext,
+  ): { readonly decoded: readonly DecodedResult[]; readonly tell: (end: number) => void } {
+    const decoded: DecodedResult[] = []
+    const bloom = (logs: readonly Log[]): Uint8Array => bloomOf(logs, (bytes) => this.#kernel.keccak256(bytes))
+    const tell = (end: number): void => {
+      const { words, placeTable } = this.#engine
+      const from = decoded.length
+      for (let k = from; k < end; k++) {
+        const at = words[placeTable + (k + 1) * Place.Size + Place.Result]
+        const before = decoded[k - 1]?.receipt.cumulativeBlockGasUsed ?? 0n
+        decoded.push(decodeResult(words, at, k, before, context, bloom))
+      }
+      const batch = decoded.slice(from)
+      if (batch.length > 0)
+        onCommit({ from, results: batch.map((d) => d.result), receipts: batch.map((d) => d.receipt) })
+    }
+    return { decoded, tell }
   }
 
   #recorded(prepared: PreparedBlock, options: ExecuteBlockOptions): RecordedRun | undefined {

@@ -1,6 +1,7 @@
 /** Is a difference of the shape that `StateDiff` documents? Asked before a word of a state or its trie changes. */
 import type { StateDiff } from '../core/diff.ts'
 import { InvalidInputError } from '../core/errors.ts'
+import { packDiff, wordsOfDiff } from '../core/packedDiff.ts'
 
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 const HASH = /^0x[0-9a-fA-F]{64}$/
@@ -19,14 +20,30 @@ const malformed = (option: string, wanted: string, value: unknown, address: unkn
 
 const isHex = (value: unknown, form: RegExp): boolean => typeof value === 'string' && form.test(value)
 
-/** @throws {InvalidInputError} INVALID_OPTION with the field (`option`) and the account (`address`) */
-export const checkDiff = (diff: StateDiff): void => {
-  if (!Array.isArray(diff?.accounts)) throw malformed('accounts', 'a list', diff?.accounts, 'none')
-  if (!(diff.codes instanceof Map)) throw malformed('codes', 'a map of hashes to bytes', diff.codes, 'none')
-  for (const [hash, code] of diff.codes) {
+/**
+ * The changes of a difference in words (core/packedDiff.ts). Those of a block come in words and need no look.
+ *
+ * @throws {InvalidInputError} INVALID_OPTION with the field (`option`) and the account (`address`) of what is malformed
+ */
+export const checkedChanges = (diff: StateDiff): Int32Array => {
+  checkCodes(diff)
+  const words = wordsOfDiff(diff)
+  if (words !== undefined) return words
+  checkAccounts(diff)
+  return packDiff(diff)
+}
+
+const checkCodes = (diff: StateDiff): void => {
+  const codes: unknown = diff?.codes
+  if (!(codes instanceof Map)) throw malformed('codes', 'a map of hashes to bytes', codes, 'none')
+  for (const [hash, code] of codes) {
     if (!isHex(hash, HASH)) throw malformed('code hash', '32 bytes of hex', hash, 'none')
     if (!(code instanceof Uint8Array)) throw malformed('code', 'bytes', code, 'none')
   }
+}
+
+const checkAccounts = (diff: StateDiff): void => {
+  if (!Array.isArray(diff.accounts)) throw malformed('accounts', 'a list', diff.accounts, 'none')
   for (const account of diff.accounts as StateDiff['accounts']) {
     if (typeof account !== 'object' || account === null)
       throw malformed('accounts', 'a list of objects', account, 'none')

@@ -11,13 +11,14 @@
 
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { findCode } from '../core/codes.ts'
-import type { AccountDiff, Hex, StateDiff } from '../core/diff.ts'
+import type { Hex, StateDiff } from '../core/diff.ts'
 import { hexOf, readHex, wordHex } from '../core/hex.ts'
 import { AccountRecord, Life, RECORD_SHIFT, RECORD_WORDS, SlotRecord } from '../core/location.ts'
 import { badOption } from '../core/options.ts'
-import type { StateTrie } from '../core/stateRoot.ts'
+import { ChangeCursor, EMPTY_CODE_HASH } from '../core/packedDiff.ts'
+import { Change, SLOT_WORDS, type StateTrie } from '../core/stateRoot.ts'
 import type { LocationTable } from '../core/table.ts'
-import { fromBigInt, isZero8, toBigInt, zero8 } from '../core/words.ts'
+import { copy2, copy8, fromBigInt, isZero8, toBigInt, zero8 } from '../core/words.ts'
 import {
   type AccountEntry,
   type AccountInfo,
@@ -27,7 +28,7 @@ import {
   quantity,
   type StateFile,
 } from './accounts.ts'
-import { checkDiff } from './checkDiff.ts'
+import { checkedChanges } from './checkDiff.ts'
 import { findAccount } from './find.ts'
 import { RootKeeper } from './rootKeeper.ts'
 import { TableMemory } from './tableMemory.ts'
@@ -43,8 +44,6 @@ export interface MemoryStateOptions {
   /** What keeps the state's root, for this state alone; see `attachTrie`. */
   readonly trie?: StateTrie
 }
-
-const EMPTY_CODE_HASH = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
 
 /** Accounts, storage, codes and block hashes in memory. Make one with `createMemoryState`. */
 export class MemoryState extends TableMemory {
@@ -191,12 +190,13 @@ export class MemoryState extends TableMemory {
    */
   async apply(diff: StateDiff): Promise<void> {
     this.assertIdle('apply')
-    checkDiff(diff)
+    const changes = checkedChanges(diff)
     // What can fail for want of room comes first: new records say nothing until they are written.
-    const records = this.#makeRoom(diff)
-    this.#keeper?.begin(diff)
-    let at = 0
-    for (const account of diff.accounts) at = this.#applyAccount(account, records, at)
+    for (const [hash, code] of diff.codes) this.putCode(code, hash)
+    const records = this.#makeRoom(changes)
+    this.#keeper?.begin(diff, changes)
+    const change = new ChangeCursor(changes)
+    for (let at = 0; change.next(); at += 1 + change.slotCount) this.#apply(change, changes, records, at)
     this.#keeper?.commit()
   }
 
@@ -259,8 +259,7 @@ export class MemoryState extends TableMemory {
    */
   stage(diff: StateDiff, whole?: StateDiff): Uint8Array {
     this.assertIdle('stage on')
-    checkDiff(diff)
-    return this.#withTrie().stage(diff, whole)
+    return this.#withTrie().stage(diff, checkedChanges(diff), whole)
   }
 
   /** Drops what is staged. */
@@ -278,43 +277,44 @@ export class MemoryState extends TableMemory {
     throw badOption('trie', 'the state has no trie to keep its root; call stateRootOf(state) first, or attach one')
   }
 
-  /** Takes records and codes for a difference: the record of each account, then those of its slots. */
-  #makeRoom(diff: StateDiff): Int32Array {
-    for (const [hash, code] of diff.codes) this.putCode(code, hash)
-    const records = new Int32Array(diff.accounts.reduce((sum, { storage }) => sum + 1 + storage.size, 0))
+  /** Takes records for changes: that of each account, then those of its slots. */
+  #makeRoom(changes: Int32Array): Int32Array {
+    let count = 0
+    for (const change = new ChangeCursor(changes); change.next(); ) count += 1 + change.slotCount
+    const records = new Int32Array(count)
     let at = 0
-    for (const { address, storage } of diff.accounts) {
-      const r = this.#accountRecord(address)
+    for (const change = new ChangeCursor(changes); change.next(); ) {
+      const { address } = change
+      const r = this.insert((table: LocationTable) => table.account(changes, address))
       records[at++] = r
-      for (const key of storage.keys()) records[at++] = this.#slot(r, key)
+      for (let k = 0; k < change.slotCount; k++) records[at++] = this.#slotAt(r, changes, change.slots + SLOT_WORDS * k)
     }
     return records
   }
 
-  /**
-   * Writes an account's change to its records, the first of which is at `at`; returns where the next account's begin.
-   */
-  #applyAccount(account: AccountDiff, records: Int32Array, at: number): number {
+  /** Writes an account's change to its records, the first of which is at `at`. */
+  #apply(change: ChangeCursor, changes: Int32Array, records: Int32Array, at: number): void {
     const r = records[at]
-    const next = at + 1 + account.storage.size
     const w = this.words
     const life = r + AccountRecord.Life
+    const deleted = change.has(Change.Deleted)
     // What does not exist has no storage, also where slots were put for it before it came to be.
-    if (account.deleted || account.storageCleared || w[life + Life.Exists] === 0) {
+    if (deleted || change.has(Change.Cleared) || w[life + Life.Exists] === 0) {
       for (let s = w[r + AccountRecord.FirstSlot]; s !== 0; s = w[s + SlotRecord.NextSlot])
         zero8(w, s + SlotRecord.Value)
     }
-    if (account.deleted) {
+    if (deleted) {
       w.fill(0, r + AccountRecord.Balance, r + RECORD_WORDS)
-      return next
+      return
     }
     w[life + Life.Exists] = 1
-    if (account.balance !== undefined) fromBigInt(account.balance, w, r + AccountRecord.Balance)
-    if (account.nonce !== undefined) fromBigInt(account.nonce, w, r + AccountRecord.Nonce, 2)
-    if (account.codeHash !== undefined) this.#putHash(r, account.codeHash)
-    let slot = at + 1
-    for (const value of account.storage.values()) fromBigInt(BigInt(value), w, records[slot++] + SlotRecord.Value)
-    return next
+    if (change.has(Change.Balance)) copy8(w, r + AccountRecord.Balance, changes, change.balance)
+    if (change.has(Change.Nonce)) copy2(w, r + AccountRecord.Nonce, changes, change.nonce)
+    // Zeros where there is no code, here and there.
+    if (change.has(Change.Code)) copy8(w, life + Life.CodeHash, changes, change.code)
+    for (let k = 0; k < change.slotCount; k++) {
+      copy8(w, records[at + 1 + k] + SlotRecord.Value, changes, change.slots + SLOT_WORDS * k + 8)
+    }
   }
 
   #putHash(r: number, hash: Hex): void {
@@ -346,11 +346,16 @@ export class MemoryState extends TableMemory {
 
   /** The record of a slot, linked to its account. */
   #slot(account: number, key: Quantity): number {
-    const w = this.words
     fromBigInt(quantity(key, 'storage key'), this.#key, 0)
+    return this.#slotAt(account, this.#key, 0)
+  }
+
+  #slotAt(account: number, key: Int32Array, at: number): number {
+    const w = this.words
     const before = this.table.inserted
-    const s = this.insert((table: LocationTable) => table.slot(account >> RECORD_SHIFT, this.#key, 0))
-    if (this.table.inserted !== before) {
+    const s = this.insert((table: LocationTable) => table.slot(account >> RECORD_SHIFT, key, at))
+    // Not by another `inserted` than before: an index that grows on the way forgets it.
+    if (this.table.inserted === s && before !== s) {
       w[s + SlotRecord.NextSlot] = w[account + AccountRecord.FirstSlot]
       w[account + AccountRecord.FirstSlot] = s
     }

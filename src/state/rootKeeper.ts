@@ -12,7 +12,8 @@
 import type { StateDiff } from '../core/diff.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { AccountRecord, Life, SlotRecord } from '../core/location.ts'
-import { Change, ChangeWriter, putDiff, type StateTrie } from '../core/stateRoot.ts'
+import { putChanges } from '../core/packedDiff.ts'
+import { Change, ChangeWriter, type StateTrie } from '../core/stateRoot.ts'
 import { isZero8 } from '../core/words.ts'
 
 type Words = Int32Array
@@ -45,11 +46,11 @@ export class RootKeeper {
     this.#records = records
   }
 
-  /** Root after the difference on top of what is staged. See `MemoryState.stage`. */
-  stage(diff: StateDiff, whole: StateDiff | undefined): Uint8Array {
+  /** Root after the difference, whose words are `changes`, on top of what is staged. See `MemoryState.stage`. */
+  stage(diff: StateDiff, changes: Words, whole: StateDiff | undefined): Uint8Array {
     this.#refresh()
     const first = this.#staged === undefined
-    this.#put(diff)
+    this.#put(changes)
     this.#staged = { whole: whole ?? (first ? diff : undefined) }
     return this.#trie.root()
   }
@@ -67,12 +68,12 @@ export class RootKeeper {
   }
 
   /** Before a difference goes into the records. If it cannot, the trie has dropped it and what was staged. */
-  begin(diff: StateDiff): void {
+  begin(diff: StateDiff, changes: Words): void {
     if (this.#staged?.whole === diff) return
     this.rollback()
     if (!this.#filled) return
     this.#refresh()
-    this.#put(diff)
+    this.#put(changes)
     this.#staged = { whole: diff }
   }
 
@@ -116,9 +117,9 @@ export class RootKeeper {
     this.#touched.get(account)?.add(slot)
   }
 
-  #put(diff: StateDiff): void {
+  #put(changes: Words): void {
     try {
-      putDiff(this.#trie, diff)
+      putChanges(this.#trie, changes)
     } catch (error) {
       // A difference goes in by pieces; those that went in before the one that failed must go too.
       this.#staged = undefined

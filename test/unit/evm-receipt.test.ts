@@ -8,7 +8,7 @@ import { keccak_256 } from '@noble/hashes/sha3.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeBlock } from '../../src/adapters/evm/block.ts'
-import { bloomOf, emptyBloom, encodeReceipt, type Log, orBloom } from '../../src/adapters/evm/receipt.ts'
+import { bloomOf, emptyBloom, encodeReceipt, type Log } from '../../src/adapters/evm/receipt.ts'
 import type { TransactionType } from '../../src/adapters/evm/transaction.ts'
 import { gethChain } from './evm-data.ts'
 
@@ -84,17 +84,15 @@ describe('bloomOf', () => {
     ])
   })
 
-  test('any logs have the bloom of @ethereumjs/vm, and blooms are joined by or', () => {
+  test('any logs have the bloom of @ethereumjs/vm', () => {
     fc.assert(
-      fc.property(fc.array(log, { maxLength: 4 }), fc.array(log, { maxLength: 4 }), (first, second) => {
+      fc.property(fc.array(log, { maxLength: 8 }), (logs) => {
         const theirs = new Bloom()
-        for (const [address, topics] of [...first, ...second]) {
+        for (const [address, topics] of logs) {
           theirs.add(address)
           for (const topic of topics) theirs.add(topic)
         }
-        const ours = bloomOf(first, keccak_256)
-        orBloom(ours, bloomOf(second, keccak_256))
-        expect(ours).toEqual(theirs.bitvector)
+        expect(bloomOf(logs, keccak_256)).toEqual(theirs.bitvector)
       }),
     )
   })

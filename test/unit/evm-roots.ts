@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createHashKernel } from '../../src/adapters/revm/kernel.ts'
 
 const module = new WebAssembly.Module(readFileSync(new URL('../../src/wasm/evm-core.wasm', import.meta.url)))
-const kernel = createHashKernel(module)
+export const kernel = createHashKernel(module)
 
 /** Root of the trie of rlp(index) to each item. */
 export const orderedRoot = (items: readonly Uint8Array[]): Uint8Array => kernel.orderedRoot(items)

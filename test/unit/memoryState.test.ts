@@ -171,6 +171,30 @@ describe('memoryState: growth', () => {
     for (let n = 0; n < 600; n++) expect(state.getCode(word(n + 1))).toEqual(Uint8Array.of(n & 255, n >> 8))
   })
 
+  test('an index that grows between two slots of a difference links none of them twice', async () => {
+    // One of these lengths has the index grow right before a slot that the account has already.
+    for (let before = 1985; before < 2018; before++) {
+      const state = createMemoryState({ maxBytes: 2 ** 23 })
+      const owner = address(1)
+      state.putAccount(owner, { balance: 1 })
+      for (let k = 0; k < before; k++) state.putStorage(owner, word(k), 1)
+      const storage = new Map<Hex, Hex>()
+      for (let k = 0; k < 90; k++) {
+        storage.set(word(100_000 + k), word(7))
+        if (k % 2 === 1) storage.set(word(k), word(9))
+      }
+      await state.apply({
+        accounts: [{ address: owner, storage, storageCleared: false, deleted: false }],
+        codes: new Map(),
+      })
+      let slots = 0
+      for (const { storage: all } of state.accounts()) {
+        for (const _ of all) if (++slots > before + 90) break
+      }
+      expect(slots).toBe(before + 90)
+    }
+  })
+
   test('a state that is full says so, with both numbers', () => {
     const state = createMemoryState({ maxBytes: MIB })
     expect(() => {

@@ -84,11 +84,6 @@ export function bloomOf(logs: readonly Log[], keccak256: (bytes: Uint8Array) => 
   return bloom
 }
 
-/** Adds everything that is in one filter to another, in place: the filter of a block is that of all its receipts. */
-export function orBloom(into: Uint8Array, bloom: Uint8Array): void {
-  for (let index = 0; index < BLOOM_LENGTH; index++) into[index] |= bloom[index]
-}
-
 /** Bits are the low 11 of the first three byte pairs of the hash; bit 0 is the lowest of the last byte. */
 function addToBloom(bloom: Uint8Array, hash: Uint8Array): void {
   for (let pair = 0; pair < 6; pair += 2) {

@@ -5,6 +5,8 @@
  * has length 0, which costs one comparison to see.
  */
 
+import { copy } from '../../core/words.ts'
+
 type Words = Int32Array
 
 /** What the kernel asks of its host; return codes as in rust/evm-core/src/host.rs. */
@@ -123,17 +125,32 @@ export class Kernel {
     return this.bytes(at, 32).slice()
   }
 
+  /** Keccak-256 of the bytes of `count` words; the word at which the digest lies in `words`, until the next call. */
+  keccakOfWords(words: Words, from: number, count: number): number {
+    const at = this.reserve(count + 8)
+    copy(this.words, at + 8, words, from, count)
+    this.exports.keccak256((at + 8) << 2, count << 2, at << 2)
+    return at
+  }
+
   /** Root of the trie of rlp(index) to each item (receipts, transactions, withdrawals). */
   orderedRoot(items: readonly Uint8Array[]): Uint8Array {
-    const total = items.reduce((sum, item) => sum + 1 + ((item.length + 3) >> 2), 8)
-    const at = this.reserve(total)
-    let to = at
+    const words = new Int32Array(items.reduce((sum, item) => sum + 1 + ((item.length + 3) >> 2), 0))
+    const bytes = new Uint8Array(words.buffer)
+    let to = 0
     for (const item of items) {
-      this.words[to] = item.length
-      this.bytes((to + 1) << 2, item.length).set(item)
+      words[to] = item.length
+      bytes.set(item, (to + 1) << 2)
       to += 1 + ((item.length + 3) >> 2)
     }
-    this.exports.ordered_root(at << 2, items.length)
+    return this.rootOfItems(words, items.length)
+  }
+
+  /** The same of items that are laid out: of each its length in bytes, a word, and then its bytes, up to a whole word. */
+  rootOfItems(items: Words, count: number): Uint8Array {
+    const at = this.reserve(Math.max(8, items.length))
+    this.words.set(items, at)
+    this.exports.ordered_root(at << 2, count)
     return this.bytes(at << 2, 32).slice()
   }
 }

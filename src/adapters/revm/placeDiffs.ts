@@ -8,8 +8,9 @@ import type { AccountDiff, Hex, StateDiff } from '../../core/diff.ts'
 import { hexOf, wordHex } from '../../core/hex.ts'
 import { Control, Entry, Place } from '../../core/layout.ts'
 import { AccountRecord, Kind, Life, locationOf, RECORD_SHIFT, recordOf, SlotRecord, Tag } from '../../core/location.ts'
+import { EMPTY_CODE_HASH } from '../../core/packedDiff.ts'
 import { add256, equal, isZero8, toBigInt } from '../../core/words.ts'
-import { bytesAt, EMPTY_HASH } from './result.ts'
+import { bytesAt } from './result.ts'
 
 type Words = Int32Array
 
@@ -199,7 +200,7 @@ class Walk {
     if (!same(balance, old.balance, 8)) diff.balance = toBigInt(balance.words, balance.at)
     if (!same(nonce, old.nonce, 2)) diff.nonce = toBigInt(nonce.words, nonce.at, 2)
     if (!same(life, old.life, 8)) {
-      diff.codeHash = isZero8(life.words, life.at) ? EMPTY_HASH : hexOf(bytesAt(life.words, life.at, 32))
+      diff.codeHash = isZero8(life.words, life.at) ? EMPTY_CODE_HASH : hexOf(bytesAt(life.words, life.at, 32))
       const bytes = life.words === this.#engine ? life.words[life.at + Life.CodeBytes] : 0
       if (bytes > 0) codes.set(diff.codeHash, bytesAt(this.#engine, life.words[life.at + Life.CodeOffset], bytes))
     }
