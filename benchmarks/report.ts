@@ -8,6 +8,7 @@ import { cpus, totalmem } from 'node:os'
 import type { EngineRows } from './engine.ts'
 import type { AdapterRow } from './ethereumjsAdapter.ts'
 import type { GrowthRow, PoolsRow } from './growth.ts'
+import type { NativeRow } from './native.ts'
 import type { RecordsRow } from './records.ts'
 import type { RootRow } from './roots.ts'
 import type { RunBlockRow } from './runblock.ts'
@@ -127,6 +128,8 @@ export interface Results {
   readonly engine?: EngineRows
   readonly growth?: readonly GrowthRow[]
   readonly pools?: readonly PoolsRow[]
+  /** Absent where it was not measured, or there is no cargo. */
+  readonly native?: readonly NativeRow[]
   /** Absent where they were not measured. */
   readonly tasks?: readonly TaskRow[]
   readonly workflows?: readonly WorkflowRow[]

@@ -14,6 +14,7 @@ import { type EngineRows, engineTable } from './engine.ts'
 import { type EthereumjsFile, runEthereumjs } from './ethereumjs.ts'
 import { type AdapterRow, adapterTable } from './ethereumjsAdapter.ts'
 import { type GrowthRow, growthTable, type PoolsRow, poolsTable } from './growth.ts'
+import { type NativeRow, nativeTable } from './native.ts'
 import type { BenchFile } from './pool.ts'
 import { type RecordsRow, recordsTable } from './records.ts'
 import {
@@ -67,6 +68,7 @@ const COSTS = [
   'engine',
   'growth',
   'pools',
+  'native',
 ] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
@@ -88,7 +90,7 @@ const HELP = `npm run bench -- [options]
                         root, whole, records, ethereumjs-adapter, runblock (which takes the real blocks too),
                         simulate (predicted against measured time), tasks, workflows, codec,
                         engine (places that do nothing, naps, short blocks), growth (1,000 to 50,000),
-                        pools (2 to 16 workers)
+                        pools (2 to 16 workers), native (beside native revm; where cargo is)
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -334,6 +336,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     say('bench: pools')
     pools = await measurePools(runs)
   }
+  const native = wants('native') ? await measureNativeRows(settings, allReal(), skipped) : undefined
   const wantsTasks = wants('tasks') || wants('workflows') || wants('codec')
   const other = wantsTasks ? await measureTaskRows(wants, runs, skipped) : {}
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
@@ -355,9 +358,38 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(engine !== undefined && { engine }),
     ...(growth !== undefined && { growth }),
     ...(pools !== undefined && { pools }),
+    ...(native !== undefined && { native }),
     ...other,
     skipped,
   }
+}
+
+/** Those blocks beside native revm that a goal or a table speaks of, and all real ones. */
+async function measureNativeRows(
+  { only, transactions, runs }: Settings,
+  real: readonly Named[],
+  skipped: string[],
+): Promise<readonly NativeRow[] | undefined> {
+  const { buildNative, measureNative, sumOfNative } = await import('./native.ts')
+  const missing = buildNative()
+  if (missing !== undefined) {
+    skipped.push(missing)
+    return undefined
+  }
+  const rows: NativeRow[] = []
+  const named = DEFAULT_WORKLOADS.filter((name) => only.includes(name))
+  for (const name of named.length === 0 ? DEFAULT_WORKLOADS : named) {
+    say(`bench: native, ${name}`)
+    rows.push((await measureNative(name, 'synthetic', makeWorkload(name, transactions), runs)).row)
+  }
+  const measured = []
+  for (const { name, file } of real) {
+    say(`bench: native, block ${name}`)
+    measured.push(await measureNative(name, 'real', file, runs))
+  }
+  rows.push(...measured.map(({ row }) => row))
+  if (measured.length > 1) rows.push(sumOfNative(`${measured.length} real blocks`, measured))
+  return rows
 }
 
 /** What has to do with tasks, as far as it is wanted. */
@@ -454,6 +486,7 @@ async function print(results: Results): Promise<void> {
   if (results.engine !== undefined) console.log(`${engineTable(results.engine)}\n`)
   if (results.growth !== undefined) console.log(`${growthTable(results.growth)}\n`)
   if (results.pools !== undefined) console.log(`${poolsTable(results.pools)}\n`)
+  if (results.native !== undefined) console.log(`${nativeTable(results.native)}\n`)
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)

@@ -1,4 +1,5 @@
-//! The instructions that differ from revm's: KECCAK256, and SSTORE by the rules of Constantinople.
+//! The instructions that differ from revm's: KECCAK256, products and quotients (arithmetic.rs), and SSTORE by the rules of
+//! Constantinople.
 //!
 //! KECCAK256 has a memo and no hook: revm hashes through alloy's `native_keccak256`, an import even where this module defines it, so each
 //! hash would cross to JavaScript and back (8 ns); and Solidity hashes the same 64 bytes again and again.
@@ -48,6 +49,7 @@ pub fn install(
 ) {
     let gas = instructions.gas_table()[KECCAK256 as usize];
     instructions.insert_instruction(KECCAK256, Instruction::new(keccak256), gas);
+    crate::arithmetic::install(instructions);
     if dialect != Dialect::Own {
         for opcode in [EXTCODESIZE, EXTCODECOPY] {
             let instruction = instructions.instruction_table()[opcode as usize];

@@ -2,7 +2,7 @@
 //!
 //! revm dispatches through a table. In WebAssembly each such call checks a bound and a signature (3 ns) and
 //! cannot be inlined; a `match` becomes one jump table with the small instructions inlined into the loop.
-//! The functions are revm's own, so what an instruction does and costs is revm's; rare ones use the table.
+//! Nearly all functions are revm's own, so what an instruction does and costs is revm's; rare ones use the table.
 //! Figures: docs/performance.md, "Dispatch".
 
 use crate::handler::KernelContext;
@@ -30,9 +30,10 @@ pub fn run(
         let cx = InstructionContext { interpreter: &mut *interpreter, host: &mut *context };
         let result = match opcode {
             0x01 => arithmetic::add(cx),
-            0x02 => arithmetic::mul(cx),
+            0x02 => crate::arithmetic::mul(cx),
             0x03 => arithmetic::sub(cx),
-            0x04 => arithmetic::div(cx),
+            0x04 => crate::arithmetic::div(cx),
+            0x09 => crate::arithmetic::mulmod(cx),
             0x10 => bitwise::lt(cx),
             0x11 => bitwise::gt(cx),
             0x12 => bitwise::slt(cx),

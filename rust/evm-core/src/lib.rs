@@ -10,6 +10,7 @@ extern crate alloc;
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 mod amsterdam;
+mod arithmetic;
 mod ends;
 mod fees;
 mod handler;

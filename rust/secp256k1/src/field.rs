@@ -1,4 +1,4 @@
-//! Numbers modulo p = 2^256 - 2^32 - 977, four side by side, each of nine limbs of 29 bits.
+//! Numbers modulo p = 2^256 - 2^32 - 977, one in each lane, each of nine limbs of 29 bits.
 //!
 //! 29 bits: the fewest limbs whose nine products still fit a 64-bit column with room for sums. A limb may be larger than
 //! 29 bits: *magnitude m* says that each is at most m * (2^29 + 2^20). Whatever multiplies takes factors whose magnitudes
@@ -6,7 +6,7 @@
 //! operations say what they take and leave; in tests every lane and column is checked for overflow (lanes.rs).
 //! Values are public, so nothing here takes care to last equally long for all of them.
 
-use crate::lanes::{U32x4, U64x2, LANES};
+use crate::lanes::{Lanes, Wide, LANES};
 use ruint::aliases::U256;
 
 pub const LIMBS: usize = 9;
@@ -20,9 +20,9 @@ pub const PRIME: U256 = U256::from_limbs([0xFFFF_FFFE_FFFF_FC2F, u64::MAX, u64::
 const FOLD: u32 = 31264;
 const FOLD_SHIFT: u32 = 8;
 
-/// Four numbers modulo p.
+/// A number modulo p in each lane.
 #[derive(Clone, Copy)]
-pub struct Field(pub [U32x4; LIMBS]);
+pub struct Field<V>(pub [V; LIMBS]);
 
 /// A multiple of p whose limbs are about 2^30, so that magnitude 1 can be taken from each: 64 p.
 const OVER_1: [u32; LIMBS] = over(1);
@@ -47,49 +47,49 @@ macro_rules! each {
     };
 }
 
-impl Field {
-    pub const ZERO: Field = Field([U32x4::splat(0); LIMBS]);
-    pub const ONE: Field = Field::small(1);
+impl<V: Lanes> Field<V> {
+    pub const ZERO: Self = Field([V::ZERO; LIMBS]);
 
     /// The same number below 2^29 in every lane.
-    pub const fn small(value: u32) -> Field {
-        let mut limbs = [U32x4::splat(0); LIMBS];
-        limbs[0] = U32x4::splat(value);
+    #[inline(always)]
+    pub fn small(value: u32) -> Self {
+        let mut limbs = [V::ZERO; LIMBS];
+        limbs[0] = V::splat(value);
         Field(limbs)
     }
 
     /// Magnitudes add up.
     #[inline(always)]
-    pub fn add(&self, other: &Field) -> Field {
+    pub fn add(&self, other: &Self) -> Self {
         each!(K => self.0[K].add(other.0[K]))
     }
 
     /// Twice the magnitude.
     #[inline(always)]
-    pub fn double(&self) -> Field {
+    pub fn double(&self) -> Self {
         self.add(self)
     }
 
     /// Takes `other` of magnitude 1; leaves two more than `self` has.
     #[inline(always)]
-    pub fn sub(&self, other: &Field) -> Field {
-        each!(K => self.0[K].add(U32x4::splat(OVER_1[K])).sub(other.0[K]))
+    pub fn sub(&self, other: &Self) -> Self {
+        each!(K => self.0[K].add(V::splat(OVER_1[K])).sub(other.0[K]))
     }
 
     /// Takes `other` of magnitude 3; leaves four more than `self` has.
     #[inline(always)]
-    pub fn sub_3(&self, other: &Field) -> Field {
-        each!(K => self.0[K].add(U32x4::splat(OVER_3[K])).sub(other.0[K]))
+    pub fn sub_3(&self, other: &Self) -> Self {
+        each!(K => self.0[K].add(V::splat(OVER_3[K])).sub(other.0[K]))
     }
 
     /// Magnitude 1 again, from up to 7.
     #[inline(always)]
-    pub fn tighten(&self) -> Field {
-        let mask = U32x4::splat(MASK);
+    pub fn tighten(&self) -> Self {
+        let mask = V::splat(MASK);
         let top = self.0[LIMBS - 1].shr(BITS);
         // Three bits times 31264 and 256, without a multiplication: 31264 = 2^15 - 2^10 - 2^9 + 2^5.
         let first = top.shl(15).add(top.shl(5)).sub(top.shl(10).add(top.shl(9)));
-        let mut limbs = [U32x4::splat(0); LIMBS];
+        let mut limbs = [V::ZERO; LIMBS];
         limbs[0] = self.0[0].and(mask).add(first);
         limbs[1] = self.0[1].and(mask).add(self.0[0].shr(BITS)).add(top.shl(FOLD_SHIFT));
         let mut k = 2;
@@ -102,32 +102,30 @@ impl Field {
 
     /// `self` where the mask is all ones, `other` where it is zero.
     #[inline(always)]
-    pub fn select(&self, other: &Field, mask: U32x4) -> Field {
+    pub fn select(&self, other: &Self, mask: V) -> Self {
         each!(K => self.0[K].select(other.0[K], mask))
     }
 
     /// Lane k gets lane k + 1.
-    pub fn turn1(&self) -> Field {
-        Field(self.0.map(U32x4::turn1))
+    pub fn turn1(&self) -> Self {
+        Field(self.0.map(V::turn1))
     }
 
     /// Lane k gets lane k + 2.
-    pub fn turn2(&self) -> Field {
-        Field(self.0.map(U32x4::turn2))
+    pub fn turn2(&self) -> Self {
+        Field(self.0.map(V::turn2))
     }
 
     /// Magnitudes of the factors: at most 7 when multiplied. Leaves 1.
     #[inline(never)]
-    pub fn mul(&self, other: &Field) -> Field {
+    pub fn mul(&self, other: &Self) -> Self {
         let (a, b) = (&self.0, &other.0);
-        let zero = U64x2::splat(0);
-        let (mut low, mut high) = ([zero; 2 * LIMBS - 1], [zero; 2 * LIMBS - 1]);
+        let mut columns = [V::Wide::ZERO; 2 * LIMBS - 1];
         macro_rules! column {
             ($n:literal: $($i:literal),*) => {
-                let (mut x, mut y) = (zero, zero);
-                $( x = x.add(a[$i].mul_low(b[$n - $i])); y = y.add(a[$i].mul_high(b[$n - $i])); )*
-                low[$n] = x;
-                high[$n] = y;
+                let mut x = V::Wide::ZERO;
+                $( x = x.add(a[$i].mul(b[$n - $i])); )*
+                columns[$n] = x;
             };
         }
         column!(0: 0);
@@ -147,23 +145,21 @@ impl Field {
         column!(14: 6, 7, 8);
         column!(15: 7, 8);
         column!(16: 8);
-        fold(low, high)
+        fold(columns)
     }
 
     /// Takes magnitude 2, leaves 1. Each product of two different limbs stands for two.
     #[inline(never)]
-    pub fn square(&self) -> Field {
+    pub fn square(&self) -> Self {
         let a = &self.0;
-        let zero = U64x2::splat(0);
-        let (mut low, mut high) = ([zero; 2 * LIMBS - 1], [zero; 2 * LIMBS - 1]);
+        let mut columns = [V::Wide::ZERO; 2 * LIMBS - 1];
         let twice = self.double().0;
         macro_rules! column {
             ($n:literal: $($i:literal),* $(; $middle:literal)?) => {
-                let (mut x, mut y) = (zero, zero);
-                $( x = x.add(twice[$i].mul_low(a[$n - $i])); y = y.add(twice[$i].mul_high(a[$n - $i])); )*
-                $( x = x.add(a[$middle].mul_low(a[$middle])); y = y.add(a[$middle].mul_high(a[$middle])); )?
-                low[$n] = x;
-                high[$n] = y;
+                let mut x = V::Wide::ZERO;
+                $( x = x.add(twice[$i].mul(a[$n - $i])); )*
+                $( x = x.add(a[$middle].mul(a[$middle])); )?
+                columns[$n] = x;
             };
         }
         column!(0: ; 0);
@@ -183,69 +179,49 @@ impl Field {
         column!(14: 6; 7);
         column!(15: 7);
         column!(16: ; 8);
-        fold(low, high)
+        fold(columns)
     }
 }
 
-/// Seventeen columns, in two halves of two lanes each, modulo p. Leaves magnitude 1.
+/// Seventeen columns modulo p. Leaves magnitude 1.
 #[inline(always)]
-fn fold(mut low: [U64x2; 2 * LIMBS - 1], mut high: [U64x2; 2 * LIMBS - 1]) -> Field {
-    let mask = U64x2::splat(MASK as u64);
-    let times = U32x4::splat(FOLD);
+fn fold<V: Lanes>(mut columns: [V::Wide; 2 * LIMBS - 1]) -> Field<V> {
+    let mask = V::Wide::splat(MASK as u64);
+    let times = V::splat(FOLD);
     // Columns 9 to 16 become limbs, and what the last one passes on is the ninth: below 7 * 2^29 + 2^20.
-    let mut upper = [U32x4::splat(0); LIMBS];
+    let mut upper = [V::ZERO; LIMBS];
     let mut k = LIMBS;
     while k < 2 * LIMBS - 2 {
-        low[k + 1] = low[k + 1].add(low[k].shr(BITS));
-        high[k + 1] = high[k + 1].add(high[k].shr(BITS));
-        upper[k - LIMBS] = U64x2::low_halves(low[k].and(mask), high[k].and(mask));
+        columns[k + 1] = columns[k + 1].add(columns[k].shr(BITS));
+        upper[k - LIMBS] = columns[k].and(mask).low();
         k += 1;
     }
-    upper[LIMBS - 2] = U64x2::low_halves(low[k].and(mask), high[k].and(mask));
-    upper[LIMBS - 1] = U64x2::low_halves(low[k].shr(BITS), high[k].shr(BITS));
+    upper[LIMBS - 2] = columns[k].and(mask).low();
+    upper[LIMBS - 1] = columns[k].shr(BITS).low();
 
     // They fold into the lower columns; what the ninth passes on stays 64 bits wide, below 2^41.
-    let one = U32x4::splat(1 << FOLD_SHIFT);
-    let (mut x, mut y) = (U64x2::splat(0), U64x2::splat(0));
-    let mut limbs = [(x, y); LIMBS];
+    let one = V::splat(1 << FOLD_SHIFT);
+    let mut x = V::Wide::ZERO;
+    let mut limbs = [x; LIMBS];
     let mut k = 0;
     while k < LIMBS {
-        x = x.add(low[k]).add(upper[k].mul_low(times));
-        y = y.add(high[k]).add(upper[k].mul_high(times));
+        x = x.add(columns[k]).add(upper[k].mul(times));
         if k > 0 {
-            x = x.add(upper[k - 1].mul_low(one));
-            y = y.add(upper[k - 1].mul_high(one));
+            x = x.add(upper[k - 1].mul(one));
         }
-        limbs[k] = (x.and(mask), y.and(mask));
+        limbs[k] = x.and(mask);
         x = x.shr(BITS);
-        y = y.shr(BITS);
         k += 1;
     }
-    x = x.add(upper[LIMBS - 1].mul_low(one));
-    y = y.add(upper[LIMBS - 1].mul_high(one));
+    x = x.add(upper[LIMBS - 1].mul(one));
 
     // Once more from the top, 31264 x = 2^5 (2^10 - 47) x, carried as far as the third limb.
-    let (x0, y0) = (limbs[0].0.add(times_fold(x)), limbs[0].1.add(times_fold(y)));
-    let x1 = limbs[1].0.add(x.shl(FOLD_SHIFT)).add(x0.shr(BITS));
-    let y1 = limbs[1].1.add(y.shl(FOLD_SHIFT)).add(y0.shr(BITS));
-    let (x2, y2) = (limbs[2].0.add(x1.shr(BITS)), limbs[2].1.add(y1.shr(BITS)));
-    Field([
-        U64x2::low_halves(x0.and(mask), y0.and(mask)),
-        U64x2::low_halves(x1.and(mask), y1.and(mask)),
-        U64x2::low_halves(x2, y2),
-        U64x2::low_halves(limbs[3].0, limbs[3].1),
-        U64x2::low_halves(limbs[4].0, limbs[4].1),
-        U64x2::low_halves(limbs[5].0, limbs[5].1),
-        U64x2::low_halves(limbs[6].0, limbs[6].1),
-        U64x2::low_halves(limbs[7].0, limbs[7].1),
-        U64x2::low_halves(limbs[8].0, limbs[8].1),
-    ])
-}
-
-/// `FOLD` times a number that has more than 32 bits.
-#[inline(always)]
-fn times_fold(x: U64x2) -> U64x2 {
-    x.shl(15).add(x.shl(5)).sub(x.shl(10).add(x.shl(9)))
+    let x0 = limbs[0].add(x.shl(15).add(x.shl(5)).sub(x.shl(10).add(x.shl(9))));
+    let x1 = limbs[1].add(x.shl(FOLD_SHIFT)).add(x0.shr(BITS));
+    limbs[2] = limbs[2].add(x1.shr(BITS));
+    limbs[1] = x1.and(mask);
+    limbs[0] = x0.and(mask);
+    Field(limbs.map(V::Wide::low))
 }
 
 /// One number below 2^256 as limbs.
@@ -258,17 +234,20 @@ pub fn limbs_of(value: &U256) -> [u32; LIMBS] {
     })
 }
 
-impl Field {
+impl<V: Lanes> Field<V> {
     /// Magnitude 1.
-    pub fn of(values: &[U256; LANES]) -> Field {
+    pub fn of(values: &[U256; LANES]) -> Self {
         let lanes = [limbs_of(&values[0]), limbs_of(&values[1]), limbs_of(&values[2]), limbs_of(&values[3])];
-        Field(core::array::from_fn(|k| U32x4::of([lanes[0][k], lanes[1][k], lanes[2][k], lanes[3][k]])))
+        Field(core::array::from_fn(|k| V::of([lanes[0][k], lanes[1][k], lanes[2][k], lanes[3][k]])))
     }
 
-    /// The numbers themselves, below p. Takes any magnitude.
+    /// The numbers themselves, below p; 0 where there is no lane. Takes any magnitude.
     pub fn values(&self) -> [U256; LANES] {
-        let limbs = self.0.map(U32x4::array);
+        let limbs = self.0.map(V::array);
         core::array::from_fn(|lane| {
+            if lane >= V::COUNT {
+                return U256::ZERO;
+            }
             let mut words = [0u64; 5];
             let mut carry = 0u64;
             let (mut word, mut filled) = (0, 0);
@@ -294,11 +273,11 @@ impl Field {
     }
 }
 
-impl Field {
+impl<V: Lanes> Field<V> {
     /// A root of each number that has one, by the power (p + 1) / 4 = 2^254 - 2^30 - 244: p is 3 modulo 4.
     ///
     /// The exponent is 223 ones, a zero, 22 ones, then 00001100. 253 squares, 13 multiplications.
-    pub fn root(&self) -> Field {
+    pub fn root(&self) -> Self {
         let x2 = self.squares(1).mul(self);
         let x3 = x2.squares(1).mul(self);
         let x6 = x3.squares(3).mul(&x3);
@@ -314,7 +293,7 @@ impl Field {
     }
 
     /// Squared `count` times.
-    fn squares(&self, count: usize) -> Field {
+    fn squares(&self, count: usize) -> Self {
         let mut power = *self;
         for _ in 0..count {
             power = power.square();

@@ -4,7 +4,7 @@
 
 use crate::digits::{PLACES, WIDTH};
 use crate::field::{Field, LIMBS};
-use crate::lanes::{U32x4, LANES};
+use crate::lanes::{Four, Lanes, LANES};
 use crate::point::{invert_all, Affine, Point};
 use alloc::vec::Vec;
 use ruint::aliases::U256;
@@ -22,7 +22,7 @@ const MULTIPLES: usize = 1 << (WIDE - 1);
 const SHARE: usize = MULTIPLES / LANES;
 
 /// G in every lane.
-pub fn generator() -> Affine {
+pub fn generator<V: Lanes>() -> Affine<V> {
     Affine { x: Field::of(&[X; LANES]), y: Field::of(&[Y; LANES]) }
 }
 
@@ -34,7 +34,7 @@ pub struct Multiples(Vec<Entry>);
 impl Multiples {
     /// Of G, and of 2^130 G, where the upper half of a scalar's digits begins.
     pub fn of_generator() -> [Multiples; 2] {
-        let near = generator();
+        let near = generator::<Four>();
         let mut far = near.point();
         for _ in 0..WIDTH * PLACES {
             far = far.double();
@@ -43,8 +43,8 @@ impl Multiples {
     }
 
     /// Lane k makes those up to k + 1 shares, from the last downwards, so that no sum is of a point and itself.
-    fn of(base: &Affine) -> Multiples {
-        let only = |lane: usize| U32x4::of(core::array::from_fn(|k| if k == lane { !0 } else { 0 }));
+    fn of(base: &Affine<Four>) -> Multiples {
+        let only = |lane: usize| Four::of(core::array::from_fn(|k| if k == lane { !0 } else { 0 }));
         let two = base.point().double();
         let three = two.add(base);
         let four = two.double();
@@ -54,7 +54,7 @@ impl Multiples {
         for _ in 0..SHARE.ilog2() {
             point = point.double();
         }
-        let step = base.negate(U32x4::splat(!0));
+        let step = base.negate(Four::splat(!0));
         let mut points = Vec::with_capacity(SHARE);
         for _ in 1..SHARE {
             points.push(point);
@@ -62,7 +62,7 @@ impl Multiples {
         }
         points.push(point);
 
-        let mut inverses: Vec<Field> = points.iter().map(|point| point.z).collect();
+        let mut inverses: Vec<Field<Four>> = points.iter().map(|point| point.z).collect();
         invert_all(&mut inverses);
         let mut entries = alloc::vec![[[0; LIMBS]; 2]; MULTIPLES];
         for (k, (point, inverse)) in points.iter().zip(&inverses).enumerate() {
@@ -81,14 +81,14 @@ impl Multiples {
 
     /// By lane, the multiple that a digit's size says; where that is 0, any.
     #[inline(always)]
-    pub fn gather(&self, sizes: [usize; LANES]) -> Affine {
+    pub fn gather<V: Lanes>(&self, sizes: [usize; LANES]) -> Affine<V> {
         let entries = sizes.map(|size| &self.0[size.max(1) - 1]);
-        let coordinate = |c: usize| Field(core::array::from_fn(|k| U32x4::of(entries.map(|entry| entry[c][k]))));
+        let coordinate = |c: usize| Field(core::array::from_fn(|k| V::of(entries.map(|entry| entry[c][k]))));
         Affine { x: coordinate(0), y: coordinate(1) }
     }
 }
 
-fn affine(point: &Point) -> Affine {
+fn affine(point: &Point<Four>) -> Affine<Four> {
     let mut inverse = [point.z];
     invert_all(&mut inverse);
     point.affine(&inverse[0])

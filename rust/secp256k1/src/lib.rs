@@ -1,4 +1,4 @@
-//! Recovers public keys from secp256k1 signatures, four at a time in the lanes of a vector.
+//! Recovers public keys from secp256k1 signatures, four at a time in the lanes of a vector, or one by itself.
 //!
 //! Owns the field, the group and the scalars that recovery needs. Does not own hashing, or what makes a signature
 //! acceptable beyond what the curve says.

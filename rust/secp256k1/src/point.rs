@@ -1,45 +1,45 @@
-//! Points of y^2 = x^3 + 7, four side by side.
+//! Points of y^2 = x^3 + 7, one in each lane.
 //!
 //! The formulas are not complete, and need not be: where a sum meets the same point, its opposite or infinity, z becomes 0
 //! and stays 0 through every later step, so whoever reads a result asks for z once at the end (recover.rs).
 //! Formulas: Cohen, Miyaji, Ono, Efficient elliptic curve exponentiation using mixed coordinates (1998), for a = 0.
 
 use crate::field::{Field, PRIME};
-use crate::lanes::U32x4;
+use crate::lanes::Lanes;
 use alloc::vec::Vec;
 use ruint::aliases::U256;
 
 /// Coordinates have magnitude 1.
 #[derive(Clone, Copy)]
-pub struct Affine {
-    pub x: Field,
-    pub y: Field,
+pub struct Affine<V> {
+    pub x: Field<V>,
+    pub y: Field<V>,
 }
 
 /// The point (x / z^2, y / z^3). Coordinates have magnitude 1.
 #[derive(Clone, Copy)]
-pub struct Point {
-    pub x: Field,
-    pub y: Field,
-    pub z: Field,
+pub struct Point<V> {
+    pub x: Field<V>,
+    pub y: Field<V>,
+    pub z: Field<V>,
 }
 
-impl Affine {
-    pub fn point(&self) -> Point {
-        Point { x: self.x, y: self.y, z: Field::ONE }
+impl<V: Lanes> Affine<V> {
+    pub fn point(&self) -> Point<V> {
+        Point { x: self.x, y: self.y, z: Field::small(1) }
     }
 
     /// The opposite where the mask is all ones.
     #[inline(always)]
-    pub fn negate(&self, mask: U32x4) -> Affine {
+    pub fn negate(&self, mask: V) -> Affine<V> {
         Affine { x: self.x, y: Field::ZERO.sub(&self.y).select(&self.y, mask).tighten() }
     }
 }
 
-impl Point {
+impl<V: Lanes> Point<V> {
     /// Twice the point: 3 multiplications, 4 squares.
     #[inline(never)]
-    pub fn double(&self) -> Point {
+    pub fn double(&self) -> Point<V> {
         let b = self.y.square().double();
         let d = self.x.double().mul(&b);
         let c = b.square();
@@ -52,7 +52,7 @@ impl Point {
 
     /// The sum: 8 multiplications, 3 squares.
     #[inline(never)]
-    pub fn add(&self, other: &Affine) -> Point {
+    pub fn add(&self, other: &Affine<V>) -> Point<V> {
         let zz = self.z.square();
         let h = other.x.mul(&zz).sub(&self.x).tighten();
         let r = other.y.mul(&zz.mul(&self.z)).sub(&self.y).tighten();
@@ -65,7 +65,7 @@ impl Point {
     }
 
     /// `self` where the mask is all ones, `other` where it is zero.
-    pub fn select(&self, other: &Point, mask: U32x4) -> Point {
+    pub fn select(&self, other: &Point<V>, mask: V) -> Point<V> {
         Point {
             x: self.x.select(&other.x, mask),
             y: self.y.select(&other.y, mask),
@@ -74,21 +74,22 @@ impl Point {
     }
 
     /// The same point, by the inverse of its z.
-    pub fn affine(&self, inverse: &Field) -> Affine {
+    pub fn affine(&self, inverse: &Field<V>) -> Affine<V> {
         let square = inverse.square();
         Affine { x: self.x.mul(&square), y: self.y.mul(&square.mul(inverse)) }
     }
 }
 
 /// Inverses of numbers none of whose lanes is 0, with one inversion for all of them and for all lanes (Montgomery's trick).
-pub fn invert_all(values: &mut [Field]) {
+pub fn invert_all<V: Lanes>(values: &mut [Field<V>]) {
     let mut products = Vec::with_capacity(values.len());
-    let mut product = Field::ONE;
+    let mut product = Field::small(1);
     for value in values.iter() {
         products.push(product);
         product = product.mul(value);
     }
-    // The lanes with each other: pairs, then all four. The inverse of a lane is that of all times the other three.
+    // The lanes with each other: pairs, then all four. The inverse of a lane is that of all times the other three. One
+    // lane stands for four that are equal.
     let next = product.turn1();
     let pair = product.mul(&next);
     let other_pair = pair.turn2();

@@ -1,4 +1,4 @@
-//! The public key that signed a hash: -z/r G + s/r R, for many signatures at a time.
+//! The public key that signed a hash: -z/r G + s/r R, for many signatures at a time, or for one.
 //!
 //! Source: SEC 1: Elliptic Curve Cryptography, version 2.0, section 4.1.6. Both scalars are cut in two: R's by the
 //! endomorphism, so that one chain of 125 doublings serves four scalars of 128 bits (Strauss); sums come from tables of
@@ -8,7 +8,7 @@
 use crate::digits::{digit, PLACES, WIDTH};
 use crate::field::{Field, LIMBS};
 use crate::generator::{generator, Multiples, WIDE};
-use crate::lanes::{U32x4, LANES};
+use crate::lanes::{Four, Lanes, One, LANES};
 use crate::point::{invert_all, Affine, Point};
 use crate::scalar::{self, halves, Half, ORDER};
 use alloc::vec::Vec;
@@ -56,42 +56,46 @@ impl Recovery {
     /// The keys, or nothing where there is none **or where the formulas met a special case**: a sum of equal or opposite
     /// points. Whoever must tell these apart asks a slower recovery, which is of no account: they do not occur by chance.
     pub fn recover(&self, signed: &[Signed]) -> Vec<Option<Key>> {
-        signed.chunks(AT_ONCE).flat_map(|some| self.recover_some(some)).collect()
+        match signed {
+            // As in the precompile.
+            [_] => self.recover_some::<One>(signed),
+            _ => signed.chunks(AT_ONCE).flat_map(|some| self.recover_some::<Four>(some)).collect(),
+        }
     }
 
-    fn recover_some(&self, signed: &[Signed]) -> Vec<Option<Key>> {
+    fn recover_some<V: Lanes>(&self, signed: &[Signed]) -> Vec<Option<Key>> {
         let is_below_order = |value: U256| !value.is_zero() && value < ORDER;
         let mut good: Vec<bool> = signed.iter().map(|one| is_below_order(one.r) && is_below_order(one.s)).collect();
         let mut scalars = scalars_of(signed, &good);
         // The last four are filled up with what recovers to nothing.
-        good.resize(good.len().next_multiple_of(LANES), false);
+        good.resize(good.len().next_multiple_of(V::COUNT), false);
         scalars.resize(good.len(), Scalars::default());
 
-        let points: Vec<Affine> =
-            signed.chunks(LANES).zip(good.chunks_mut(LANES)).map(|(four, good)| points_of(four, good)).collect();
+        let points: Vec<Affine<V>> =
+            signed.chunks(V::COUNT).zip(good.chunks_mut(V::COUNT)).map(|(four, good)| points_of(four, good)).collect();
         let tables = tables_of(&points);
-        let mut sums: Vec<Point> =
-            tables.chunks(TABLE).zip(scalars.chunks(LANES)).map(|(table, four)| self.sum(table, four)).collect();
+        let mut sums: Vec<Point<V>> =
+            tables.chunks(TABLE).zip(scalars.chunks(V::COUNT)).map(|(table, four)| self.sum(table, four)).collect();
 
         let mut inverses = Vec::with_capacity(sums.len());
-        for (sum, good) in sums.iter_mut().zip(good.chunks_mut(LANES)) {
+        for (sum, good) in sums.iter_mut().zip(good.chunks_mut(V::COUNT)) {
             for (good, z) in good.iter_mut().zip(sum.z.values()) {
                 *good &= !z.is_zero();
             }
-            inverses.push(sum.z.select(&Field::ONE, mask_of(good)));
+            inverses.push(sum.z.select(&Field::small(1), mask_of(good)));
         }
         invert_all(&mut inverses);
         let keys = sums.iter().zip(&inverses).flat_map(|(sum, inverse)| {
             let Affine { x, y } = sum.affine(inverse);
             let (x, y) = (x.values(), y.values());
-            (0..LANES).map(move |lane| key_of(x[lane], y[lane]))
+            (0..V::COUNT).map(move |lane| key_of(x[lane], y[lane]))
         });
         keys.zip(&good).take(signed.len()).map(|(key, &good)| good.then_some(key)).collect()
     }
 
     /// The sum of all digits' multiples, from the topmost digit down.
-    fn sum(&self, table: &[Entry], scalars: &[Scalars]) -> Point {
-        let mut sum = Sum::EMPTY;
+    fn sum<V: Lanes>(&self, table: &[Entry], scalars: &[Scalars]) -> Point<V> {
+        let mut sum = Sum::<V>::empty();
         for place in (0..PLACES).rev() {
             if place < PLACES - 1 {
                 for _ in 0..WIDTH {
@@ -100,7 +104,7 @@ impl Recovery {
             }
             for (half, coordinate) in [(0, X), (1, BETA_X)] {
                 let digits = core::array::from_fn(|lane| {
-                    let Half { size, is_negative } = scalars[lane].signed[half];
+                    let Half { size, is_negative } = scalars[lane % V::COUNT].signed[half];
                     let digit = digit(&[size as u64, (size >> 64) as u64], place, WIDTH);
                     if is_negative { -digit } else { digit }
                 });
@@ -109,7 +113,7 @@ impl Recovery {
             if place % 2 == 0 {
                 for (half, multiples) in self.generator.iter().enumerate() {
                     let place = (place + half * PLACES) / 2;
-                    let digits = core::array::from_fn(|lane| digit(scalars[lane].generator.as_limbs(), place, WIDE));
+                    let digits = core::array::from_fn(|lane| digit(scalars[lane % V::COUNT].generator.as_limbs(), place, WIDE));
                     sum.add(digits, |sizes| multiples.gather(sizes));
                 }
             }
@@ -120,24 +124,25 @@ impl Recovery {
     }
 }
 
-/// A point in four lanes, of which some may still be at infinity, which the formulas do not know.
-struct Sum {
-    point: Point,
+/// A point in each lane, of which some may still be at infinity, which the formulas do not know.
+struct Sum<V> {
+    point: Point<V>,
     /// All ones where nothing was added.
-    empty: U32x4,
+    empty: V,
 }
 
-impl Sum {
-    const EMPTY: Sum =
-        Sum { point: Point { x: Field::ZERO, y: Field::ZERO, z: Field::ZERO }, empty: U32x4::splat(!0) };
+impl<V: Lanes> Sum<V> {
+    fn empty() -> Self {
+        Sum { point: Point { x: Field::ZERO, y: Field::ZERO, z: Field::ZERO }, empty: V::splat(!0) }
+    }
 
     /// Adds what `gather` has for the sizes of the digits, with their signs.
     #[inline(always)]
-    fn add(&mut self, digits: [i32; LANES], gather: impl Fn([usize; LANES]) -> Affine) {
+    fn add(&mut self, digits: [i32; LANES], gather: impl Fn([usize; LANES]) -> Affine<V>) {
         let term = gather(digits.map(|digit| digit.unsigned_abs() as usize));
-        let term = term.negate(U32x4::of(digits.map(|digit| (digit >> 31) as u32)));
+        let term = term.negate(V::of(digits.map(|digit| (digit >> 31) as u32)));
         let sum = self.point.add(&term);
-        let is_none = U32x4::of(digits.map(|digit| if digit == 0 { !0 } else { 0 }));
+        let is_none = V::of(digits.map(|digit| if digit == 0 { !0 } else { 0 }));
         self.point = self.point.select(&term.point().select(&sum, self.empty), is_none);
         self.empty = self.empty.and(is_none);
     }
@@ -153,17 +158,17 @@ const BETA_X: usize = 1;
 const Y: usize = 2;
 
 #[inline(always)]
-fn gather(table: &[Entry], sizes: [usize; LANES], x: usize) -> Affine {
+fn gather<V: Lanes>(table: &[Entry], sizes: [usize; LANES], x: usize) -> Affine<V> {
     let entries = sizes.map(|size| &table[size.max(1) - 1]);
     let coordinate = |c: usize| {
-        Field(core::array::from_fn(|k| U32x4::of(core::array::from_fn(|lane| entries[lane][c][k][lane]))))
+        Field(core::array::from_fn(|k| V::of(core::array::from_fn(|lane| entries[lane][c][k][lane]))))
     };
     Affine { x: coordinate(x), y: coordinate(Y) }
 }
 
 /// The table of each point, one after another.
-fn tables_of(points: &[Affine]) -> Vec<Entry> {
-    let mut multiples: Vec<Point> = Vec::with_capacity(points.len() * TABLE);
+fn tables_of<V: Lanes>(points: &[Affine<V>]) -> Vec<Entry> {
+    let mut multiples: Vec<Point<V>> = Vec::with_capacity(points.len() * TABLE);
     for point in points {
         let first = multiples.len();
         multiples.push(point.point());
@@ -173,7 +178,7 @@ fn tables_of(points: &[Affine]) -> Vec<Entry> {
             multiples.push(next);
         }
     }
-    let mut inverses: Vec<Field> = multiples.iter().map(|point| point.z).collect();
+    let mut inverses: Vec<Field<V>> = multiples.iter().map(|point| point.z).collect();
     invert_all(&mut inverses);
     let beta = Field::of(&[BETA; LANES]);
     multiples
@@ -181,20 +186,20 @@ fn tables_of(points: &[Affine]) -> Vec<Entry> {
         .zip(&inverses)
         .map(|(point, inverse)| {
             let Affine { x, y } = point.affine(inverse);
-            [x, x.mul(&beta), y].map(|coordinate| coordinate.0.map(U32x4::array))
+            [x, x.mul(&beta), y].map(|coordinate| coordinate.0.map(V::array))
         })
         .collect()
 }
 
-/// The points R of up to four signatures; where there is none, which makes a signature not good, the generator.
-fn points_of(signed: &[Signed], good: &mut [bool]) -> Affine {
+/// The points R of as many signatures as there are lanes; where there is none, which makes a signature not good, the generator.
+fn points_of<V: Lanes>(signed: &[Signed], good: &mut [bool]) -> Affine<V> {
     let lane = |k: usize| if k < signed.len() { signed[k].r } else { U256::ZERO };
     let x = Field::of(&core::array::from_fn(lane));
     let cube = x.square().mul(&x).add(&Field::small(7)).tighten();
     let y = cube.root();
     let differences = y.square().sub(&cube).values();
     let odd = y.values().map(|y| y.bit(0));
-    for k in 0..LANES {
+    for k in 0..V::COUNT {
         good[k] &= differences[k].is_zero();
     }
     let is_other = |k: usize| k < signed.len() && signed[k].is_odd != odd[k];
@@ -221,8 +226,8 @@ fn scalars_of(signed: &[Signed], good: &[bool]) -> Vec<Scalars> {
     scalars.collect()
 }
 
-fn mask_of(lanes: &[bool]) -> U32x4 {
-    U32x4::of(core::array::from_fn(|k| if lanes[k] { !0 } else { 0 }))
+fn mask_of<V: Lanes>(lanes: &[bool]) -> V {
+    V::of(core::array::from_fn(|k| if k < V::COUNT && lanes[k] { !0 } else { 0 }))
 }
 
 fn key_of(x: U256, y: U256) -> Key {

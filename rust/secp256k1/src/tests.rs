@@ -1,9 +1,9 @@
 //! The oracles: big integers (ruint) for field and scalars, k256 for points and whole recoveries.
 
 use crate::digits::{digit, PLACES, WIDTH};
-use crate::field::{Field, LIMBS, PRIME};
+use crate::field::{LIMBS, PRIME};
 use crate::generator::{Multiples, WIDE};
-use crate::lanes::{U32x4, LANES};
+use crate::lanes::{Four, Lanes, One, LANES};
 use crate::point::invert_all;
 use crate::recover::{Key, Recovery, Signed};
 use crate::scalar::{halves, inverses, mul, ORDER};
@@ -12,6 +12,9 @@ use k256::elliptic_curve::sec1::ToEncodedPoint;
 use k256::elliptic_curve::PrimeField;
 use k256::{ProjectivePoint, Scalar};
 use ruint::aliases::{U256, U512};
+
+type Field = crate::field::Field<Four>;
+type Single = crate::field::Field<One>;
 
 /// xorshift64*, so that a failure is the same each time.
 struct Random(u64);
@@ -56,7 +59,7 @@ fn value(limbs: &[u32; LIMBS]) -> U256 {
 }
 
 fn values(field: &Field) -> [U256; LANES] {
-    let limbs = field.0.map(U32x4::array);
+    let limbs = field.0.map(Four::array);
     core::array::from_fn(|lane| value(&limbs.map(|limb| limb[lane])))
 }
 
@@ -67,7 +70,7 @@ fn zip(a: &[U256; LANES], b: &[U256; LANES], of: impl Fn(U256, U256) -> U256) ->
 /// The largest limbs of a magnitude, fewer in some lanes.
 fn largest(magnitude: u32) -> Field {
     let limb = magnitude * ((1 << 29) + (1 << 20));
-    Field([U32x4::of([limb, limb - 1, limb >> 1, 0]); LIMBS])
+    crate::field::Field([Four::of([limb, limb - 1, limb >> 1, 0]); LIMBS])
 }
 
 fn is_tight(field: &Field) -> bool {
@@ -141,9 +144,44 @@ fn the_largest_limbs_of_each_magnitude_do_not_overflow() {
     assert_eq!(values(&largest(1).sub_3(&largest(3))), zip(&values(&largest(1)), &values(&largest(3)), minus));
 }
 
+/// The first lane of four, by itself.
+fn first(field: &Field) -> Single {
+    crate::field::Field(field.0.map(|limb| One::of(limb.array())))
+}
+
+fn same(single: &Single, field: &Field) -> bool {
+    single.0.map(|limb| limb.array()[0]) == field.0.map(|limb| limb.array()[0])
+}
+
+#[test]
+fn one_lane_does_what_the_first_of_four_does() {
+    let mut random = Random(9);
+    let numbers = (0..2_000).map(|_| Field::of(&core::array::from_fn(|_| random.field_number())));
+    let mut before = largest(1);
+    for x in numbers.chain((1..=5).map(largest)) {
+        let y = before;
+        assert!(same(&first(&x).mul(&first(&y)), &x.mul(&y)));
+        assert!(same(&first(&y).square(), &y.square()));
+        assert!(same(&first(&x).sub(&first(&y)), &x.sub(&y)));
+        assert!(same(&first(&x).tighten(), &x.tighten()));
+        assert_eq!(first(&x).values(), [x.values()[0], U256::ZERO, U256::ZERO, U256::ZERO]);
+        // Lanes share an inversion: all must have an inverse.
+        if y.values().iter().all(|number| !number.is_zero()) {
+            let mut inverses = [first(&y), first(&y.square())];
+            let mut expected = [y, y.square()];
+            invert_all(&mut inverses);
+            invert_all(&mut expected);
+            for (inverse, expected) in inverses.iter().zip(&expected) {
+                assert_eq!(inverse.values()[0], expected.values()[0]);
+            }
+        }
+        before = x.tighten();
+    }
+}
+
 #[test]
 fn numbers_come_out_below_p() {
-    let limbs = |number: U512| Field(core::array::from_fn(|k| U32x4::splat((number >> (29 * k)).as_limbs()[0] as u32 & ((1 << 29) - 1))));
+    let limbs = |number: U512| crate::field::Field(core::array::from_fn(|k| Four::splat((number >> (29 * k)).as_limbs()[0] as u32 & ((1 << 29) - 1))));
     let p = U512::from(PRIME);
     let one = U512::ONE;
     for number in [U512::ZERO, one, p - one, p, p + one, p + p - one, p + p, (one << 256) - one, one << 256, p * U512::from(31u64), (one << 261) - one] {
@@ -260,7 +298,7 @@ fn multiples_of_the_generator_are_those_of_k256() {
         let mut expected = ProjectivePoint::IDENTITY;
         for size in 1..=1 << (WIDE - 1) {
             expected += base;
-            let mine = multiples.gather([size, 1, size, 0]);
+            let mine = multiples.gather::<Four>([size, 1, size, 0]);
             let (x, y) = (mine.x.values(), mine.y.values());
             for lane in [0, 2] {
                 let mine = [x[lane].to_be_bytes::<32>(), y[lane].to_be_bytes::<32>()].concat();
@@ -299,6 +337,7 @@ fn keys_are_those_of_k256() {
     let signed: Vec<Signed> = (0..1003).map(|_| signature(&mut random)).collect();
     for (one, key) in signed.iter().zip(recovery.recover(&signed)) {
         assert_eq!(key, reference(one));
+        assert_eq!(recovery.recover(&[*one]), [key]);
         assert!(key.is_some());
     }
     // Any numbers: half of them are the x of no point.
@@ -308,6 +347,7 @@ fn keys_are_those_of_k256() {
     let keys = recovery.recover(&signed);
     for (one, key) in signed.iter().zip(&keys) {
         assert_eq!(*key, reference(one));
+        assert_eq!(recovery.recover(&[*one]), [*key]);
     }
     assert!(keys.iter().any(Option::is_none) && keys.iter().any(Option::is_some));
 }
@@ -342,7 +382,7 @@ fn a_bad_signature_spoils_no_other_at_any_number_of_them() {
         }
     }
     assert_eq!(recovery.recover(&bad), vec![None; bad.len()]);
-    assert!(bad.iter().all(|one| reference(one).is_none()));
+    assert!(bad.iter().all(|one| reference(one).is_none() && recovery.recover(&[*one]) == [None]));
 }
 
 /// Signatures by the scalars that they make: of G, and of R, which is a multiple of G. With R near G and scalars with few
@@ -377,6 +417,7 @@ fn where_sums_meet_special_cases_a_key_is_right_or_absent() {
                 })
                 .collect();
             for ((&of_generator, one), found) in of_generator.iter().zip(&signed).zip(recovery.recover(&signed)) {
+                assert_eq!(recovery.recover(&[*one]), [found]);
                 let sum = ProjectivePoint::GENERATOR * k256_scalar(of_generator) + point * k256_scalar(of_point);
                 if sum == ProjectivePoint::IDENTITY {
                     assert_eq!(found, None);
