@@ -3,8 +3,9 @@
  *
  * A worker executes one place at a time here too: it awaits each answer before it does anything else, so that two
  * incarnations never meet in one adapter. What it waits for itself it waits for with its event loop free, since the
- * module behind the adapter may need it; the adapter may wait for a base value itself (docs/decisions/0015). A promise that never settles is a stall: the watchdog halts the run, and the
- * pool ends the thread, for nothing else would stop what the adapter still might do.
+ * module behind the adapter may need it; the adapter may wait for a base value itself (docs/decisions/0015). A promise
+ * that never settles is a stall: the watchdog halts the run, and the pool ends the thread, for nothing else would stop
+ * what the adapter still might do.
  */
 import * as atomics from '../core/atomics.ts'
 import { awaitAnswerAsync, isKnown } from '../core/cold.ts'
