@@ -31,12 +31,6 @@ const IDLE_RUNS = 4
  * each location has two writers alone, as in a chain of payments, that makes more conflicts than waiting spares.
  */
 const MANY_WRITERS = 8
-/**
- * Executions to one abort from which on a run's cost sets the first claims of the next one. Two workers that begin with
- * large claims execute the second of them before any of the first is there: where neighbours conflict, all for nothing.
- */
-const CALM_EXECUTIONS = 16
-
 interface Hint extends LocationName {
   idle: number
 }
@@ -52,7 +46,7 @@ interface Watched {
 export class Hints {
   readonly #callers = new LRUCache<string, LRUCache<string, Hint>>({ max: CALLERS })
   readonly costs = new CallCosts()
-  /** Milliseconds of a thread that an execution took in the last run; 0 for not known, or where too many aborted. */
+  /** Milliseconds of a thread that an execution took in the last run; 0 for not known. */
   cost = 0
 
   /** Takes the conflicts of recorded runs. */
@@ -155,20 +149,16 @@ class RunHints {
     }
     const names = new LocationNames(words)
     let executions = 0
-    let aborts = 0
     for (let worker = 0; worker < this.#workers; worker++) {
       visitAborts(this.#words, worker, (place, location) => {
         const caller = this.#callers[place - 1]
         if (location === 0 || caller === undefined || !this.#hasManyWriters(location)) return
         this.#hints.add(caller, names.nameOf(location))
       })
-      const block = Control.WorkerBlocks + worker * WorkerBlock.Size
-      executions += this.#words[block + WorkerBlock.Executions]
-      aborts += this.#words[block + WorkerBlock.Aborts]
+      executions += this.#words[Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.Executions]
     }
     this.#hints.costs.learn(this.#words, this.#workers, this.#callers)
-    if (executions === 0) return
-    this.#hints.cost = aborts * CALM_EXECUTIONS > executions ? 0 : (ms * this.#workers) / executions
+    if (executions > 0) this.#hints.cost = (ms * this.#workers) / executions
   }
 
   #flag(location: number, value: number): void {
