@@ -6,16 +6,18 @@ const bundled = {
 }
 
 export default [
-  // 2 kB of it and of `ethereumjs` check options and measure light blocks, 1.5 kB wait for stuck threads no longer.
-  { name: 'library', path: 'dist/index.js', limit: '65 kB', ...bundled },
+  // 2 kB of it and of `ethereumjs` check options and measure light blocks, 1.5 kB wait for stuck threads no longer, 4 kB make
+  // receipts and differences from words, learn what calls take and recover signers ahead.
+  { name: 'library', path: 'dist/index.js', limit: '70 kB', ...bundled },
   { name: 'tasks', path: 'dist/tasks.js', limit: '60 kB', ...bundled },
   { name: 'records', path: 'dist/records.js', limit: '60 kB', ...bundled },
   // No part of an application. 1.5 kB of it explore schedules, 2 kB replay adapters.
-  { name: 'testing', path: 'dist/testing.js', limit: '66 kB', ...bundled },
+  { name: 'testing', path: 'dist/testing.js', limit: '68 kB', ...bundled },
   {
     name: 'ethereumjs, without its peers',
     path: 'dist/ethereumjs.js',
-    limit: '66 kB',
+    // 3 kB more than the library's read and write the tries of a MerkleStateManager.
+    limit: '74 kB',
     ...bundled,
     ignore: ['node:*', '@ethereumjs/*'],
   },

@@ -130,7 +130,7 @@ const flagsOf = ({ nonce, balance, codeHash, storageCleared, deleted }: AccountD
       (storageCleared ? Change.Cleared : 0)
 
 /** Words of the fields that flags announce. */
-export const fieldWords = (flags: number): number =>
+const fieldWords = (flags: number): number =>
   ((flags & Change.Nonce) === 0 ? 0 : 2) +
   ((flags & Change.Balance) === 0 ? 0 : 8) +
   ((flags & Change.Code) === 0 ? 0 : 8)
