@@ -7,8 +7,9 @@
  *
  * Shares: `StateHeader.Asked` and the words at `StateHeader.Known` and `StateHeader.Requests`.
  * The ring hardly ever fills up: a place asks for `MOST_ASKED` records and is not executed again before they are
- * answered, and a window of places is under way (`Control.Window`). With many workers that is not a bound, so a slot
- * that main has not emptied yet is never overwritten: its run halts for want of room.
+ * answered, and a window of places is under way (`Control.Window`). With many workers, and where idle ones run on behind a
+ * long place (scheduler `looksAhead`), that is no bound, so a slot that main has not emptied yet is never overwritten: its
+ * run halts for want of room.
  */
 
 import { ArenaFull } from './arena.ts'

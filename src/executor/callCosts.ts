@@ -52,16 +52,23 @@ export class CallCosts {
   /** Learns from the run whose words are there still. */
   learn(words: Words, workers: number, callers: readonly string[]): void {
     const long = new Map<number, number>()
+    /** Places of which nobody knows how long they took: others were claimed with them. */
+    const unclear = new Set<number>()
     let hasAll = true
     for (let worker = 0; worker < workers; worker++) {
-      const claims = Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.LongClaims
+      const block = Control.WorkerBlocks + worker * WorkerBlock.Size
+      const claims = block + WorkerBlock.LongClaims
+      // What the oracle ran was no claim, so its claims do not say that a place was short.
+      if (words[block + WorkerBlock.Fallback] + words[block + WorkerBlock.Direct] > 0) hasAll = false
       let kept = 0
       for (let k = 0; k < LongClaim.Count; k++) {
         const claim = claims + k * LongClaim.Size
-        if (words[claim + LongClaim.Places] > 0) kept++
+        const first = words[claim + LongClaim.First]
+        const places = words[claim + LongClaim.Places]
+        if (places > 0) kept++
         // Of several places claimed together nobody knows which one was long.
-        if (words[claim + LongClaim.Places] !== 1) continue
-        long.set(words[claim + LongClaim.First], words[claim + LongClaim.Microseconds])
+        if (places === 1) long.set(first, words[claim + LongClaim.Microseconds])
+        else for (let place = first; place < first + places; place++) unclear.add(place)
       }
       if (kept === LongClaim.Count) hasAll = false
     }
@@ -80,7 +87,7 @@ export class CallCosts {
     for (let k = 0; k < words[Control.EarlyCount]; k++) {
       const place = words[Control.EarlyPlaces + k]
       const caller = callers[place - 1] as string
-      if (hasAll && !long.has(place)) this.#calls.set(caller, { microseconds: 0, trust: 0 })
+      if (hasAll && !long.has(place) && !unclear.has(place)) this.#calls.set(caller, { microseconds: 0, trust: 0 })
       const call = this.#calls.get(caller)
       const wasInVain = incarnationOf(words[words[Control.PlaceTable] + place * Place.Size + Place.Status]) > 0
       if (call !== undefined && wasInVain) call.trust = -DISTRUST

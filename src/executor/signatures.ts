@@ -87,9 +87,15 @@ export class SignatureRoom {
   async clearFor(asked: Question, engine: Engine, signal: AbortSignal | undefined): Promise<void> {
     for (const other of this.#asked) if (other !== asked) other.withdraw()
     asked.withdraw()
-    await engine.unlessStopped(async () => {
-      while (!this.#restart()) await new Promise((resolve) => setTimeout(resolve, LOOK))
-    }, signal)
+    // What is asked of main goes on when it is stopped: then the room is another's, and is not to be handed out again.
+    let isWaiting = true
+    try {
+      await engine.unlessStopped(async () => {
+        while (isWaiting && !this.#restart()) await new Promise((resolve) => setTimeout(resolve, LOOK))
+      }, signal)
+    } finally {
+      isWaiting = false
+    }
   }
 
   release(asked: Question): void {

@@ -99,8 +99,8 @@ export const evmMutations: readonly EvmMutation[] = [
     edits: [
       edit(
         'src/executor/blockOutcome.ts',
-        '{ regular: gasUsed, state: 0n }',
-        '{ regular: decoded.length > 0 ? tx.gasLimit : gasUsed, state: 0n }',
+        '{ regular: kept.gasUsed(txIndex), state: 0n }',
+        '{ regular: kept.count > 0 ? tx.gasLimit : kept.gasUsed(txIndex), state: 0n }',
       ),
     ],
     file: 'test/faults/blocks.test.ts',

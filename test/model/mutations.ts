@@ -375,7 +375,7 @@ export const mutations: readonly Mutation[] = [
     name: 'withdrawn-in-part',
     hazard: 0,
     what: 'a fallback leaves what speculation wrote above it',
-    edits: [edit(PARTS, 'if (scheduler.isExecuted(place)) this.memory.withdraw(place, from)', '')],
+    edits: [edit(PARTS, 'if (scheduler.isExecuted(place)) withdraw(place)', '')],
     on: ['fallback'],
   },
   {
@@ -398,7 +398,7 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         PARTS,
-        'scheduler.recallEarly(Math.max(from, end), (place) => this.memory.withdraw(place, from))',
+        'scheduler.recallEarly(Math.max(from, end), withdraw)',
         'scheduler.recallEarly(Math.max(from, end), () => {})',
       ),
     ],
