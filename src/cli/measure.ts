@@ -166,7 +166,11 @@ async function compare(
   }
 }
 
-function compareWithHeader({ block }: PreparedBlock, result: BlockResult): Pick<Measurement, 'matches' | 'mismatches'> {
+/** What the header says of a block's gas, bloom and receipts, where it says something. */
+export function compareWithHeader(
+  { block }: Pick<PreparedBlock, 'block'>,
+  result: BlockResult,
+): Pick<Measurement, 'matches' | 'mismatches'> {
   const { gasUsed, logsBloom, receiptsRoot } = block.header
   const root = result.receiptsRoot
   const matches: Matches = {

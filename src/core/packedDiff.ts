@@ -7,9 +7,9 @@
  */
 import type { AccountDiff, Hex, StateDiff } from './diff.ts'
 import { hexOfWords, wordHex } from './hex.ts'
-import { lazily } from './lazy.ts'
+import { isUnread, lazily } from './lazy.ts'
 import { Change, ChangeWriter, HEAD_WORDS, SLOT_WORDS, type StateTrie } from './stateRoot.ts'
-import { copy8, fromBigInt, isZero8, toBigInt } from './words.ts'
+import { copy8, equal, fromBigInt, isZero8, toBigInt } from './words.ts'
 
 type Words = Int32Array
 
@@ -49,6 +49,12 @@ export class ChangeCursor {
     return true
   }
 
+  /** To the change that begins there. */
+  goTo(at: number): void {
+    this.#next = at
+    this.next()
+  }
+
   has(flag: number): boolean {
     return (this.flags & flag) !== 0
   }
@@ -77,8 +83,48 @@ export const diffOf = (words: Words, codes: ReadonlyMap<Hex, Uint8Array>): State
   return diff
 }
 
-/** The words of a difference that was made of them, unless somebody has seen its accounts since. */
-export const wordsOfDiff = (diff: StateDiff): Words | undefined => untouched.get(diff)
+/** The words of a difference that was made of them, unless somebody has seen or set its accounts since. */
+export const wordsOfDiff = (diff: StateDiff): Words | undefined =>
+  isUnread(diff, 'accounts') ? untouched.get(diff) : undefined
+
+/** Whether words are of the same changes, whatever the order of accounts and of slots. */
+export const isSameChanges = (a: Words, b: Words): boolean => {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  const [first, second] = [startsOf(a), startsOf(b)]
+  const [one, other] = [new ChangeCursor(a), new ChangeCursor(b)]
+  return (
+    first.length === second.length &&
+    first.every((at, k) => {
+      one.goTo(at)
+      other.goTo(second[k])
+      const head = one.slots - at
+      if (head !== other.slots - second[k] || !equal(a, at, b, second[k], head)) return false
+      const length = SLOT_WORDS * one.slotCount
+      if (equal(a, one.slots, b, other.slots, length)) return true
+      const [slots, others] = [sorted(a, slotsOf(one), 8), sorted(b, slotsOf(other), 8)]
+      return slots.every((slot, n) => equal(a, slot, b, others[n], SLOT_WORDS))
+    })
+  )
+}
+
+/** Where changes begin, in some order of their addresses. */
+const startsOf = (words: Words): number[] => {
+  const starts: number[] = []
+  for (const change = new ChangeCursor(words); change.next(); ) starts.push(change.address - 2)
+  return sorted(words, starts, 5, 2)
+}
+
+const slotsOf = ({ slots, slotCount }: ChangeCursor): number[] =>
+  Array.from({ length: slotCount }, (_, k) => slots + SLOT_WORDS * k)
+
+/** Offsets in the order of the `count` words that lie `from` words behind them. */
+const sorted = (words: Words, offsets: number[], count: number, from = 0): number[] =>
+  offsets.sort((a, b) => {
+    let k = from
+    while (k < from + count - 1 && words[a + k] === words[b + k]) k++
+    return words[a + k] - words[b + k]
+  })
 
 /** Accounts and slots in the order of their bytes. */
 const accountsOf = (words: Words): AccountDiff[] => {

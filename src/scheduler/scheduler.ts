@@ -52,10 +52,12 @@ const LEAST_SHARED = 4
  */
 const WARY_WINDOW = 64
 /**
- * Places of a run that such a stretch may not reach for, even where its first execution holds all others up: what later
- * stretches can throw away, so that the sum stays below twice the places.
+ * Places of a run that are not reached for even where the first execution of one holds all others up: what the windows and
+ * samples of its stretches can throw away (388 of 400 were, in chains), so that the sum stays below the run's places.
  */
-const LATER_WASTE = 320
+const THROWN_AWAY = 400
+/** Commits that speculation must have stood before it runs so far ahead: two samples without a fallback. */
+const PROVEN = 64
 
 /** Turns of an idle worker before it parks: what it waits for is on another core. */
 const SPINS = 400
@@ -178,16 +180,19 @@ export class Scheduler {
     if (wary === 0) return this.#window
     const earned = WARY_WINDOW + committed - wary + 1
     if (committed !== this.#heldUpAt) return Math.min(this.#window, earned)
-    return earned + Math.max(this.#last >> 1, this.#last - LATER_WASTE)
+    return earned + Math.max(0, this.#last - THROWN_AWAY)
   }
 
   /**
    * Lets the caller, who has nothing to do, claim further ahead where the cursor stands at a place that somebody executes
-   * for the first time, and nothing was thrown away yet: true where that is new. A place that is executed again tells of
-   * conflicts, and is no reason to speculate further.
+   * for the first time, and speculation has not given way yet: true where that is new. A place that is executed again
+   * tells of conflicts, and is no reason to speculate further.
    */
   looksAhead(seen: number): boolean {
-    if (seen === this.#heldUpAt || this.engine[Control.Stretch] !== 0 || !isBeingBegun(this.status(seen))) return false
+    if (seen > this.#last || seen === this.#heldUpAt) return false
+    const wary = atomics.load(this.engine, Control.Wary)
+    if (wary === 0 || seen - wary + 1 < PROVEN || this.engine[Control.Stretch] !== 0) return false
+    if (!isBeingBegun(this.status(seen))) return false
     this.#heldUpAt = seen
     return true
   }

@@ -12,7 +12,7 @@
 import type { StateDiff } from '../core/diff.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { AccountRecord, Life, SlotRecord } from '../core/location.ts'
-import { putChanges } from '../core/packedDiff.ts'
+import { isSameChanges, putChanges, wordsOfDiff } from '../core/packedDiff.ts'
 import { Change, ChangeWriter, type StateTrie } from '../core/stateRoot.ts'
 import { isZero8 } from '../core/words.ts'
 
@@ -20,6 +20,12 @@ type Words = Int32Array
 
 /** A trie is one state's: two of them would take turns at overwriting it. */
 const taken = new WeakSet<StateTrie>()
+
+interface Staged {
+  readonly whole: StateDiff | undefined
+  /** What `whole` said then, where that is known: it may have been changed since. */
+  readonly changes: Words | undefined
+}
 
 const FIELDS = Change.Nonce | Change.Balance | Change.Code
 
@@ -31,7 +37,7 @@ export class RootKeeper {
   /** Account records that were put since the trie saw them, each with its slots that were; null for all slots. */
   readonly #touched = new Map<number, Set<number> | null>()
   /** What is staged: nothing, parts of a difference that is still unknown, or all of `whole`. */
-  #staged: { readonly whole: StateDiff | undefined } | undefined
+  #staged: Staged | undefined
 
   /** @param records - account records of the state, absent accounts among them */
   constructor(trie: StateTrie, words: Words, records: () => Iterable<number>) {
@@ -51,7 +57,8 @@ export class RootKeeper {
     this.#refresh()
     const first = this.#staged === undefined
     this.#put(changes)
-    this.#staged = { whole: whole ?? (first ? diff : undefined) }
+    if (whole !== undefined) this.#staged = { whole, changes: wordsOfDiff(whole) }
+    else this.#staged = { whole: first ? diff : undefined, changes }
     return this.#trie.root()
   }
 
@@ -69,12 +76,13 @@ export class RootKeeper {
 
   /** Before a difference goes into the records. If it cannot, the trie has dropped it and what was staged. */
   begin(diff: StateDiff, changes: Words): void {
-    if (this.#staged?.whole === diff) return
+    const staged = this.#staged
+    if (staged?.whole === diff && (staged.changes === undefined || isSameChanges(staged.changes, changes))) return
     this.rollback()
     if (!this.#filled) return
     this.#refresh()
     this.#put(changes)
-    this.#staged = { whole: diff }
+    this.#staged = { whole: diff, changes }
   }
 
   /** After it went in. */

@@ -39,6 +39,17 @@ describe.skipIf(!haveBlocks)('run --adapter both', () => {
     expect(stderr).toMatch(/nothing\.json: ENOENT/)
   })
 
+  test('both agree, and the header says something else: told, and the end is 1', async () => {
+    const file = JSON.parse(gunzipSync(await readFile(realBlock(46147))).toString())
+    file.block.gasUsed = '0x1'
+    const path = join(folder, 'header.json')
+    await writeFile(path, JSON.stringify(file))
+    const { code, stdout } = await blockloom(['run', '--adapter', 'both', '--workers', '1', '--json', path])
+    expect(code).toBe(1)
+    expect(linesOfJson(stdout)[0]).toMatchObject({ equal: true, mismatches: ['gasUsed is 21000, the header says 1'] })
+    await rm(path)
+  })
+
   test('ethereumjs alone runs a file, sequentially and in parallel', async () => {
     const { code, stdout } = await blockloom([
       ...['run', '--adapter', 'ethereumjs', '--workers', '2', '--json', realBlock(1150001)],

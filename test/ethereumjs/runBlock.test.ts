@@ -50,6 +50,19 @@ async function expectPlain(
 /** As long as there is a slot with this number, goes on to the one whose number it holds. */
 const FOLLOW: Hex = '0x60005b548060025700'
 
+test('a block under a checkpoint of the caller is seen there, and goes with it', async () => {
+  const vm = await vmWith(asm('0 SLOAD 1 ADD 0 SSTORE STOP'), { 0: 4, 9: 9 })
+  const { stateManager } = vm
+  const name = createAddressFromString(CONTRACT)
+  const slot = async (key: number) => toHex(await stateManager.getStorage(name, hexToBytes(word(key))))
+  await stateManager.checkpoint()
+  const { run } = await runBlock(vm, { executor, ...GENERATE, block: smallBlock(vm, CALL), onlyParallel: true })
+  expect(run.path).toBe('parallel')
+  expect([await slot(0), await slot(9)]).toEqual(['0x05', '0x09'])
+  await stateManager.revert()
+  expect([await slot(0), await slot(9)]).toEqual(['0x04', '0x09'])
+})
+
 describe('what is asked', () => {
   test('reads that depend on one another make no further executions of the block', async () => {
     const list = Object.fromEntries(Array.from({ length: 30 }, (_, k) => [k, k + 1]))

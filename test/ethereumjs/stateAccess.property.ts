@@ -4,7 +4,7 @@
  */
 import { Common, Mainnet, type StateManagerInterface } from '@ethereumjs/common'
 import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
-import { createAddressFromString, hexToBytes } from '@ethereumjs/util'
+import { Account, createAddressFromString, hexToBytes } from '@ethereumjs/util'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -84,10 +84,36 @@ test('state access: by tries and by functions, blocks and reverts lead to the sa
     { numRuns: 60 },
   ))
 
+test('state access: what is written under a checkpoint of the caller is seen there', async () => {
+  const manager = open()
+  const [name, key] = [createAddressFromString(address(1)), hexToBytes(word(1))]
+  await manager.putAccount(name, new Account(1n, 5n))
+  await manager.putStorage(name, hexToBytes(word(9)), Uint8Array.of(9))
+  await manager.checkpoint()
+  const access = accessTo(manager, keccak_256)
+  await manager.checkpoint()
+  const slots = new Map([[word(1), word(7)]])
+  await access.write(
+    { accounts: [{ address: address(1), storage: slots, storageCleared: false, deleted: false }] },
+    codeOf,
+  )
+  await manager.commit()
+  expect(await manager.getStorage(name, key)).toEqual(Uint8Array.of(7))
+  expect(await manager.getStorage(name, hexToBytes(word(9)))).toEqual(Uint8Array.of(9))
+  await manager.revert()
+  expect(await manager.getStorage(name, key)).toEqual(new Uint8Array(0))
+})
+
 describe('state access: only what is known is used without its functions', () => {
   class Own extends MerkleStateManager {}
   const replaced = open()
   replaced.getAccount = MerkleStateManager.prototype.getAccount.bind(replaced)
+  const overlay = new Proxy(open(), {
+    get: (manager, name) => {
+      const value: unknown = Reflect.get(manager, name, manager)
+      return name === 'getStorage' && typeof value === 'function' ? value.bind(manager) : value
+    },
+  })
   const prefixed = new MerkleStateManager({ common, prefixStorageTrieKeys: true })
   const bare = new MerkleStateManager({ common, prefixCodeHashes: false })
   const hash = (bytes: Uint8Array): Uint8Array => keccak_256(Uint8Array.of(...bytes, 1))
@@ -99,6 +125,7 @@ describe('state access: only what is known is used without its functions', () =>
     ['one with caches', new MerkleStateManager({ common, caches: new Caches() }), false],
     ['a class of its own', new Own({ common }), false],
     ['a function replaced', replaced, false],
+    ['a Proxy that answers for it', overlay, false],
     ['prefixes of storage', prefixed, false],
     ['codes without a prefix', bare, false],
     ['another hash', others, false],

@@ -6,7 +6,15 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type AccountDiff, createMemoryState, type Hex, type MemoryState, type StateDiff } from '../../src/index.ts'
+import { diffOf, packDiff } from '../../src/core/packedDiff.ts'
+import {
+  type AccountDiff,
+  createMemoryState,
+  type Hex,
+  type MemoryState,
+  type StateDiff,
+  stateRootOf,
+} from '../../src/index.ts'
 import { address, toHex, word } from '../support/evm.ts'
 import { applyToModel, copyOf, type Model, modelRoot, openStore } from '../support/tries.ts'
 
@@ -207,4 +215,33 @@ describe('state root', () => {
       { numRuns: 120 },
     )
   }, 180_000)
+})
+
+describe('a staged difference that is changed before it is applied', () => {
+  test.each([false, true])('the root is that of what was applied (read and left alone: %s)', async (isLeft) => {
+    const made = {
+      address: address(1),
+      balance: 5n,
+      storage: new Map([
+        [word(2), word(1)],
+        [word(1), word(3)],
+      ]),
+      storageCleared: false,
+      deleted: false,
+    }
+    const other = { address: address(2), balance: 7n, storage: new Map(), storageCleared: false, deleted: false }
+    const unread = diffOf(packDiff({ accounts: [other, made], codes: new Map() }), new Map())
+    const byHand: StateDiff = { accounts: [other, made], codes: new Map() }
+    for (const diff of [unread, byHand]) {
+      const states = [createMemoryState({ maxBytes: 8 * MIB }), createMemoryState({ maxBytes: 8 * MIB })] as const
+      for (const state of states) await stateRootOf(state)
+      const staged = states[0].stage(diff)
+      if (!isLeft) (diff.accounts[0] as { balance?: bigint }).balance = 6n
+      await states[0].apply(diff)
+      await states[1].apply({ ...diff })
+      expect(toHex(await states[0].stateRoot())).toBe(toHex(await states[1].stateRoot()))
+      expect(toHex(staged) === toHex(await states[0].stateRoot())).toBe(isLeft)
+      ;(other as { balance: bigint }).balance = 7n
+    }
+  })
 })

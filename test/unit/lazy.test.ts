@@ -69,3 +69,12 @@ describe('lazily', () => {
     expect(made).toEqual(['list', 'map'])
   })
 })
+
+test('a frozen object is not written to, and lets go of what its fields were made of', () => {
+  const { object } = create()
+  Object.freeze(object)
+  expect(() => {
+    object.list = []
+  }).toThrow(TypeError)
+  expect(object).toStrictEqual(PLAIN)
+})

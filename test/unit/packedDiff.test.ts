@@ -1,7 +1,7 @@
 /** Differences in words: to words and back they are what they were, and once seen their objects count. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { diffOf, packDiff, wordsOfDiff } from '../../src/core/packedDiff.ts'
+import { ChangeCursor, diffOf, isSameChanges, packDiff, wordsOfDiff } from '../../src/core/packedDiff.ts'
 import { type AccountDiff, createMemoryState, type Hex, type StateDiff } from '../../src/index.ts'
 import { address, word } from '../support/evm.ts'
 
@@ -41,6 +41,26 @@ describe('packed differences', () => {
     )
   })
 
+  test('the same changes are the same in any order, and no others', () => {
+    fc.assert(
+      fc.property(accounts, fc.nat(), fc.integer({ min: 0, max: 31 }), (list, seed, bit) => {
+        const turned = [...list].reverse().map((one) => ({ ...one, storage: new Map([...one.storage].reverse()) }))
+        const [packed, other] = [list, turned].map((some) => packDiff({ accounts: some, codes: new Map() })) as [
+          Int32Array,
+          Int32Array,
+        ]
+        expect(isSameChanges(packed, other)).toBe(true)
+        if (list.length === 0) return
+        // A bit of a field, of a slot or of an address, where it leaves the lengths alone.
+        const change = new ChangeCursor(other)
+        change.next()
+        const end = change.slots + 16 * change.slotCount
+        other[change.address + (seed % (end - change.address))] ^= 1 << bit
+        expect(isSameChanges(packed, other)).toBe(false)
+      }),
+    )
+  })
+
   test('the hash of no code is zeros in words, however it is spelt', () => {
     const none: Hex = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
     const diff = (codeHash: Hex): StateDiff => ({
@@ -69,5 +89,22 @@ describe('packed differences', () => {
     expect(state.getAccount(address(1))?.balance).toBe(6n)
     Object.assign(seen as object, { balance: -1n })
     await expect(state.apply(unseen)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  })
+
+  const unseenDiff = (): StateDiff => {
+    const account = { address: address(1), balance: 5n, storage: new Map(), storageCleared: false, deleted: false }
+    return diffOf(packDiff({ accounts: [account], codes: new Map() }), new Map())
+  }
+  test.each<[string, (diff: StateDiff) => void]>([
+    ['assigned', (diff) => Object.assign(diff, { accounts: [] })],
+    ['assigned in a sealed object', (diff) => Object.assign(Object.seal(diff), { accounts: [] })],
+    ['defined', (diff) => Object.defineProperty(diff, 'accounts', { value: [] })],
+  ])('accounts that are %s, unseen, are what is applied', async (_, change) => {
+    const diff = unseenDiff()
+    change(diff)
+    expect(wordsOfDiff(diff)).toBeUndefined()
+    const state = createMemoryState({ maxBytes: 2 ** 23 })
+    await state.apply(diff)
+    expect(state.getAccount(address(1))).toBeUndefined()
   })
 })

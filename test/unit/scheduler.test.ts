@@ -115,19 +115,24 @@ describe('scheduler: claims', () => {
     const { engine, a, b } = two(1000)
     engine[Control.Wary] = 2
     for (let claimed = 0; claimed < 64; claimed += 16) expect(a.claim(16, 0)).toBe(claimed + 1)
+    // Nothing is known of the block yet.
+    expect([b.looksAhead(1), b.claim(16, 0)]).toEqual([false, -1])
+    for (let place = 1; place <= 64; place++) a.executed(place)
+    a.advance(65)
+    for (let claimed = 64; claimed < 192; claimed += 16) expect(a.claim(16, 0)).toBe(claimed + 1)
     expect(b.claim(16, 0)).toBe(-1)
-    expect([b.looksAhead(1), b.looksAhead(1)]).toEqual([true, false])
-    expect([b.claim(16, 0), a.claim(16, 0)]).toEqual([65, -1])
+    expect([b.looksAhead(65), b.looksAhead(65)]).toEqual([true, false])
+    expect([b.claim(16, 0), a.claim(16, 0)]).toEqual([193, -1])
     // It is executed again: that tells of conflicts.
-    a.executed(1)
-    a.abort(1)
-    a.advance(2)
-    a.executed(2)
-    expect(b.looksAhead(2)).toBe(false)
+    a.executed(65)
+    a.abort(65)
+    a.advance(66)
+    a.executed(66)
+    expect(b.looksAhead(66)).toBe(false)
     expect(b.claim(16, 0)).toBe(-1)
     engine[Control.Stretch] = 128
-    a.advance(3)
-    expect(b.looksAhead(3)).toBe(false)
+    a.advance(67)
+    expect(b.looksAhead(67)).toBe(false)
   })
 
   test('claims grow smaller towards the end, by the number of workers', () => {

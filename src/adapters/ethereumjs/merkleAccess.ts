@@ -3,7 +3,8 @@
  * hash the path from the root anew for each account and slot, and that was most of what `runBlock` took.
  *
  * Its fields are not declared public, so every part that is relied on is looked at first, and a manager or a trie that
- * is anything else (caches, a class of its own, functions replaced, nodes pruned, another hash) is used by its functions.
+ * is anything else (caches, a class of its own, functions replaced, nodes pruned, another hash, a checkpoint of the caller's
+ * that is open) is used by its functions.
  * What is relied on of @ethereumjs/statemanager and mpt 10.1.3 is a test by name in test/ethereumjs/traps.test.ts.
  *
  * Always true: nodes go through the account trie's own database, so that its checkpoint holds them until it is committed,
@@ -20,13 +21,17 @@ import { plainAccess, type StateAccess } from './stateAccess.ts'
 
 type Hash = (bytes: Uint8Array) => Uint8Array
 
+interface Database {
+  get(key: Uint8Array): Promise<Uint8Array | undefined>
+  put(key: Uint8Array, value: Uint8Array): Promise<void>
+}
+
 /** What is looked at of an @ethereumjs/mpt trie. */
 interface Trie {
   root(value?: Uint8Array): Uint8Array
-  database(): {
-    get(key: Uint8Array): Promise<Uint8Array | undefined>
-    put(key: Uint8Array, value: Uint8Array): Promise<void>
-  }
+  hasCheckpoints(): boolean
+  database(): Database
+  shallowCopy(includeCheckpoints: boolean): Trie
   readonly EMPTY_TRIE_ROOT: Uint8Array
   readonly _opts: Readonly<Record<string, unknown>>
 }
@@ -45,13 +50,24 @@ const FUNCTIONS_OF_MANAGER = [
   ...['getAccount', 'putAccount', 'deleteAccount', 'getStorage', 'putStorage', 'clearStorage', 'getCode', 'putCode'],
   ...['getStateRoot', 'flush', '_getStorageTrie', '_modifyContractStorage'],
 ]
-const FUNCTIONS_OF_TRIE = ['get', 'put', 'del', 'root', 'database', 'findPath', 'appliedKey']
+const FUNCTIONS_OF_TRIE = [
+  'get',
+  'put',
+  'del',
+  'root',
+  'database',
+  'findPath',
+  'appliedKey',
+  'hasCheckpoints',
+  'shallowCopy',
+]
 
 /** An object of a class that extends none, with these functions as its class has them. */
 const hasOwnClass = (object: object, functions: readonly string[]): boolean => {
   const shape = Object.getPrototypeOf(object) as Readonly<Record<string, unknown>> | null
   if (shape === null || Object.getPrototypeOf(shape) !== Object.prototype) return false
-  return functions.every((name) => !Object.hasOwn(object, name) && typeof shape[name] === 'function')
+  // Asked of the object as whoever calls it would: a Proxy answers with functions of its own.
+  return functions.every((name) => typeof shape[name] === 'function' && Reflect.get(object, name) === shape[name])
 }
 
 const SAMPLE = Uint8Array.of(1, 2, 3)
@@ -64,6 +80,8 @@ const isMerkle = (manager: StateManagerInterface, keccak256: Hash): manager is M
     return false
   if (_caches !== undefined || rest._prefixCodeHashes !== true || rest._prefixStorageTrieKeys !== false) return false
   if (!hasOwnClass(manager, FUNCTIONS_OF_MANAGER) || !hasOwnClass(trie, FUNCTIONS_OF_TRIE)) return false
+  // Its tries of storage do not see what lies in a checkpoint of the account trie, until the outermost is committed.
+  if (trie.hasCheckpoints()) return false
   const { useKeyHashing, useKeyHashingFunction, keyPrefix, useRootPersistence, useNodePruning } = trie._opts ?? {}
   if (useKeyHashing !== true || useRootPersistence !== false || useNodePruning !== false) return false
   if (keyPrefix !== undefined || typeof useKeyHashingFunction !== 'function') return false
@@ -83,10 +101,16 @@ class MerkleAccess implements StateAccess {
   #accounts: MerkleTrie | undefined
   /** By the hex of addresses. */
   readonly #storages = new Map<string, MerkleTrie>()
+  /**
+   * Where nodes of storage are read, as by the manager: what is read through a checkpoint is written again when it is
+   * committed. What the block writes itself its tries have in memory.
+   */
+  readonly #stored: Database
 
   constructor(manager: Manager, keccak256: Hash) {
     this.#manager = manager
     this.#hash = keccak256
+    this.#stored = manager._trie.shallowCopy(false).database()
     this.source = {
       getAccount: async (address: Uint8Array) => {
         const account = await this.#account(address)
@@ -148,7 +172,7 @@ class MerkleAccess implements StateAccess {
     }
     if (storageCleared) {
       account.storageRoot = this.#manager._trie.EMPTY_TRIE_ROOT
-      this.#storages.set(address, this.#open(account.storageRoot))
+      this.#storages.set(address, this.#open(account.storageRoot, this.#stored))
     }
     if (storage.size > 0) {
       const slots = this.#storage(bytes, account)
@@ -176,12 +200,12 @@ class MerkleAccess implements StateAccess {
   }
 
   #trie(): MerkleTrie {
-    this.#accounts ??= this.#open(this.#manager._trie.root())
+    this.#accounts ??= this.#open(this.#manager._trie.root(), this.#manager._trie.database())
     return this.#accounts
   }
 
-  #open(root: Uint8Array): MerkleTrie {
-    return new MerkleTrie(root, (hash) => this.#manager._trie.database().get(hash), this.#hash)
+  #open(root: Uint8Array, database: Database): MerkleTrie {
+    return new MerkleTrie(root, (hash) => database.get(hash), this.#hash)
   }
 
   async #account(address: Uint8Array): Promise<Account | undefined> {
@@ -193,7 +217,7 @@ class MerkleAccess implements StateAccess {
     const name = hexOf(address)
     let trie = this.#storages.get(name)
     if (trie === undefined) {
-      trie = this.#open(storageRoot)
+      trie = this.#open(storageRoot, this.#stored)
       this.#storages.set(name, trie)
     }
     return trie

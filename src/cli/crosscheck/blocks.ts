@@ -12,6 +12,7 @@ import {
   type Executor,
   type ResultDifference,
 } from '../../index.ts'
+import { compareWithHeader } from '../measure.ts'
 import { showProgress } from '../progress.ts'
 import { Exit, type Source, STALL_TIMEOUT } from '../run.ts'
 import { errorLine, nameWidth, printable } from '../text.ts'
@@ -35,6 +36,8 @@ export interface CrossResult {
   readonly ethereumjsMs: number
   /** Undefined where they agree. */
   readonly difference: ResultDifference | undefined
+  /** What the header says otherwise of gas, bloom and receipts. */
+  readonly mismatches: readonly string[]
 }
 
 /** The two adapters, each with a pool of its own. */
@@ -80,8 +83,13 @@ export async function crossRun(
       `${results.length - differing} of ${results.length} blocks agree${unusable > 0 ? `, ${unusable} unusable` : ''}`,
     )
   }
-  return { code: unusable > 0 ? Exit.Unusable : differing > 0 ? Exit.Wrong : Exit.Right, results }
+  const isWrong = results.some(isWrongResult)
+  return { code: unusable > 0 ? Exit.Unusable : isWrong ? Exit.Wrong : Exit.Right, results }
 }
+
+/** Whether the two differ, or their block says something else of itself. */
+export const isWrongResult = ({ difference, mismatches }: Pick<CrossResult, 'difference' | 'mismatches'>): boolean =>
+  difference !== undefined || mismatches.length > 0
 
 async function openPools({ workers }: CrossRunOptions): Promise<Pools> {
   const options = { stallTimeout: STALL_TIMEOUT, ...(workers === undefined ? {} : { workers }) }
@@ -112,6 +120,7 @@ async function runBoth(pools: Pools, source: Source, options: CrossRunOptions): 
     revmMs: first.run.ms,
     ethereumjsMs: second.run.ms,
     difference: compareBlockResults(first, second),
+    mismatches: compareWithHeader({ block }, first).mismatches,
   }
 }
 
@@ -122,9 +131,11 @@ const cells = (texts: readonly string[]): string =>
 
 const head = (width: number): string => `${'file'.padEnd(width)} ${cells(COLUMNS)}   `.trimEnd()
 
-function row({ file, number, txs, gasUsed, revmMs, ethereumjsMs, difference }: CrossResult, width: number): string {
+function row(result: CrossResult, width: number): string {
+  const { file, number, txs, gasUsed, revmMs, ethereumjsMs, difference, mismatches } = result
   const facts = cells([`${number}`, `${txs}`, `${gasUsed}`, revmMs.toFixed(1), ethereumjsMs.toFixed(1)])
-  const verdict = difference === undefined ? 'agree' : `DIFFER at ${printable(differenceText(difference))}`
+  const agreement = difference === undefined ? 'agree' : `DIFFER at ${printable(differenceText(difference))}`
+  const verdict = [agreement, ...mismatches.map((mismatch) => `WRONG: ${mismatch}`)].join('; ')
   return `${printable(file).padEnd(width)} ${facts}   ${verdict}`
 }
 

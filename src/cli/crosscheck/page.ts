@@ -13,7 +13,7 @@ export interface Failure {
 
 /** What a cross-check came to, in one go or of all its pieces. */
 export interface CrosscheckOutcome {
-  readonly blocks: readonly Pick<CrossResult, 'number' | 'txs' | 'difference'>[]
+  readonly blocks: readonly Pick<CrossResult, 'number' | 'txs' | 'difference' | 'mismatches'>[]
   /** Undefined where no fixtures were run. */
   readonly summary: Omit<Summary, 'ms' | 'workers'> | undefined
   readonly failures: readonly Failure[]
@@ -39,6 +39,7 @@ export function crosscheckPage({ blocks, summary, failures, every, unusable }: C
     `${blocks.length - differing.length} of ${blocks.length} blocks agree, with ${txs} transactions.`,
     ...(unusable > 0 ? [`${unusable} could not be run.`] : []),
     ...differing.map(({ number, difference }) => `- ${number}: ${difference?.field ?? ''}`),
+    ...blocks.flatMap(({ number, mismatches }) => mismatches.map((mismatch) => `- ${number}: ${mismatch}`)),
     '',
     '## Consensus tests',
     '',

@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { type ErrorFields, InvalidInputError } from '../../index.ts'
 import { type Counts, jsonSummary, type Summary, table } from '../conformance/report.ts'
 import { Exit } from '../run.ts'
+import { isWrongResult } from './blocks.ts'
 import { type CrosscheckOutcome, crosscheckPage, type Failure } from './page.ts'
 
 /** The piece `number` of `of`, from 1 on. */
@@ -51,7 +52,7 @@ export async function joinPieces(
   if (ran) process.stdout.write(`${json ? jsonSummary(all.summary) : table(all.summary)}\n`)
   if (docs !== undefined) await writeFile(docs, crosscheckPage(all))
   if (all.unusable > 0 || (all.summary?.unusable ?? 0) > 0) return Exit.Unusable
-  const differs = all.blocks.some(({ difference }) => difference !== undefined) || (all.summary?.failed ?? 0) > 0
+  const differs = all.blocks.some(isWrongResult) || (all.summary?.failed ?? 0) > 0
   return differs ? Exit.Wrong : Exit.Right
 }
 
@@ -64,6 +65,7 @@ interface Line {
   readonly number?: number
   readonly txs?: number
   readonly difference?: CrosscheckOutcome['blocks'][number]['difference'] | null
+  readonly mismatches?: readonly string[]
   readonly summary?: Summary
   readonly shard?: Shard & { readonly every: number; readonly unusable: number }
 }
@@ -79,7 +81,8 @@ function readPiece(file: string, text: string): Piece {
     if (said.shard !== undefined) end = said.shard
     else if (said.summary !== undefined) summary = said.summary
     else if (said.number !== undefined) {
-      blocks.push({ number: BigInt(said.number), txs: said.txs ?? 0, difference: said.difference ?? undefined })
+      const { number, txs = 0, difference, mismatches = [] } = said
+      blocks.push({ number: BigInt(number), txs, difference: difference ?? undefined, mismatches })
     } else if (said.status === 'failed') {
       failures.push({ network: said.fork ?? '', name: said.name ?? '', reason: said.reason ?? '' })
     }
