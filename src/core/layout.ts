@@ -156,6 +156,8 @@ export const Fault = {
   Invariant: 5,
   /** A function of the user's module threw, or the EVM behind the adapter did. */
   ModuleFailed: 6,
+  /** A package that the adapter needs is not installed. */
+  ModuleNotLoaded: 7,
 } as const
 
 /** A worker's block: written by that worker alone, read by main after the run. */

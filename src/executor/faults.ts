@@ -100,6 +100,8 @@ const faultError = (words: Words, committed: Committed): ParallelExecutionError 
         { ...where, reason },
         { ...committed, cause: new Error(reason) },
       )
+    case Fault.ModuleNotLoaded:
+      return new InvalidInputError('MODULE_NOT_LOADED', `${who} cannot run: ${reason}`, { ...where, reason }, committed)
     case Fault.TaskFailed:
       return new ParallelExecutionError(
         'TASK_FAILED',

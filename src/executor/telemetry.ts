@@ -49,6 +49,15 @@ const ERROR = 2
 
 const NAME = 'blockloom'
 
+/** What an implementation of the API throws says nothing of the run, which goes on: the API's own must not throw. */
+const quietly = <T>(tell: () => T): T | undefined => {
+  try {
+    return tell()
+  } catch {
+    return undefined
+  }
+}
+
 /** Reports runs to OpenTelemetry. */
 export class Telemetry {
   readonly #tracer: ReturnType<TelemetryApi['trace']['getTracer']>
@@ -86,37 +95,41 @@ export class Telemetry {
     reportOf: () => RunReport | undefined,
   ): Promise<T> {
     const kinds = { 'blockloom.kind': kind }
-    const span = this.#tracer.startSpan(`${NAME} ${kind}`, {
-      attributes: { ...kinds, 'blockloom.places': places, ...attributes },
-    })
+    const begun = { attributes: { ...kinds, 'blockloom.places': places, ...attributes } }
+    const span = quietly(() => this.#tracer.startSpan(`${NAME} ${kind}`, begun))
     try {
       const result = await work()
-      const report = reportOf()
-      if (report === undefined) return result
-      const { ms, workers, speculative, direct, reexecuted, fallback } = report
-      this.#duration.record(ms, kinds)
-      this.#places.add(places, kinds)
-      const counts: Attributes = {}
-      for (const name of ['executions', 'aborts', 'waits', 'fallbacks'] as const) {
-        this.#counters[name].add(report[name], kinds)
-        counts[`blockloom.${name}`] = report[name]
-      }
-      span.setAttributes({
-        ...counts,
-        'blockloom.workers': workers,
-        'blockloom.speculative': speculative,
-        'blockloom.direct': direct,
-        'blockloom.reexecuted': reexecuted,
-        'blockloom.fallback': fallback,
-      })
+      quietly(() => this.#tell(span, kinds, places, reportOf()))
       return result
     } catch (error) {
       const cause = error instanceof Error ? error : new Error(String(error))
-      span.recordException(cause)
-      span.setStatus({ code: ERROR, message: cause.message })
+      quietly(() => {
+        span?.recordException(cause)
+        span?.setStatus({ code: ERROR, message: cause.message })
+      })
       throw error
     } finally {
-      span.end()
+      quietly(() => span?.end())
     }
+  }
+
+  #tell(span: Span | undefined, kinds: Attributes, places: number, report: RunReport | undefined): void {
+    if (report === undefined) return
+    const { ms, workers, speculative, direct, reexecuted, fallback } = report
+    this.#duration.record(ms, kinds)
+    this.#places.add(places, kinds)
+    const counts: Attributes = {}
+    for (const name of ['executions', 'aborts', 'waits', 'fallbacks'] as const) {
+      this.#counters[name].add(report[name], kinds)
+      counts[`blockloom.${name}`] = report[name]
+    }
+    span?.setAttributes({
+      ...counts,
+      'blockloom.workers': workers,
+      'blockloom.speculative': speculative,
+      'blockloom.direct': direct,
+      'blockloom.reexecuted': reexecuted,
+      'blockloom.fallback': fallback,
+    })
   }
 }

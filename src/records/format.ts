@@ -151,6 +151,7 @@ export class TraceReader {
    * @throws {InvalidInputError} RECORDS_FORMAT where the bytes are no trace, or of a version that is not known
    */
   push(given: Uint8Array): TraceChunk[] {
+    if (!(given instanceof Uint8Array)) throw notATrace('it is no Uint8Array')
     // `slice` of Node's buffers does not copy: payloads would be the caller's bytes, and lie at any offset.
     const bytes = new Uint8Array(given.buffer, given.byteOffset, given.byteLength)
     const all = this.#pending.length === 0 ? bytes : join(this.#pending, bytes)

@@ -18,6 +18,7 @@ const malformed = (option: string, wanted: string, value: unknown, address: unkn
     { option, address: String(address).slice(0, 80) },
   )
 
+const isFlag = (value: unknown): boolean => value === undefined || typeof value === 'boolean'
 const isHex = (value: unknown, form: RegExp): boolean => typeof value === 'string' && form.test(value)
 
 /**
@@ -44,11 +45,17 @@ const checkCodes = (diff: StateDiff): void => {
 
 const checkAccounts = (diff: StateDiff): void => {
   if (!Array.isArray(diff.accounts)) throw malformed('accounts', 'a list', diff.accounts, 'none')
+  const seen = new Set<string>()
   for (const account of diff.accounts as StateDiff['accounts']) {
     if (typeof account !== 'object' || account === null)
       throw malformed('accounts', 'a list of objects', account, 'none')
-    const { address, balance, nonce, codeHash, storage } = account
+    const { address, balance, nonce, codeHash, storage, storageCleared, deleted } = account
     if (!isHex(address, ADDRESS)) throw malformed('address', '20 bytes of hex', address, address)
+    const name = address.toLowerCase()
+    if (seen.has(name)) throw malformed('accounts', 'a list of distinct accounts', 'one that comes twice', address)
+    seen.add(name)
+    if (!isFlag(storageCleared)) throw malformed('storageCleared', 'true or false', storageCleared, address)
+    if (!isFlag(deleted)) throw malformed('deleted', 'true or false', deleted, address)
     if (balance !== undefined && !isNumber(balance, 256n))
       throw malformed('balance', 'a bigint from 0 to 2^256 - 1', balance, address)
     if (nonce !== undefined && !isNumber(nonce, 64n))

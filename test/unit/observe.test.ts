@@ -97,6 +97,21 @@ describe('telemetry', () => {
     expect(value('blockloom.run.duration')).toMatchObject({ count: 1 })
   })
 
+  test('that throws leaves runs unharmed', async () => {
+    const fail = (): never => {
+      throw new Error('no span today')
+    }
+    const instrument = { add: fail, record: fail }
+    const broken = {
+      trace: { getTracer: () => ({ startSpan: fail }) },
+      metrics: { getMeter: () => ({ createCounter: () => instrument, createHistogram: () => instrument }) },
+    }
+    const executor = await createTaskExecutor(MODULE, { ...POOL, telemetry: broken })
+    expect((await executor.run(increments(50))).results).toHaveLength(50)
+    await expect(executor.run([{ task: 'missing' }])).rejects.toMatchObject({ code: 'UNKNOWN_TASK' })
+    await executor.close()
+  })
+
   test('of something else than the API is refused', async () => {
     await expect(createTaskExecutor(MODULE, { ...POOL, telemetry: {} as never })).rejects.toMatchObject({
       code: 'INVALID_OPTION',

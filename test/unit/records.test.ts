@@ -78,6 +78,8 @@ describe('a trace', () => {
 
   test.each([
     ['nothing', new Uint8Array(0)],
+    ['no bytes', undefined as never],
+    ['a buffer', trace.buffer as never],
     ['text', new TextEncoder().encode('{"block": {}, "pre": {}}')],
     ['a header that breaks off', trace.subarray(0, 10)],
   ])('that is %s is refused', (_, bytes) => {

@@ -8,6 +8,7 @@
 import type { Block } from '@ethereumjs/block'
 import type { TypedTransaction } from '@ethereumjs/tx'
 import { type AsyncAdapter, type Complaint, Outcome } from '../../core/contracts.ts'
+import { InvalidInputError } from '../../core/errors.ts'
 import { Control, Fault } from '../../core/layout.ts'
 import { recordOf } from '../../core/location.ts'
 import { isError, messageOf, textOf } from '../../core/thrown.ts'
@@ -26,6 +27,10 @@ import { LocationStateManager } from './stateManager.ts'
 /** Name and message of what was thrown, which may be anything. */
 const nameOf = (error: unknown): string =>
   isError(error) ? `${textOf(() => error.name, 'Error')}: ${messageOf(error)}` : messageOf(error)
+
+/** The packages for proofs are imported when the first is verified. */
+const faultOf = (error: unknown): number =>
+  error instanceof InvalidInputError && error.code === 'MODULE_NOT_LOADED' ? Fault.ModuleNotLoaded : Fault.ModuleFailed
 
 /** What ethereumjs says of a transaction, without where it stood, which the caller knows. */
 const reasonOf = (error: unknown): string =>
@@ -64,7 +69,7 @@ export const createAdapter = async (spec: ModuleSpec): Promise<AsyncAdapter> => 
     if (aborted !== undefined) return aborted
     if (machines.thrown !== undefined) return complain(Fault.ModuleFailed, nameOf(machines.thrown.error), Outcome.Fault)
     if (state.phase === 'before') return complain(Fault.InvalidTransaction, reasonOf(error), Outcome.Invalid)
-    return complain(Fault.ModuleFailed, nameOf(error), Outcome.Fault)
+    return complain(faultOf(error), nameOf(error), Outcome.Fault)
   }
 
   return {
@@ -90,7 +95,7 @@ export const createAdapter = async (spec: ModuleSpec): Promise<AsyncAdapter> => 
           block = blockOf(packages, machine.common, current)
         } catch (error) {
           machine = undefined
-          return complain(Fault.ModuleFailed, nameOf(error), Outcome.Fault)
+          return complain(faultOf(error), nameOf(error), Outcome.Fault)
         }
       }
       reset(machine)

@@ -30,7 +30,12 @@ export const stateManagerSource = (manager: StateManagerInterface): AsyncStateSo
   async apply(diff) {
     await manager.checkpoint()
     try {
-      await writeDiff(manager, diff, (hash) => diff.codes.get(hash) ?? new Uint8Array(0))
+      await writeDiff(
+        manager,
+        diff,
+        (hash) => diff.codes.get(hash) ?? new Uint8Array(0),
+        () => undefined,
+      )
     } catch (error) {
       await manager.revert()
       throw error

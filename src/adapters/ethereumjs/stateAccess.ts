@@ -16,16 +16,18 @@ export interface StateAccess {
    * seen.
    *
    * @param codeOf - the code that belongs to a hash; nothing for the hash of nothing
+   * @param step - called before each thing that the manager is told; what it throws ends the writing there
    * @returns the root after it
    */
-  write(diff: Pick<StateDiff, 'accounts'>, codeOf: (hash: Hex) => Uint8Array): Promise<Uint8Array>
+  write(diff: Pick<StateDiff, 'accounts'>, codeOf: (hash: Hex) => Uint8Array, step?: () => void): Promise<Uint8Array>
 }
 
 /** By nothing but the interface. */
 export const plainAccess = (manager: StateManagerInterface): StateAccess => ({
   source: stateManagerSource(manager),
-  async write(diff, codeOf) {
-    await writeDiff(manager, diff, codeOf)
+  async write(diff, codeOf, step = () => undefined) {
+    await writeDiff(manager, diff, codeOf, step)
+    step()
     return manager.getStateRoot()
   },
 })

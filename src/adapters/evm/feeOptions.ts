@@ -9,6 +9,7 @@
  */
 import { InvalidInputError } from '../../core/errors.ts'
 import { readHex } from '../../core/hex.ts'
+import { messageOf } from '../../core/thrown.ts'
 import type { DecodedBlock } from './block.ts'
 import { encodeRawTransaction } from './transaction.ts'
 
@@ -59,7 +60,7 @@ const refuse = (problem: string): never => {
  * Resolves the option for a block.
  *
  * @throws {InvalidInputError} INVALID_OPTION for another shape, a list of another length, an amount that is no number
- *   of wei; whatever the function of `dataFee` throws
+ *   of wei, a function of `dataFee` that throws (its cause)
  */
 export function resolveFees(fees: FeeOptions | undefined, { header, transactions }: DecodedBlock): ResolvedFees {
   if (fees === undefined) return { priorityFeeRecipient: header.coinbase }
@@ -89,13 +90,22 @@ function refuseOthers(given: object, known: readonly string[], where: string): v
     if (!known.includes(name)) refuse(`${where}.${name} is not one of ${known.join(', ')}`)
 }
 
+function callOf(of: (raw: Uint8Array, txIndex: number) => unknown, raw: Uint8Array, txIndex: number): unknown {
+  try {
+    return of(raw, txIndex)
+  } catch (cause) {
+    const message = `fees.dataFee.of threw at transaction ${txIndex}: ${messageOf(cause)}`
+    throw new InvalidInputError('INVALID_OPTION', message, { option: 'fees', txIndex }, { cause })
+  }
+}
+
 function amountsOf(of: DataFee['of'], transactions: DecodedBlock['transactions']): bigint[] {
   if (typeof of !== 'function' && !Array.isArray(of)) refuse('fees.dataFee.of is neither a list nor a function')
   if (typeof of !== 'function' && of.length !== transactions.length) {
     refuse(`fees.dataFee.of has ${of.length} amounts for ${transactions.length} transactions`)
   }
   return transactions.map((tx, txIndex) => {
-    const amount: unknown = typeof of === 'function' ? of(encodeRawTransaction(tx), txIndex) : of[txIndex]
+    const amount: unknown = typeof of === 'function' ? callOf(of, encodeRawTransaction(tx), txIndex) : of[txIndex]
     if (typeof amount !== 'bigint' || amount < 0n || amount >= FEE_LIMIT) {
       return refuse(`the data fee of transaction ${txIndex} is not a number of wei below 2^128 as a bigint`)
     }

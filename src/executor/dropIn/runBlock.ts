@@ -5,26 +5,25 @@
  * calling thread alone and each value once. What the block did is written back under a checkpoint, and only
  * a block that was found good in everything is committed: whatever fails, the manager is as it was.
  *
- * Not here: what a parallel run cannot give (sequential.ts), the shape of results (runResult.ts).
+ * Not here: executing (passes.ts), what a parallel run cannot give (sequential.ts), the shape of results (runResult.ts).
  */
 import { type Block, createBlock } from '@ethereumjs/block'
 import type { Common, StateManagerInterface } from '@ethereumjs/common'
 import { type RunBlockOpts, type RunBlockResult, runBlock as runSequentially, type VM } from '@ethereumjs/vm'
 import { accessTo } from '../../adapters/ethereumjs/merkleAccess.ts'
 import type { StateAccess } from '../../adapters/ethereumjs/stateAccess.ts'
-import { type DecodedBlock, decodeBlock } from '../../adapters/evm/block.ts'
-import { resolveChain } from '../../adapters/evm/chain.ts'
-import type { CommonLike } from '../../adapters/evm/forks.ts'
+import { decodeBlock } from '../../adapters/evm/block.ts'
 import { encodeReceipt, type TransactionReceipt } from '../../adapters/evm/receipt.ts'
 import type { Hex } from '../../core/diff.ts'
-import { InvalidInputError, ParallelExecutionError } from '../../core/errors.ts'
-import { messageOf } from '../../core/thrown.ts'
+import { InvalidInputError } from '../../core/errors.ts'
 import { SourceState } from '../../state/sourceState.ts'
-import type { BlockResult, ExecuteBlockOptions, Senders } from '../blockTypes.ts'
+import type { BlockResult, ExecuteBlockOptions } from '../blockTypes.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../executeBlock.ts'
 import { isFrom, type PreparedBlock } from '../prepare.ts'
 import type { RunReport } from '../runReport.ts'
 import { verifyOutcome } from '../verify.ts'
+import { ofManager, rootOf, takeBack } from './answering.ts'
+import { execute } from './passes.ts'
 import { type RootsOfResult, runBlockResultOf } from './runResult.ts'
 import { reasonToRunSequentially, type SequentialReason } from './sequential.ts'
 import { assertNotAborted, settled, stopBetween, unlessAborted } from './stopping.ts'
@@ -39,7 +38,7 @@ export interface ParallelRunBlockOptions
   readonly adapter?: ExecutorOptions['adapter']
   /** Workers, where no executor is given. */
   readonly workers?: number
-  /** Milliseconds that the state manager may take to answer one question; 30,000 by default, 0 for ever. */
+  /** Milliseconds that the state manager may take for one thing it is asked or told; 30,000 by default, 0 for ever. */
   readonly stateTimeout?: number
   /**
    * True refuses what a parallel run cannot give (`SequentialReason`), where by default @ethereumjs/vm's own runBlock
@@ -76,6 +75,8 @@ const states = new WeakMap<Executor, SourceState[]>()
  *   is not the VM's
  * @throws {BlockMismatchError} BLOCK_MISMATCH with every field of the header that differs, but in `generate` mode
  * @throws {ParallelExecutionError} STATE_SOURCE_FAILED where the state manager rejects, hangs or answers with garbage
+ * @throws {InvalidInputError} MISSING_SENDER for a transaction without a signature; MISSING_BLOCK_HASH where the VM's
+ *   blockchain has not the hash that BLOCKHASH asks for
  * @throws whatever the VM's blockchain says of the header, and the block of its own data, as in @ethereumjs/vm
  *
  * @example
@@ -152,7 +153,9 @@ const checkOptions = (vm: VM, options: ParallelRunBlockOptions): void => {
     if (options.executor !== undefined && options[option] !== undefined)
       refuse(option, 'is what `executor` has already')
   }
-  const { stateTimeout = STATE_TIMEOUT } = options
+  const { executor, signal, stateTimeout = STATE_TIMEOUT } = options
+  if (executor !== undefined && typeof executor?.prepareDecoded !== 'function') refuse('executor', 'is not an executor')
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') refuse('signal', 'is not an AbortSignal')
   if (typeof stateTimeout !== 'number' || !(stateTimeout >= 0 && stateTimeout <= MOST_TIMEOUT))
     refuse('stateTimeout', 'is not a number of milliseconds')
 }
@@ -186,13 +189,14 @@ const runInParallel = async (
     vm.common.setHardforkBy({ blockNumber: block.header.number, timestamp: block.header.timestamp })
   }
   checkHardfork(vm, block, options)
+  const { stateTimeout = STATE_TIMEOUT } = options
   const leave = await enterRoot(vm, options)
   let done: Done
   try {
     await unlessAborted(() => validate(vm, block, options), options.signal)
-    done = await underCheckpoint(manager, () => executeAndWrite(vm, options, executor, state))
+    done = await underCheckpoint(manager, stateTimeout, () => executeAndWrite(vm, options, executor, state))
   } catch (error) {
-    await leave()
+    await takeBack(error, stateTimeout, leave)
     throw error
   } finally {
     manager.originalStorageCache.clear()
@@ -206,29 +210,21 @@ const runInParallel = async (
  * Commits what `work` does to the manager, or takes it back where it fails. Reads belong in here too: a manager with
  * caches takes what it reads outside of a checkpoint for something to write.
  */
-const underCheckpoint = async <T>(manager: StateManagerInterface, work: () => Promise<T>): Promise<T> => {
-  await ofManager('to open a checkpoint', () => manager.checkpoint())
+const underCheckpoint = async <T>(
+  manager: StateManagerInterface,
+  limit: number,
+  work: () => Promise<T>,
+): Promise<T> => {
+  await ofManager('to open a checkpoint', limit, () => manager.checkpoint())
   let done: T
   try {
     done = await work()
   } catch (error) {
-    await manager.revert()
+    await takeBack(error, limit, () => manager.revert())
     throw error
   }
-  await ofManager('to commit a block', () => manager.commit())
+  await ofManager('to commit a block', limit, () => manager.commit())
   return done
-}
-
-/** What the manager is told to do; what it throws comes with a code. */
-const ofManager = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
-  try {
-    return await work()
-  } catch (cause) {
-    if (cause instanceof ParallelExecutionError) throw cause
-    const reason = messageOf(cause)
-    const message = `the state manager failed when it was told ${what}: ${reason}`
-    throw new ParallelExecutionError('STATE_SOURCE_FAILED', message, { reason }, { cause })
-  }
 }
 
 interface Done {
@@ -243,11 +239,13 @@ const executeAndWrite = async (
   executor: Executor,
   { access, state }: BlockState,
 ): Promise<Done> => {
-  const { block, signal } = options
+  const { block, signal, stateTimeout = STATE_TIMEOUT } = options
   // Nothing is asked of the manager while it is written, or taken back.
   const { prepared, result, passes } = await execute(vm, options, executor, state).finally(() => settled(state, signal))
   assertNotAborted(signal)
-  const roots = await ofManager('to write', () => write(executor, { access, state }, prepared, result))
+  const roots = await ofManager('to write', stateTimeout, (step) =>
+    write(executor, { access, state, step }, prepared, result),
+  )
   assertNotAborted(signal)
   const run = { path: 'parallel', report: result.run, passes } as const
   const answer = { ...runBlockResultOf(block, result, roots), run }
@@ -266,11 +264,14 @@ const checkHardfork = (vm: VM, block: Block, { skipHardForkValidation }: RunBloc
 }
 
 /** Goes to the root that is asked for; returns how to go back. */
-const enterRoot = async (vm: VM, { root, clearCache = true }: RunBlockOpts): Promise<() => Promise<void>> => {
+const enterRoot = async (
+  { stateManager: manager }: VM,
+  { root, clearCache = true, stateTimeout = STATE_TIMEOUT }: ParallelRunBlockOptions,
+): Promise<() => Promise<void>> => {
   if (root === undefined) return async () => undefined
-  const before = await vm.stateManager.getStateRoot()
-  await vm.stateManager.setStateRoot(root, clearCache)
-  return () => vm.stateManager.setStateRoot(before, clearCache)
+  const before = rootOf(await ofManager('to tell its root', stateTimeout, () => manager.getStateRoot()))
+  await ofManager('to go to a root', stateTimeout, () => manager.setStateRoot(root, clearCache))
+  return () => manager.setStateRoot(before, clearCache)
 }
 
 /** What @ethereumjs/vm asks of a block before it runs. */
@@ -293,116 +294,25 @@ const validate = async (vm: VM, block: Block, options: RunBlockOpts): Promise<vo
   await block.validateData(false, true, options.validateBlockSize ?? false)
 }
 
-/** A chain that is at the fork the VM is set to, whatever its own has at the block's number and time. */
-const chainOf = ({ common }: VM): CommonLike =>
-  Object.create(common, { getHardforkBy: { value: () => common.hardfork() } }) as CommonLike
-
-/**
- * A block that claims nothing: what its header says of its lists is compared before (`validate`), if it is to be, and
- * what it says of the outcome afterwards, or generated.
- */
-const withoutClaims = ({ header, ...body }: DecodedBlock): DecodedBlock => {
-  const {
-    gasUsed: _gas,
-    logsBloom: _bloom,
-    receiptsRoot: _receipts,
-    stateRoot: _state,
-    requestsHash: _requests,
-    blockAccessListHash: _accesses,
-    transactionsRoot: _transactions,
-    withdrawalsRoot: _withdrawals,
-    ommersHash: _ommers,
-    blobGasUsed: _blobs,
-    ...rest
-  } = header
-  return { ...body, header: rest }
-}
-
-/** Executes, again for each time that a run lacks hashes of blocks: all else it is given while it runs. */
-const execute = async (
-  vm: VM,
-  { fees, speculation, sequential, signal, block }: ParallelRunBlockOptions,
-  executor: Executor,
-  state: SourceState,
-): Promise<{ prepared: PreparedBlock; result: BlockResult; passes: number }> => {
-  const decoded = withoutClaims(decodeBlock(block))
-  const common = chainOf(vm)
-  const chain = resolveChain(common, decoded.header)
-  const wanted: ExecuteBlockOptions = {
-    state,
-    chain: common,
-    stateRoot: false,
-    senders: sendersOf(block),
-    placeDiffs: !isFrom(chain, 'byzantium'),
-    ...(fees === undefined ? {} : { fees }),
-    ...(speculation === undefined ? {} : { speculation }),
-    ...(sequential === undefined ? {} : { sequential }),
-    ...(signal === undefined ? {} : { signal }),
-  }
-  // Its size is a rule that `validate` has looked at.
-  const prepared = await executor.prepareDecoded({ block: decoded, chain, size: 0, isTolerant: true }, wanted)
-  for (let passes = 1; ; passes++) {
-    try {
-      return { prepared, result: await executor.runPrepared(prepared, wanted), passes }
-    } catch (error) {
-      if (!(error instanceof InvalidInputError) || error.code !== 'MISSING_BLOCK_HASH') throw error
-      const number = BigInt(error.fields['blockNumber'] as string)
-      await unlessAborted(() => putBlockHashes(vm, state, block.header.number, number, 2 ** (passes - 1)), signal)
-    }
-  }
-}
-
-/** Signatures are recovered on the pool; a transaction that says itself who sent it is believed. */
-const sendersOf = ({ transactions }: Block): Senders =>
-  transactions.every((tx) => tx.isSigned() && !Object.hasOwn(tx, 'getSenderAddress'))
-    ? 'recover'
-    : transactions.map((tx) => tx.getSenderAddress().bytes)
-
-/** Blocks before one whose hashes it can ask for. */
-const HASHES = 256n
-
-/**
- * Puts the hash of a block, and of up to `count` blocks around it where they can be had: a contract that asks for one
- * asks for others, and `count` doubles with each run that lacks one, so that there are few.
- */
-const putBlockHashes = async (
-  { blockchain }: VM,
-  state: SourceState,
-  current: bigint,
-  wanted: bigint,
-  count: number,
-): Promise<void> => {
-  state.putBlockHash(wanted, (await blockchain.getBlock(Number(wanted))).hash())
-  const first = current > HASHES ? current - HASHES : 0n
-  const others: bigint[] = []
-  for (let distance = 1n; distance < HASHES && others.length < count - 1; distance++) {
-    others.push(...[wanted - distance, wanted + distance].filter((number) => number >= first && number < current))
-  }
-  const put = async (number: bigint): Promise<void> =>
-    state.putBlockHash(number, (await blockchain.getBlock(Number(number))).hash())
-  // Those that nobody has asked for need not be there.
-  await Promise.allSettled(others.map(put))
-}
-
 /** Writes what the block did into the manager, and reads the roots that come of it. */
 const write = async (
   executor: Executor,
-  { access, state }: BlockState,
+  { access, state, step }: BlockState & { readonly step: () => void },
   { chain }: PreparedBlock,
   { stateDiff, placeDiffs, receipts, receiptsRoot }: BlockResult,
 ): Promise<RootsOfResult> => {
   const codes = new Map([...stateDiff.codes, ...(placeDiffs ?? []).flatMap((place) => [...place.stateDiff.codes])])
   const codeOf = (hash: Hex): Uint8Array => codes.get(hash) ?? state.getCode(hash) ?? new Uint8Array(0)
   if (isFrom(chain, 'byzantium')) {
-    const stateRoot = await access.write(stateDiff, codeOf)
+    const stateRoot = rootOf(await access.write(stateDiff, codeOf, step))
     return { stateRoot, receiptsRoot: receiptsRoot as Uint8Array, receipts }
   }
   // Receipts hold the root after each transaction.
   const rooted: TransactionReceipt[] = []
   // A block that changes nothing leaves the root that it found.
-  let stateRoot = await access.write({ accounts: [] }, codeOf)
+  let stateRoot = rootOf(await access.write({ accounts: [] }, codeOf, step))
   for (const { place, stateDiff: part } of placeDiffs ?? []) {
-    stateRoot = await access.write(part, codeOf)
+    stateRoot = rootOf(await access.write(part, codeOf, step))
     const receipt = receipts[place - 1]
     if (receipt !== undefined) rooted.push({ ...receipt, stateRoot })
   }
