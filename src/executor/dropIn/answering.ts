@@ -8,7 +8,7 @@ import { ParallelExecutionError } from '../../core/errors.ts'
 import { messageOf } from '../../core/thrown.ts'
 
 /** A state manager that did not answer in time; what it was told may still happen. */
-export class ManagerHangs extends ParallelExecutionError {
+class ManagerHangs extends ParallelExecutionError {
   /** Resolves when it answered after all. */
   readonly answered: Promise<void>
 

@@ -13,7 +13,7 @@ import type { SourceState } from '../../state/sourceState.ts'
 import type { BlockResult, ExecuteBlockOptions, Senders } from '../blockTypes.ts'
 import type { Executor } from '../executeBlock.ts'
 import { isFrom, type PreparedBlock } from '../prepare.ts'
-import type { ParallelRunBlockOptions } from './runBlock.ts'
+import type { ParallelRunBlockOptions } from './options.ts'
 import { unlessAborted } from './stopping.ts'
 
 /** A chain that is at the fork the VM is set to, whatever its own has at the block's number and time. */

@@ -17,35 +17,17 @@ import { encodeReceipt, type TransactionReceipt } from '../../adapters/evm/recei
 import type { Hex } from '../../core/diff.ts'
 import { InvalidInputError } from '../../core/errors.ts'
 import { SourceState } from '../../state/sourceState.ts'
-import type { BlockResult, ExecuteBlockOptions } from '../blockTypes.ts'
+import type { BlockResult } from '../blockTypes.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../executeBlock.ts'
 import { isFrom, type PreparedBlock } from '../prepare.ts'
 import type { RunReport } from '../runReport.ts'
 import { verifyOutcome } from '../verify.ts'
 import { ofManager, rootOf, takeBack } from './answering.ts'
+import { checkOptions, type ParallelRunBlockOptions, STATE_TIMEOUT } from './options.ts'
 import { execute } from './passes.ts'
 import { type RootsOfResult, runBlockResultOf } from './runResult.ts'
 import { reasonToRunSequentially, type SequentialReason } from './sequential.ts'
 import { assertNotAborted, settled, stopBetween, unlessAborted } from './stopping.ts'
-
-/** Options of @ethereumjs/vm's `RunBlockOpts`, and ours. */
-export interface ParallelRunBlockOptions
-  extends RunBlockOpts,
-    Pick<ExecuteBlockOptions, 'fees' | 'speculation' | 'sequential' | 'signal'> {
-  /** A pool that is kept between blocks (`createExecutor`); without one, each block starts its own and ends it. */
-  readonly executor?: Executor
-  /** Which EVM runs the transactions, where no executor is given. */
-  readonly adapter?: ExecutorOptions['adapter']
-  /** Workers, where no executor is given. */
-  readonly workers?: number
-  /** Milliseconds that the state manager may take for one thing it is asked or told; 30,000 by default, 0 for ever. */
-  readonly stateTimeout?: number
-  /**
-   * True refuses what a parallel run cannot give (`SequentialReason`), where by default @ethereumjs/vm's own runBlock
-   * runs the block.
-   */
-  readonly onlyParallel?: boolean
-}
 
 /** The result of @ethereumjs/vm's `runBlock`, and how the block was run. */
 export interface ParallelRunBlockResult extends RunBlockResult {
@@ -57,9 +39,6 @@ export interface ParallelRunBlockResult extends RunBlockResult {
       }
     | { readonly path: 'sequential'; readonly reason: SequentialReason }
 }
-
-const STATE_TIMEOUT = 30_000
-const MOST_TIMEOUT = 2 ** 31 - 1
 
 /** Address space of a state: a block may call for more codes than one is likely to. */
 const STATE_BYTES = 2 ** 30
@@ -140,25 +119,6 @@ const executorOptions = ({ adapter, workers }: ParallelRunBlockOptions): Executo
   ...(adapter === undefined ? {} : { adapter }),
   ...(workers === undefined ? {} : { workers }),
 })
-
-const checkOptions = (vm: VM, options: ParallelRunBlockOptions): void => {
-  const refuse = (option: string, problem: string): never => {
-    throw new InvalidInputError('INVALID_OPTION', `${option} ${problem}`, { option })
-  }
-  if (typeof vm?._emit !== 'function' || typeof vm.stateManager?.getAccount !== 'function') {
-    refuse('vm', 'is not a VM of @ethereumjs/vm')
-  }
-  if (typeof options?.block?.serialize !== 'function') refuse('block', 'is not a Block of @ethereumjs/block')
-  for (const option of ['adapter', 'workers'] as const) {
-    if (options.executor !== undefined && options[option] !== undefined)
-      refuse(option, 'is what `executor` has already')
-  }
-  const { executor, signal, stateTimeout = STATE_TIMEOUT } = options
-  if (executor !== undefined && typeof executor?.prepareDecoded !== 'function') refuse('executor', 'is not an executor')
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') refuse('signal', 'is not an AbortSignal')
-  if (typeof stateTimeout !== 'number' || !(stateTimeout >= 0 && stateTimeout <= MOST_TIMEOUT))
-    refuse('stateTimeout', 'is not a number of milliseconds')
-}
 
 const runOneByOne = async (
   vm: VM,
