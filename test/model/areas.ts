@@ -3,7 +3,7 @@
  * allowed, with the argument. Everything that is not listed here fails a run: a control word touched plainly, and
  * any two plain accesses, one of them a write, that nothing orders.
  */
-import { CONTROL_END, Control, Place, WorkerBlock } from '../../src/core/layout.ts'
+import { CONTROL_END, Control, Place, Signatures, WorkerBlock } from '../../src/core/layout.ts'
 import { AccountRecord, RECORD_WORDS, WATCHED } from '../../src/core/location.ts'
 import { Schedule, ScheduleRow } from '../../src/core/schedule.ts'
 import { StateHeader } from '../../src/core/table.ts'
@@ -49,6 +49,8 @@ export interface Layout {
   readonly schedule: number
   readonly resources: number
   readonly rows: number
+  /** Where the room for signatures begins, or 0. */
+  readonly signatures: number
 }
 
 const areaOfSchedule = (offset: number, { resources, rows, places }: Layout): Area => {
@@ -78,6 +80,9 @@ export const areaOf = (memory: number, index: number, layout: Layout): Area => {
     index < layout.schedule + layout.rows + (layout.places + 1) * ScheduleRow.Size
   ) {
     return areaOfSchedule(index - layout.schedule, layout)
+  }
+  if (layout.signatures !== 0 && index >= layout.signatures && index < layout.signatures + Signatures.Items) {
+    return 'control'
   }
   const inTable = index - layout.placeTable
   const isStatus = inTable >= 0 && inTable < (layout.places + 2) * Place.Size && inTable % Place.Size === Place.Status

@@ -75,6 +75,16 @@ const limits: readonly Edit[] = [
   { file: 'src/executor/runParts.ts', find: 'const CALM_CLAIMS = 32', replace: 'const CALM_CLAIMS = 1' },
   { file: 'src/executor/asyncRun.ts', find: 'const TURNS = 100', replace: 'const TURNS = 1' },
   { file: 'src/core/layout.ts', find: 'ARENA_CHUNK = 1 << 15', replace: 'ARENA_CHUNK = 1 << 8' },
+  { file: 'src/core/layout.ts', find: 'MESSAGES_PER_ITEM = 4', replace: 'MESSAGES_PER_ITEM = 1' },
+  { file: 'src/core/layout.ts', find: 'MOST_SIGNATURE_WORDS = 1 << 24', replace: 'MOST_SIGNATURE_WORDS = 320' },
+  { file: 'src/executor/recoverer.ts', find: 'k < MAX_WORKERS', replace: 'k < 4' },
+  {
+    // Main waits in its turn: as a thread of the machine it has no timers.
+    file: 'src/executor/signatures.ts',
+    find: 'setTimeout(resolve, LOOK)',
+    replace:
+      'resolve(atomics.wait(this.#words, this.#at + Signatures.Done, atomics.load(this.#words, this.#at + Signatures.Done), LOOK))',
+  },
   { file: 'src/core/cold.ts', find: 'REQUESTS = 1 << 17', replace: 'REQUESTS = 1 << 3' },
   { file: 'src/core/table.ts', find: 'RECORDS_A_CHUNK = 32', replace: 'RECORDS_A_CHUNK = 2' },
 ]

@@ -30,6 +30,9 @@ const PARTS = 'src/executor/runParts.ts'
 const TABLE = 'src/core/table.ts'
 const JOINING = 'src/scheduler/joining.ts'
 const READY = 'src/scheduler/ready.ts'
+const RECOVERER = 'src/executor/recoverer.ts'
+const SIGNATURES = 'src/executor/signatures.ts'
+const SIGNERS = ['signers nobody waits for', 'signers, no room', 'signers']
 
 const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace })
 
@@ -526,5 +529,64 @@ export const mutations: readonly Mutation[] = [
       ),
     ],
     on: ['parking'],
+  },
+  {
+    name: 'written-over',
+    hazard: 0,
+    what: 'main hands the room for signatures out anew without a look who is at an item (G2)',
+    edits: [edit(SIGNATURES, 'if (isRecovering(this.#words)) {', 'if (this.#words.length === 0) {')],
+    on: SIGNERS,
+  },
+  {
+    name: 'recovers-unseen',
+    hazard: 0,
+    what: 'a worker looks where the items end before it says that it is at one (G2)',
+    edits: [
+      edit(
+        RECOVERER,
+        '      this.#begin()\n      try {\n        const item = this.#next()',
+        '      try {\n        const item = this.#next()\n        this.#begin()',
+      ),
+    ],
+    on: SIGNERS,
+  },
+  {
+    name: 'closed-too-late',
+    hazard: 0,
+    what: 'main looks who is at an item before it closes their end (G2)',
+    edits: [
+      edit(
+        SIGNATURES,
+        '    this.#publish(0)\n    if (isRecovering(this.#words)) {',
+        '    const isAtWork = isRecovering(this.#words)\n    this.#publish(0)\n    if (isAtWork) {',
+      ),
+    ],
+    on: SIGNERS,
+  },
+  {
+    name: 'taken-by-two',
+    hazard: 0,
+    what: 'an item is taken by a store: two see it open, and both write its answers',
+    edits: [
+      edit(
+        RECOVERER,
+        'if (atomics.compareExchange(this.#engine, state, ItemState.Open, ItemState.Taken) !== ItemState.Open) return false',
+        'if (atomics.load(this.#engine, state) !== ItemState.Open) return false\n    atomics.store(this.#engine, state, ItemState.Taken)',
+      ),
+    ],
+    on: SIGNERS,
+  },
+  {
+    name: 'done-before-answered',
+    hazard: 0,
+    what: 'an item is said to be done before its answers are there',
+    edits: [
+      edit(
+        RECOVERER,
+        'this.#recover(engine, item)\n    atomics.store(engine, item + SignatureItem.State, ItemState.Done)',
+        'atomics.store(engine, item + SignatureItem.State, ItemState.Done)\n    this.#recover(engine, item)',
+      ),
+    ],
+    on: SIGNERS,
   },
 ]

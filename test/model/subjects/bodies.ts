@@ -1,6 +1,7 @@
 /** The threads' parts of all subjects, by name. */
 import { blockBody } from './blockBody.ts'
 import { joiningBody, memoryBody, parkingBody, schedulerBody, tableBody } from './parts.ts'
+import { recoveringBody } from './recovering.ts'
 
 /** A thread's part: plays it once, on the memories as the engine is to see them. */
 export type Body = (thread: number, memories: readonly Int32Array[], scenario: never) => void | Promise<void>
@@ -12,4 +13,5 @@ export const bodies: Readonly<Record<string, Body>> = {
   table: tableBody,
   joining: joiningBody,
   parking: parkingBody,
+  recovering: recoveringBody,
 }

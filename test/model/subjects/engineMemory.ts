@@ -5,7 +5,7 @@
  * what he has not written is found.
  */
 import { unpackBytes } from '../../../src/core/bytes.ts'
-import { CONTROL_END, Control, Place } from '../../../src/core/layout.ts'
+import { CONTROL_END, Control, Place, Signatures } from '../../../src/core/layout.ts'
 import { AccountRecord, BytesRecord, locationOf, RECORD_SHIFT, recordOf, Tag } from '../../../src/core/location.ts'
 import { Schedule } from '../../../src/core/schedule.ts'
 import { StateHeader } from '../../../src/core/table.ts'
@@ -42,7 +42,12 @@ export interface MemoryOptions {
   readonly capacities?: Readonly<Record<string, number>>
   /** Base values are written when they are asked for. */
   readonly cold?: boolean
+  /** Signers are asked for. */
+  readonly signatures?: boolean
 }
+
+/** Words of the room for signatures; core/layout.ts in the threads' build says so too. */
+const SIGNATURE_WORDS = 320
 
 /** Stands where a base value is not written yet. */
 const WRONG = 77
@@ -67,7 +72,16 @@ class NumberState extends TableMemory {
 export class ModelMemories {
   readonly state = new NumberState(STATE_BYTES)
   readonly engine = new Int32Array(new SharedArrayBuffer(ENGINE_WORDS * 4))
-  layout: Layout = { placeTable: 0, places: 0, records: 0, cold: false, schedule: 0, resources: 0, rows: 0 }
+  layout: Layout = {
+    placeTable: 0,
+    places: 0,
+    records: 0,
+    cold: false,
+    schedule: 0,
+    resources: 0,
+    rows: 0,
+    signatures: 0,
+  }
   records: readonly number[] = []
   /** Where arenas begin and end. */
   arenas = 0
@@ -116,6 +130,7 @@ export class ModelMemories {
       schedule: hints === undefined ? 0 : schedule,
       resources: this.#schedule[Schedule.Resources] ?? 0,
       rows: this.#schedule[Schedule.Rows] ?? 0,
+      signatures: options.signatures === true ? ENGINE_WORDS - SIGNATURE_WORDS : 0,
     }
     this.engine.fill(POISON)
   }
@@ -184,6 +199,11 @@ export class ModelMemories {
     engine[Control.ExecutionIndex] = 1
     engine[Control.CommitIndex] = 1
     engine[Control.ArenaNext] = this.arenas
+    if (layout.signatures === 0) return
+    // The room is made before a worker looks into it (executor/engine.ts).
+    engine.fill(0, layout.signatures, layout.signatures + Signatures.Items)
+    engine[layout.signatures + Signatures.Next] = layout.signatures + Signatures.Items
+    engine[layout.signatures + Signatures.End] = layout.signatures + Signatures.Items
   }
 
   /** True where nobody has written past the end of the arenas. */

@@ -4,6 +4,7 @@ import { type Machine, Op, Step, Word } from '../../../src/testing/schedules/mac
 import { type BlockScenario, blockBreaks, listsBreak, notesBreak, resultsBreak, traceBreaks } from './block.ts'
 import type { MemoryOptions, ModelMemories } from './engineMemory.ts'
 import type { Assignment, JoiningScenario, ParkingScenario, SchedulerScenario, TableScenario } from './parts.ts'
+import { type RecoveringScenario, signerOf } from './recovering.ts'
 import { Note } from './tinyTasks.ts'
 
 interface Named<Name extends string> {
@@ -26,6 +27,7 @@ export type Scenario =
   | (Named<'table'> & TableScenario)
   | (Named<'joining'> & JoiningScenario)
   | (Named<'parking'> & ParkingScenario)
+  | (Named<'recovering'> & RecoveringScenario)
 
 interface Subject<S> {
   threads(scenario: S): number
@@ -138,4 +140,19 @@ const parking: Subject<ParkingScenario> = {
   },
 }
 
-export const subjects = { block, scheduler, memory, table, joining, parking }
+const recovering: Subject<RecoveringScenario> = {
+  threads: ({ workers }) => workers + 1,
+  memory: ({ workers }) => ({ places: 1, workers, initial: [], signatures: true }),
+  job: (_, scenario) => scenario,
+  short: () => false,
+  breaks(machine, _, { steps }) {
+    const signatures = new Map(steps.flatMap(([what, block, given = []]) => (what === 'ask' ? [[block, given]] : [])))
+    const right = steps.flatMap(([what, block]) =>
+      what === 'signers' ? (signatures.get(block) ?? []).map((signature) => `${block}: ${signerOf(signature)}`) : [],
+    )
+    const found = notesOf(machine).map(([, block, signer]) => `${block}: ${signer}`)
+    return found.join() === right.join() ? undefined : `signers are ${found.join()}, not ${right.join()}`
+  },
+}
+
+export const subjects = { block, scheduler, memory, table, joining, parking, recovering }
