@@ -17,6 +17,6 @@ test('a heap of 24 MiB is enough for block after block', async () => {
   expect(await runBlocks(300, '--max-old-space-size=24')).toEqual([])
 }, 300_000)
 
-test('tasks and blocks are right where 10 MiB of a heap are left', async () => {
-  expect(await runUnderPressure(48, 10, 5)).toEqual([])
+test('tasks and blocks are right where a quarter of a heap is left', async () => {
+  expect(await runUnderPressure(48, 12, 5)).toEqual([])
 }, 300_000)
