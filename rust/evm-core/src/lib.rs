@@ -22,6 +22,7 @@ mod journal;
 mod keccak;
 mod observe;
 mod output;
+mod pairing;
 mod recovery;
 mod root;
 mod transfer;

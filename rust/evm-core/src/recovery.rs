@@ -5,6 +5,7 @@
 
 use crate::input::Reader;
 use crate::keccak::keccak256;
+use crate::pairing;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use revm::handler::EthPrecompiles;
@@ -108,13 +109,14 @@ unsafe impl Sync for Tables {}
 
 static TABLES: Tables = Tables([const { OnceCell::new() }; PrecompileSpecId::NEXT as usize + 1]);
 
-/// revm's precompiles, with ECRECOVER from here. revm's own hook for it, `Crypto`, brings every other precompile along a
+/// revm's precompiles, with ECRECOVER from here and those on bn254 from pairing.rs. revm's own hook, `Crypto`, brings every other precompile along a
 /// second time: 0.7 MB.
 pub fn precompiles(spec: SpecId) -> EthPrecompiles {
     let id = PrecompileSpecId::from_spec_id(spec);
     let precompiles = TABLES.0[id as usize].get_or_init(|| {
         let mut table = Precompiles::new(id).clone();
         table.extend([Precompile::new(PrecompileId::EcRec, *ECRECOVER.address(), run_ecrecover)]);
+        table.extend(pairing::precompiles(id));
         table
     });
     EthPrecompiles { precompiles, spec }
