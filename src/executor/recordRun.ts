@@ -2,7 +2,8 @@
  * One recorded run, on the main thread: asks the workers to log, drains their logs while the run goes on, and turns them
  * into the chunks of a trace.
  *
- * Concurrency: main thread. Cost while the run goes on: a copy of what was logged, every `DRAIN` milliseconds.
+ * Concurrency: main thread. Cost while the run goes on: a copy of what was logged, every `DRAIN` milliseconds, as far as
+ * main comes in `SHARE` of them.
  */
 import * as atomics from '../core/atomics.ts'
 import { InvalidInputError, type ParallelExecutionError } from '../core/errors.ts'
@@ -24,6 +25,9 @@ type Words = Int32Array
  * main takes a core from the workers meanwhile.
  */
 const DRAIN = 100
+
+/** The part of that time that main takes for it while a run goes on: with two cores, it is a worker's. */
+const SHARE = 0.05
 
 /** What a trace says of a run, by what runs. */
 export interface RecordedPlan {
@@ -163,6 +167,7 @@ export class RecordedRun {
   end(ms: number | undefined): void {
     clearInterval(this.#timer)
     this.#rows.isOver = true
+    this.#rows.until = Number.POSITIVE_INFINITY
     this.#drain()
     if (ms === undefined) return
     const gas = this.#plan.gas?.()
@@ -204,6 +209,7 @@ export class RecordedRun {
     for (const reader of this.#readers) reader.scan(rows, () => this.#now())
     const chunks: Uint8Array[] = []
     for (const reader of this.#readers) {
+      if (!rows.isOver) rows.until = performance.now() + (SHARE * DRAIN) / this.#readers.length
       reader.drain(this.#buffer, names, rows, (words) => {
         chunks.push(encodeChunk(ChunkKind.Events, bytesOf(words), this.#crc32))
       })

@@ -40,6 +40,8 @@ export class Rows {
   /** Every place below is final; all that a worker has left behind is, once the run is over. */
   committed = 0
   isOver = false
+  /** Main leaves a log there, of `performance.now()`, until the next time. */
+  until = Number.POSITIVE_INFINITY
   /** Where the words of a place's first incarnation were kept, by place. */
   readonly kept = new Map<number, number>()
 }
@@ -114,7 +116,7 @@ export class LogReader {
     }
   }
 
-  /** False where the log goes on with a place of which not enough is known. */
+  /** False where the log goes on: with a place of which not enough is known, or for want of time. */
   #tellUpTo(end: number, to: WordBuffer, names: LocationNames, rows: Rows): boolean {
     const engine = this.#engine
     while (this.#at !== end) {
@@ -124,6 +126,8 @@ export class LogReader {
         this.#at = engine[at + 1]
         continue
       }
+      // Executions that wait for their times stay together.
+      if (this.#open.length === 0 && performance.now() > rows.until) return false
       if (tag === Event.Span) {
         if (!this.#span(at, to, names, rows)) return false
       } else if (tag === Event.Execution) this.#execution(at, to, names)

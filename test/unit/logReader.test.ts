@@ -82,6 +82,27 @@ test('an execution is told once its place is final, and once only', () => {
   expect(worker.told()).toEqual([])
 })
 
+test('what main has no time for is told the next time, nothing of it twice', () => {
+  const worker = new Worker()
+  for (let place = 1; place <= 40; place++) {
+    worker.execute(place, ['x'], [`y${place}`])
+    worker.recording.publish()
+  }
+  worker.rows.committed = 41
+  worker.rows.until = 0
+  expect(worker.told()).toEqual([])
+  let now = 1
+  vi.spyOn(performance, 'now').mockImplementation(() => now++)
+  const places: number[] = []
+  for (let look = 0; look < 100 && places.length < 40; look++) {
+    worker.rows.until = now + 3
+    const some = worker.told().map(({ place }) => place)
+    expect(some.length).toBeLessThan(40)
+    places.push(...some)
+  }
+  expect(places).toEqual(Array.from({ length: 40 }, (_, k) => k + 1))
+})
+
 test('an incarnation that was thrown away is told as it was, whatever its place has written since', () => {
   const worker = new Worker()
   const { bench, recording } = worker
