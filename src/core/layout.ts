@@ -71,7 +71,7 @@ export const Control = {
   AdapterFlags: 12 * PAD + 14,
   /** Places of a worker's first claim, where earlier runs say what one costs; 0 and 1 are one. */
   FirstClaim: 12 * PAD + 27,
-  /** 1 where the first worker begins alone and wakes the others when that pays (docs/algorithm.md D10). */
+  /** `Alone`: where the first worker begins alone and wakes the others when that pays (docs/algorithm.md D10). */
   Alone: 12 * PAD + 26,
   /** Places that may be begun before their turn, the longest first (docs/algorithm.md D12), and how many there are. */
   EarlyPlaces: 12 * PAD + 16,
@@ -145,6 +145,12 @@ export const Recording = { Events: 1, Answers: 2, Conflicts: 4 } as const
 
 /** Whether workers may execute ahead of the commit cursor. Word `Control.Mode`. */
 export const Mode = { Speculative: 0, Draining: 1 } as const
+
+/**
+ * Whether the first worker begins alone, and why: what is little may be over before others come, and payments of queues
+ * may be too short for speculation. Word `Control.Alone`.
+ */
+export const Alone = { No: 0, Light: 1, Queues: 2 } as const
 
 /** What a fault was. Word `Control.FaultCode`; `core/errors.ts` names the errors. */
 export const Fault = {

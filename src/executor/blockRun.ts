@@ -5,16 +5,14 @@
 import * as atomics from '../core/atomics.ts'
 import { awaitAnswer, isKnown } from '../core/cold.ts'
 import { Outcome, type SyncAdapter } from '../core/contracts.ts'
-import { Control } from '../core/layout.ts'
+import { Alone, Control } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
 import type { ReadyList } from '../scheduler/ready.ts'
+import { paysToCall, untilNextLook } from './pace.ts'
 import { ADVANCE_EVERY, OWN_COMMITS, RunParts } from './runParts.ts'
 import type { RunRecording } from './runRecording.ts'
 
 type Words = Int32Array
-
-/** Places that a worker that began alone executes before it looks at its pace again. */
-const MOST_BETWEEN_LOOKS = 4
 
 export class BlockRun extends RunParts {
   readonly #adapter: SyncAdapter
@@ -85,11 +83,14 @@ export class BlockRun extends RunParts {
     this.beginAlone(from)
     const began = performance.now()
     let next = from
+    let places = 1
+    const isQueues = this.engine[Control.Alone] === Alone.Queues
     while (next <= scheduler.last) {
-      // After 1, 2, 4, 8, 12 places and so on: the clock is not for nothing.
-      const to = Math.min(next + Math.min(Math.max(1, next - from), MOST_BETWEEN_LOOKS), scheduler.last + 1)
+      const to = Math.min(next + places, scheduler.last + 1)
       next = this.#runSequential(next, to)
-      if (next < to || this.paysToCall(from, next, performance.now() - began)) break
+      const elapsed = performance.now() - began
+      if (next < to || paysToCall(next - from, elapsed, scheduler.last + 1 - next, isQueues)) break
+      places = untilNextLook(next - from, elapsed)
     }
     this.endAlone(from, next)
     this.settle(from, next)

@@ -8,7 +8,7 @@
  */
 import * as atomics from '../core/atomics.ts'
 import { CapacityError } from '../core/errors.ts'
-import { CONTROL_END, Control, MAX_WORKERS, MOST_EARLY, Mode, Place, WorkerBlock } from '../core/layout.ts'
+import { Alone, CONTROL_END, Control, MAX_WORKERS, MOST_EARLY, Mode, Place, WorkerBlock } from '../core/layout.ts'
 import { Early, pack, Ready } from '../core/status.ts'
 import { type Plan, type PlanInputs, type RunSettings, waysInOrder } from './plan.ts'
 
@@ -50,9 +50,10 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings, end = wo
   words[Control.Schedule] = scheduled ? environment + (plan.schedule ?? 0) : 0
   words[Control.Window] = scheduled ? plan.places : DEFAULT_WINDOW
   words[Control.Speculation] = settings.speculation === 'always' || scheduled ? 1 : 0
-  const { reserves, light } = waysInOrder(plan)
+  const { reserves, light, queues } = waysInOrder(plan)
   words[Control.Reserve] = reserves && words[Control.Speculation] === 0 ? 1 : 0
-  words[Control.Alone] = light && words[Control.Speculation] === 0 ? 1 : 0
+  const alone = queues ? Alone.Queues : light ? Alone.Light : Alone.No
+  words[Control.Alone] = words[Control.Speculation] === 0 ? alone : Alone.No
   words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
   layOutEarly(words, scheduled ? [] : (plan.early ?? []))
   words[Control.DenseLocation] = plan.denseLocation(plan.state)

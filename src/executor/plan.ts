@@ -32,6 +32,8 @@ export interface Plan extends PlanInputs {
   readonly reserves?: boolean
   /** True where the whole run may take less time than waking a second worker is worth: the first then begins alone. */
   readonly isLight?: boolean
+  /** True where places may be too short for speculation: the first worker begins alone, and goes on so if they are. */
+  readonly isQueues?: boolean
   /** Places that may take long, the longest first: they may be begun before their turn (docs/algorithm.md D12). */
   readonly early?: readonly number[]
   /** Values for adapters whose inputs are no words. */
@@ -47,9 +49,14 @@ export const waysInOrder = ({
   schedule,
   reserves,
   isLight,
-}: Plan): { readonly reserves: boolean; readonly light: boolean } => {
+  isQueues,
+}: Plan): { readonly reserves: boolean; readonly light: boolean; readonly queues: boolean } => {
   const isInOrder = schedule === undefined && state.serve === undefined
-  return { reserves: isInOrder && reserves === true, light: isInOrder && isLight === true }
+  return {
+    reserves: isInOrder && reserves === true,
+    light: isInOrder && isLight === true,
+    queues: isInOrder && isQueues === true,
+  }
 }
 
 export interface RunSettings {

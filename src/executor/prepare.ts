@@ -33,7 +33,7 @@ import type { Plan } from './plan.ts'
 import { checkRunOptions } from './runOptions.ts'
 import { sendersOf } from './senders.ts'
 import type { Asked } from './signatures.ts'
-import { isSpread } from './spread.ts'
+import { isQueues, isSpread } from './spread.ts'
 import { verifyClaims } from './verify.ts'
 
 /** Which EVM runs the transactions. */
@@ -169,6 +169,7 @@ export const prepareBlock = async (
     denseLocation: ({ table }) => feeLocation(table, feeRecipient),
     reserves: adapter === 'revm' && isSpread(block.transactions, senders),
     isLight: adapter === 'revm' && gasOf(block) <= LIGHT_GAS,
+    isQueues: adapter === 'revm' && isQueues(senders, gasOf(block)),
     early: longPlaces(block),
   }
   return {

@@ -36,11 +36,6 @@ const LONG_CLAIM_MICROSECONDS = 250
 /** Claims without a wait after which a worker claims several places at once again. */
 const CALM_CLAIMS = 32
 
-/** Where a worker begins alone: how long before it looks at its pace, since the first places are slow. */
-const FIRST_LOOK_MILLISECONDS = 0.1
-/** What must be left for one worker, in milliseconds, to wake the others: a wake takes them a tenth of a millisecond. */
-const WORTH_CALLING_MILLISECONDS = 0.5
-
 export abstract class RunParts {
   protected readonly engine: Words
   protected readonly scheduler: Scheduler
@@ -403,12 +398,6 @@ export abstract class RunParts {
   protected beginAlone(from: number): void {
     this.beginBlock()
     this.#takeBack(from)
-  }
-
-  /** Whether what is left of the run is worth waking the others, the places from `from` to `next` having taken so long. */
-  protected paysToCall(from: number, next: number, elapsed: number): boolean {
-    if (elapsed < FIRST_LOOK_MILLISECONDS) return false
-    return (elapsed / (next - from)) * (this.scheduler.last + 1 - next) >= WORTH_CALLING_MILLISECONDS
   }
 
   /** Opens the rest of the run, from `next` on, to the others. */

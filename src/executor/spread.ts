@@ -13,6 +13,20 @@ const RARE = 16
 const wordOf = (address: Uint8Array): number =>
   (address[16] << 24) | (address[17] << 16) | (address[18] << 8) | address[19]
 
+/** Senders of a block of queues pay so many transactions each, in mean. */
+const LONG_QUEUE = 8
+/** Gas that a transaction uses in mean where next to all are payments, which use 21,000. */
+const PAYMENT_GAS = 25_000n
+
+/**
+ * Is a block made of payments by a few senders, each of whom has a queue of them? They do not conflict (nonces are
+ * predicates, balances deltas), but what speculation adds to a payment costs as much as the payment (D10).
+ *
+ * @param gas - what all transactions use
+ */
+export const isQueues = (senders: readonly Uint8Array[], gas: bigint): boolean =>
+  gas <= PAYMENT_GAS * BigInt(senders.length) && new Set(senders.map(wordOf)).size * LONG_QUEUE <= senders.length
+
 export const isSpread = (
   transactions: readonly Pick<BlockTransaction, 'to' | 'value'>[],
   senders: readonly Uint8Array[],

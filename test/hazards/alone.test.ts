@@ -71,3 +71,25 @@ describe('a light block', () => {
     expect(result.run.direct).toBe(0)
   })
 })
+
+describe('a block of queues of payments', () => {
+  const file = fileOf({
+    fork: 'shanghai',
+    coinbase: address(0xc0),
+    accounts,
+    transactions: Array.from({ length: 600 }, (_, k) => ({
+      from: SENDERS[k % 3] as `0x${string}`,
+      to: address(0x500 + (k % 50)),
+      value: 5n,
+      gas: 21_000,
+    })),
+  })
+
+  test('is begun by the first worker, and is what it is in order', async () => {
+    for (const executor of executors) {
+      const result = await run(executor, file)
+      expectSame(result, await run(executor, file, { sequential: true }))
+      expect(result.run.direct).toBeGreaterThan(0)
+    }
+  })
+})

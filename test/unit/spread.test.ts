@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isSpread } from '../../src/executor/spread.ts'
+import { isQueues, isSpread } from '../../src/executor/spread.ts'
 
 const address = (n: number): Uint8Array => {
   const bytes = new Uint8Array(20)
@@ -34,5 +34,19 @@ describe('isSpread: does a block pay from and to accounts of their own?', () => 
   test('one in sixteen may repeat', () => {
     expect(spread(pairs(160, (k) => [Math.max(k, 10), 1000 + k]))).toBe(true)
     expect(spread(pairs(160, (k) => [Math.max(k, 11), 1000 + k]))).toBe(false)
+  })
+})
+
+describe('isQueues: is a block made of payments by a few senders?', () => {
+  const senders = (count: number, different: number) => Array.from({ length: count }, (_, k) => address(k % different))
+
+  test('where one in eight senders is another, and all are payments', () => {
+    expect(isQueues(senders(80, 10), 80n * 21_000n)).toBe(true)
+    expect(isQueues(senders(80, 11), 80n * 21_000n)).toBe(false)
+  })
+
+  test('not where calls use the gas', () => {
+    expect(isQueues(senders(80, 2), 80n * 25_000n)).toBe(true)
+    expect(isQueues(senders(80, 2), 80n * 25_001n)).toBe(false)
   })
 })
