@@ -50,7 +50,7 @@ interface NativeRun {
 }
 
 /** The program with one block loaded. */
-class Native {
+export class Native {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #answers: AsyncIterator<string>
 

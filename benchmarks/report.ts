@@ -9,6 +9,7 @@ import type { EngineRows } from './engine.ts'
 import type { AdapterRow } from './ethereumjsAdapter.ts'
 import type { GrowthRow, PoolsRow } from './growth.ts'
 import type { NativeRow } from './native.ts'
+import type { PrecompileRow } from './precompiles.ts'
 import type { RecordsRow } from './records.ts'
 import type { RootRow } from './roots.ts'
 import type { RunBlockRow } from './runblock.ts'
@@ -130,6 +131,8 @@ export interface Results {
   readonly pools?: readonly PoolsRow[]
   /** Absent where it was not measured, or there is no cargo. */
   readonly native?: readonly NativeRow[]
+  /** Absent where they were not measured, or there is no cargo. */
+  readonly precompiles?: readonly PrecompileRow[]
   /** Absent where they were not measured. */
   readonly tasks?: readonly TaskRow[]
   readonly workflows?: readonly WorkflowRow[]

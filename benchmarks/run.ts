@@ -16,6 +16,7 @@ import { type AdapterRow, adapterTable } from './ethereumjsAdapter.ts'
 import { type GrowthRow, growthTable, type PoolsRow, poolsTable } from './growth.ts'
 import { type NativeRow, nativeTable } from './native.ts'
 import type { BenchFile } from './pool.ts'
+import type { PrecompileRow } from './precompiles.ts'
 import { type RecordsRow, recordsTable } from './records.ts'
 import {
   type BlockRow,
@@ -69,6 +70,7 @@ const COSTS = [
   'growth',
   'pools',
   'native',
+  'precompiles',
 ] as const
 /** Real blocks with more transactions than this are measured. */
 const FEW = 100
@@ -90,7 +92,8 @@ const HELP = `npm run bench -- [options]
                         root, whole, records, ethereumjs-adapter, runblock (which takes the real blocks too),
                         simulate (predicted against measured time), tasks, workflows, codec,
                         engine (places that do nothing, naps, short blocks), growth (1,000 to 50,000),
-                        pools (2 to 16 workers), native (beside native revm; where cargo is)
+                        pools (2 to 16 workers), native (beside native revm; where cargo is),
+                        precompiles (each beside native revm; where cargo is)
   --transactions N      transactions of a synthetic block (${DEFAULT_TRANSACTIONS})
   --runs N              pairs of runs that count, after the warm-up (${DEFAULT_RUNS})
   --workers LIST        pool sizes, as 2 or 2,4 (2); one worker with speculation 'always' is measured as well
@@ -337,6 +340,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     pools = await measurePools(runs)
   }
   const native = wants('native') ? await measureNativeRows(settings, allReal(), skipped) : undefined
+  const precompiles = wants('precompiles') ? await measurePrecompileRows(runs, skipped) : undefined
   const wantsTasks = wants('tasks') || wants('workflows') || wants('codec')
   const other = wantsTasks ? await measureTaskRows(wants, runs, skipped) : {}
   const withOutsider = settings.ethereumjs ? await addOutsider(rows, real, settings, skipped) : rows
@@ -359,6 +363,7 @@ async function measureAll(settings: Settings): Promise<Results> {
     ...(growth !== undefined && { growth }),
     ...(pools !== undefined && { pools }),
     ...(native !== undefined && { native }),
+    ...(precompiles !== undefined && { precompiles }),
     ...other,
     skipped,
   }
@@ -389,6 +394,21 @@ async function measureNativeRows(
   }
   rows.push(...measured.map(({ row }) => row))
   if (measured.length > 1) rows.push(sumOfNative(`${measured.length} real blocks`, measured))
+  return rows
+}
+
+async function measurePrecompileRows(runs: number, skipped: string[]): Promise<readonly PrecompileRow[] | undefined> {
+  const missing = (await import('./native.ts')).buildNative()
+  if (missing !== undefined) {
+    skipped.push(`precompiles, ${missing}`)
+    return undefined
+  }
+  const { measurePrecompile, precompileCases } = await import('./precompiles.ts')
+  const rows: PrecompileRow[] = []
+  for (const one of await precompileCases()) {
+    say(`bench: precompile ${one.name}`)
+    rows.push(await measurePrecompile(one, runs))
+  }
   return rows
 }
 
@@ -487,6 +507,10 @@ async function print(results: Results): Promise<void> {
   if (results.growth !== undefined) console.log(`${growthTable(results.growth)}\n`)
   if (results.pools !== undefined) console.log(`${poolsTable(results.pools)}\n`)
   if (results.native !== undefined) console.log(`${nativeTable(results.native)}\n`)
+  if (results.precompiles !== undefined) {
+    const { precompileTable } = await import('./precompiles.ts')
+    console.log(`${precompileTable(results.precompiles)}\n`)
+  }
   if (results.hashes !== undefined) console.log(`${hashTable(results.hashes)}\n`)
   for (const { goal, limit, actual, met } of judge(results)) {
     console.log(`${met === undefined ? 'n/a   ' : met ? 'met   ' : 'MISSED'}  ${goal}: ${actual} (goal ${limit})`)
