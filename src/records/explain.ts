@@ -21,7 +21,7 @@ export interface ExplainOptions {
 /**
  * Explains a recorded run.
  *
- * Cost: linear in the record, some twenty simulations, and a hash for each address and each of eleven slots.
+ * Cost: linear in the record, some forty simulations, and a hash for each address and each of eleven slots.
  */
 export function explain(record: RunRecord, options: ExplainOptions = {}): Explanation {
   const names = nameLocations(record, options.hash, options.addresses)
@@ -47,7 +47,7 @@ export function explain(record: RunRecord, options: ExplainOptions = {}): Explan
       steps: stepsOf(record, graph, path, names),
     },
     bound: { speedup: path.length === 0 ? 1 : graph.work / path.length, ...bestOf(simulator) },
-    hottest: relief(record, graph, conflicts[0]),
+    hottest: relief(record, simulator, conflicts[0]),
   }
   return { ...told, advice: advise(told, graph) }
 }
@@ -123,8 +123,9 @@ function bestOf(simulator: Simulator): { readonly reached: number; readonly work
 }
 
 /** Simulates the run without one location's conflicts. */
-function relief(record: RunRecord, graph: RunGraph, hottest: Conflict | undefined): Relief | undefined {
+function relief(record: RunRecord, simulator: Simulator, hottest: Conflict | undefined): Relief | undefined {
   if (hottest === undefined) return undefined
+  const { graph } = simulator
   const { location, kind, address, slot, key, role, name } = hottest
   const without = withoutLocation(graph, location)
   // One worker has no conflicts: what the location costs shows from two on.
@@ -137,7 +138,7 @@ function relief(record: RunRecord, graph: RunGraph, hottest: Conflict | undefine
     pathAfter: after,
     boundBefore: before === 0 ? 1 : graph.work / before,
     boundAfter: after === 0 ? 1 : graph.work / after,
-    makespanBefore: createSimulator(record).run({ workers }).makespan,
+    makespanBefore: simulator.run({ workers }).makespan,
     makespanAfter: createSimulator(record, () => without).run({ workers }).makespan,
     workers,
   }

@@ -8,6 +8,7 @@
  *
  * Cost: linear in the recorded reads and writes.
  */
+import { directTimes } from './direct.ts'
 import type { ExecutionRecord, ReadRecord, RunRecord, WaitRecord } from './runRecord.ts'
 
 /** A read of a place, and the lower place whose write it needs. Indices are those of `RunGraph.places`. */
@@ -24,7 +25,7 @@ export interface Edge {
 export interface RunGraph {
   /** Numbers of the places that ran to an end, in preset order. */
   readonly places: readonly number[]
-  /** Microseconds of each place's own work: its last incarnation without its waits. */
+  /** Microseconds of each place's own work: its last incarnation without its waits, and without commits of others. */
   readonly cost: Float64Array
   /** True where that incarnation was run by the oracle, whose reads and writes cost less. */
   readonly sequential: readonly boolean[]
@@ -66,7 +67,12 @@ export function graphOf(record: RunRecord): RunGraph {
     const execution = final.get(place) as ExecutionRecord
     return edgesOf(execution, record, final, indexOf, asserted)
   })
-  const cost = Float64Array.from(places, (place) => ownWork(final.get(place) as ExecutionRecord))
+  const { within } = directTimes(record, final)
+  const cost = Float64Array.from(places, (place) => {
+    const own = ownWork(final.get(place) as ExecutionRecord)
+    // The mean of its kind: a short one had less in it, but was something itself.
+    return Math.max(own - (within.get(place) ?? 0), own / 2)
+  })
   const deferring = new Set<number>()
   for (const { place, mode, outcome } of record.executions) {
     if (mode === 'speculative' && outcome !== 'done' && outcome !== 'waited') deferring.add(place)

@@ -4,9 +4,11 @@
  * A speculative run shows what lies between two executions of a worker and what a commit takes; a sequential one only the
  * former. What a run cannot show has a default, measured on the benchmark's workloads; `simulate` takes other ones.
  */
+import { directTimes } from './direct.ts'
+import { finalExecutions } from './graph.ts'
 import type { ExecutionRecord, RunRecord } from './runRecord.ts'
 
-/** Microseconds. */
+/** Microseconds, but for `contention`. */
 export interface Overheads {
   /** From the run's begin to the first execution. */
   readonly wake: number
@@ -27,6 +29,8 @@ export interface Overheads {
   /** Validating and committing one place, under the lock, and more of it for each of its reads. */
   readonly commit: number
   readonly commitRead: number
+  /** By what share workers that run beside others take longer for all that they do in speculation (contention.ts). */
+  readonly contention: number
   /** From the last commit to the run's end. */
   readonly finish: number
 }
@@ -48,6 +52,7 @@ export const DEFAULT_OVERHEADS: Overheads = {
   recorded: 0.15,
   commit: 0.1,
   commitRead: 0.1,
+  contention: 0,
   finish: 10,
 }
 
@@ -62,7 +67,8 @@ const UNUSUAL = 4
 export function overheadsOf(record: RunRecord): Overheads {
   const timelines = timelinesOf(record.executions)
   const commits = commitTimes(record)
-  const { sequential, speculative, commit } = gapsOf(timelines, commits)
+  const { sequential, speculative, commit: seen } = gapsOf(timelines, commits)
+  const commit = seen ?? directTimes(record, finalExecutions(record)).commit
   const starts = timelines.map((timeline) => timeline[0]?.start ?? 0).sort((a, b) => a - b)
   const called = record.run.light ? endAlone(timelines) : starts[0]
   const last = Math.max(0, ...timelines.map((timeline) => timeline.at(-1)?.end ?? 0), commits.at(-1)?.at ?? 0)
@@ -130,7 +136,8 @@ function gapsOf(timelines: readonly (readonly ExecutionRecord[])[], commits: rea
       while (at < commits.length && commits[at].at <= after.start) at++
       const gap = Math.max(0, after.start - before.end)
       const committing = at > first ? commits[at - 1].at - before.end : 0
-      if (at - first >= COMMITS_IN_A_ROW) each.push(committing / (at - first))
+      // Where the clock was looked at less often there is no gap: what was committed is in the times of places (direct.ts).
+      if (at - first >= COMMITS_IN_A_ROW && gap > 0) each.push(committing / (at - first))
       // What follows is idleness, or the work of others.
       if (before.outcome === 'waited') continue
       if (before.mode === 'sequential' && after.mode === 'sequential') sequential.push(gap)

@@ -2,16 +2,19 @@
  * Replays a recorded run in virtual time: what it would take on other numbers of workers, and under other policies.
  *
  * Deterministic: the same record and options give the same answer. Costs are those of the recorded places, overheads
- * those of the recorded run (overheads.ts). What the answer leaves out is said in docs/records.md.
+ * those of the recorded run (overheads.ts), and what these leave unexplained of a run on several workers is their
+ * contention (contention.ts). What the answer leaves out is said in docs/records.md.
  */
 import { InvalidInputError } from '../core/errors.ts'
 import { simulateBlockStm } from './blockStm.ts'
+import { contended, fitContention } from './contention.ts'
+import { costsOf, withAlone } from './costs.ts'
 import { criticalPath } from './criticalPath.ts'
 import type { RunGraph } from './graph.ts'
 import { listSchedule } from './listSchedule.ts'
 import type { Overheads } from './overheads.ts'
 import type { RunRecord } from './runRecord.ts'
-import { medianRun } from './severalRuns.ts'
+import { type RunsByPath, runsByPath } from './severalRuns.ts'
 import type { Tally } from './virtualRun.ts'
 
 /**
@@ -80,7 +83,7 @@ export interface Simulator {
  *
  * Cost: 10,000 places take some tens of milliseconds at any number of workers.
  *
- * @throws {InvalidInputError} INVALID_OPTION where an option is out of its range
+ * @throws {InvalidInputError} INVALID_OPTION where an option is out of its range, or records are of different work
  * @example
  * simulate(record, { workers: 16, policy: 'block-stm' }).makespan
  */
@@ -90,7 +93,10 @@ export function simulate(record: RunRecord | readonly RunRecord[], options: Simu
 
 /**
  * Prepares a recorded run for simulation. Several runs of the same work are taken for one of median times
- * (severalRuns.ts), which is steadier than any of them.
+ * (severalRuns.ts), which is steadier than any of them. Of runs on the sequential path and in speculation, the former tell
+ * what places cost there, the latter all else.
+ *
+ * Cost: some ten simulations where the run was on several workers, for `contention` is fitted by them.
  *
  * @param change - of the run's graph, as `withoutLocation`
  */
@@ -98,39 +104,26 @@ export function createSimulator(
   records: RunRecord | readonly RunRecord[],
   change: (graph: RunGraph) => RunGraph = (graph) => graph,
 ): Simulator {
-  const all = 'run' in records ? [records] : records
-  if (all.length === 0) throw invalid('records', 'one recorded run at least', 'none')
-  const { record, overheads, ...run } = medianRun(all)
-  const graph = change(run.graph)
-  const costs = costsOf(graph, overheads)
-  const boundOf = (cost: Float64Array) => criticalPath({ ...graph, cost }).length
-  const bound = boundOf(costs.cost)
-  const { speculation, reserves, light } = record.run
+  const runs = runsByPath('run' in records ? [records] : records)
+  const { record } = runs.main
+  const graph = change(runs.main.graph)
+  const contention = contentionOf(runs)
+  const settings = settingsOf(graph, runs, { contention })
   return {
     graph,
-    overheads,
-    cost: costs.cost,
+    overheads: settings.overheads,
+    cost: settings.cost,
     run: (options) => {
       const checked = {
         ...options,
         policy: options.policy ?? 'block-stm',
-        speculation: options.speculation ?? speculation,
+        speculation: options.speculation ?? record.run.speculation,
       }
       check(checked)
-      const given = { ...overheads, ...options.overheads }
-      const { cost: alone, work } = options.overheads === undefined ? costs : costsOf(graph, given)
-      const commits = graph.reads.map((reads) => given.commit + given.commitRead * reads)
-      const settings = {
-        overheads: given,
-        cost: alone,
-        work,
-        commits,
-        bound: alone === costs.cost ? bound : boundOf(alone),
-        reserves,
-        light,
-      }
-      const sequential = tally(graph, { ...checked, policy: 'sequential' }, settings).makespan
-      const { busy, ...told } = tally(graph, checked, settings)
+      const given =
+        options.overheads === undefined ? settings : settingsOf(graph, runs, { contention, ...options.overheads })
+      const sequential = tally(graph, { ...checked, policy: 'sequential' }, given).makespan
+      const { busy, ...told } = tally(graph, checked, given)
       const workers = checked.policy === 'sequential' ? 1 : checked.workers
       return {
         policy: checked.policy,
@@ -144,32 +137,10 @@ export function createSimulator(
   }
 }
 
-/** Microseconds of each place, without what recording took: on the sequential path, and in multi-version memory. */
-function costsOf(graph: RunGraph, overheads: Overheads): Record<'cost' | 'work', Float64Array> {
-  const { recorded, recordedAlone, recordedRead } = overheads
-  const cost = new Float64Array(graph.cost.length)
-  const work = new Float64Array(graph.cost.length)
-  for (const [index, whole] of graph.cost.entries()) {
-    const more = slowerBy(graph, overheads, index)
-    if (graph.sequential[index]) {
-      cost[index] = without(whole, recordedAlone + recordedRead * graph.reads[index])
-      work[index] = cost[index] + more
-    } else {
-      work[index] = without(whole, recorded)
-      cost[index] = without(work[index], more)
-    }
-  }
-  return { cost, work }
-}
-
-/** A short place may have taken less than what is usual, but was something itself. */
-const without = (whole: number, added: number): number => Math.max(whole - added, whole / 2)
-
-const slowerBy = ({ reads, crowded }: RunGraph, { slower, slowerRead, slowerCrowded }: Overheads, index: number) =>
-  slower + slowerRead * reads[index] + slowerCrowded * crowded[index]
-
 interface Settings {
   readonly overheads: Overheads
+  /** Those of a run on the sequential path. */
+  readonly alone: Overheads
   readonly cost: Float64Array
   /** The same in multi-version memory. */
   readonly work: Float64Array
@@ -181,10 +152,41 @@ interface Settings {
   readonly bound: number
 }
 
+function settingsOf(graph: RunGraph, { main, alone }: RunsByPath, given: Partial<Overheads>): Settings {
+  const base = { ...alone.overheads, ...given }
+  const overheads = { ...main.overheads, sequential: base.sequential, ...given }
+  const own = costsOf(graph, overheads)
+  const { cost, work } = alone === main ? own : withAlone(graph, own, alone.graph, costsOf(alone.graph, base))
+  return {
+    overheads,
+    alone: base,
+    cost,
+    work,
+    commits: graph.reads.map((reads) => overheads.commit + overheads.commitRead * reads),
+    reserves: main.record.run.reserves,
+    light: main.record.run.light,
+    bound: criticalPath({ ...graph, cost }).length,
+  }
+}
+
+/** The contention at which the recorded run takes what it took, recording included. */
+function contentionOf(runs: RunsByPath): number {
+  const { record, graph, overheads, duration } = runs.main
+  const { workers, speculation } = record.run
+  if (runs.isAlone || workers < 2 || duration === undefined) return overheads.contention
+  const declared = graph.declared.some((before) => before.length > 0)
+  const as = { workers, speculation, policy: declared ? 'graph' : 'block-stm' } as const
+  const settings = settingsOf(graph, runs, { recorded: 0, recordedAlone: 0, recordedRead: 0 })
+  return fitContention(duration, (contention) => {
+    return tally(graph, as, { ...settings, overheads: { ...settings.overheads, contention } }).makespan
+  })
+}
+
 type Checked = SimulateOptions & Required<Pick<SimulateOptions, 'policy' | 'speculation'>>
 
 function tally(graph: RunGraph, { policy, workers, speculation }: Checked, settings: Settings): Tally {
-  const { overheads, cost, bound, work, commits } = settings
+  const { cost, bound } = settings
+  const { overheads, work, commits } = contended(settings, workers)
   const sum = cost.reduce((total, each) => total + each, 0)
   if (policy === 'oracle') return plain(Math.max(bound, sum / workers), sum, cost.length)
   if (policy === 'graph' || policy === 'access-list') {
@@ -195,8 +197,9 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
   // As the engine: one worker would speculate against itself, and so few places have nothing to overlap.
   const alone = speculation === 'auto' && (workers === 1 || cost.length < 4)
   if (policy === 'sequential' || alone) {
-    const busy = sum + cost.length * overheads.sequential
-    return plain(overheads.wake + busy + overheads.finish, busy, cost.length, policy === 'sequential' ? 0 : cost.length)
+    const { wake, sequential, finish } = settings.alone
+    const busy = sum + cost.length * sequential
+    return plain(wake + busy + finish, busy, cost.length, policy === 'sequential' ? 0 : cost.length)
   }
   const reserves = settings.reserves && speculation === 'auto'
   const light = settings.light && speculation === 'auto'

@@ -128,5 +128,6 @@ export const FREE = {
   recorded: 0,
   commit: 0,
   commitRead: 0,
+  contention: 0,
   finish: 0,
 }
