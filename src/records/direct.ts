@@ -8,6 +8,7 @@
  * Cost: linear in the record's executions.
  */
 import type { ExecutionRecord, RunRecord } from './runRecord.ts'
+import { usual } from './usual.ts'
 
 /** Microseconds. */
 export interface DirectTimes {
@@ -16,9 +17,6 @@ export interface DirectTimes {
   /** What committing one place takes by that; undefined where a run does not show it. */
   readonly commit: number | undefined
 }
-
-/** Places of a kind, run in the same way, from which their mean is one. */
-const FEW = 8
 
 /** Compares places of the same kind. `final` are the incarnations that counted, by place (graph.ts). */
 export function directTimes(record: RunRecord, final: ReadonlyMap<number, ExecutionRecord>): DirectTimes {
@@ -38,8 +36,9 @@ export function directTimes(record: RunRecord, final: ReadonlyMap<number, Execut
   const within = new Map<number, number>()
   let hidden = 0
   for (const { direct, speculative } of kinds.values()) {
-    if (direct.length < FEW || speculative.length < FEW) continue
-    const more = Math.max(0, meanOf(direct) - meanOf(speculative))
+    const times = [usual(direct.map(timeOf)), usual(speculative.map(timeOf))]
+    if (times[0] === undefined || times[1] === undefined) continue
+    const more = Math.max(0, times[0] - times[1])
     hidden += more * direct.length
     for (const { place } of direct) within.set(place, more)
   }
@@ -52,5 +51,4 @@ function kindOf(record: RunRecord, { place, writes }: ExecutionRecord): string {
   return JSON.stringify([name, selector === undefined ? undefined : to, selector, writes.length])
 }
 
-const meanOf = (executions: readonly ExecutionRecord[]): number =>
-  executions.reduce((sum, { start, end }) => sum + end - start, 0) / executions.length
+const timeOf = ({ start, end }: ExecutionRecord): number => end - start

@@ -7,6 +7,7 @@
 import { directTimes } from './direct.ts'
 import { finalExecutions } from './graph.ts'
 import type { ExecutionRecord, RunRecord } from './runRecord.ts'
+import { usual } from './usual.ts'
 
 /** Microseconds, but for `contention`. */
 export interface Overheads {
@@ -56,13 +57,8 @@ export const DEFAULT_OVERHEADS: Overheads = {
   finish: 10,
 }
 
-/** Samples below which a default is better than a measurement. */
-const FEW = 8
 /** Commits in a row from which their time is theirs, and not the clock's. */
 const COMMITS_IN_A_ROW = 4
-/** Gaps this many times longer than most are idleness or another program, and count as this long. */
-const UNUSUAL = 4
-
 /** Reads the overheads off a run; what it cannot show is taken from `DEFAULT_OVERHEADS`. */
 export function overheadsOf(record: RunRecord): Overheads {
   const timelines = timelinesOf(record.executions)
@@ -145,12 +141,4 @@ function gapsOf(timelines: readonly (readonly ExecutionRecord[])[], commits: rea
     }
   }
   return { sequential: usual(sequential), speculative: usual(speculative), commit: usual(each) }
-}
-
-/** Mean, with what is unusually long cut off; undefined where there is little of it. */
-function usual(values: readonly number[]): number | undefined {
-  if (values.length < FEW) return undefined
-  const some = values.filter((value) => value > 0).sort((a, b) => a - b)
-  const most = UNUSUAL * (some[Math.floor(some.length * 0.75)] ?? 0)
-  return values.reduce((sum, value) => sum + Math.min(value, most), 0) / values.length
 }

@@ -173,6 +173,13 @@ describe('directTimes', () => {
     expect(overheads.commitRead).toBe(0)
   })
 
+  test('one that another program held up for a millisecond counts little', () => {
+    const record = mixed(400, 1.5)
+    const executions = record.executions.map((one) => (one.place === 2 ? { ...one, end: one.end + 1000 } : one))
+    const held = { ...record, executions }
+    expect(directTimes(held, finalExecutions(held)).commit).toBeLessThan(1.7)
+  })
+
   test('few places, and faster ones, tell nothing', () => {
     const few = mixed(14, 1.5)
     expect(directTimes(few, finalExecutions(few)).commit).toBeUndefined()
