@@ -38,14 +38,16 @@ export interface Overheads {
 
 /**
  * Where a run cannot tell. What multi-version memory adds to a place is 0.55 us on one worker in all (docs/performance.md,
- * "What holds the goals that are missed"), most of it in the commit stage; waking is from the findings there.
+ * "What holds the goals that are missed"), most of it in the commit stage; waking is from the findings there. Of two
+ * workers `slower` is what transfers recorded on two Xeon cores took longer than on one (2026-12-01): with the 0.15 us
+ * of one worker in speculation, one worker was predicted from two a fifth too slow.
  */
 export const DEFAULT_OVERHEADS: Overheads = {
   wake: 60,
   wakeNext: 40,
   sequential: 0.05,
   speculative: 0.1,
-  slower: 0.15,
+  slower: 0.3,
   slowerRead: 0.1,
   slowerCrowded: 0.35,
   recordedAlone: 0.1,
