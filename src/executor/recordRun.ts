@@ -40,6 +40,7 @@ export interface RecordedPlan {
   /** As in `RunInfo`. */
   readonly reserves: boolean
   readonly light: boolean
+  readonly queues: boolean
   /** Names of the places, as a payload of `ChunkKind.Places`. */
   names(): Uint8Array
   /** Gas used by each transaction, two words each, once the run is over. */
@@ -129,7 +130,7 @@ export class RecordedRun {
     // The run before found the state's tables too small, and is made again.
     if (this.#names !== undefined) this.#write(ChunkKind.Discard, new Uint8Array(0))
     const words = this.#words
-    const { kind, label, number, fork, places, speculation, reserves, light } = this.#plan
+    const { kind, label, number, fork, places, speculation, reserves, light, queues } = this.#plan
     words[Control.Recording] = this.#what
     // Every write keeps an entry of its own, so that it can be told whose a record is.
     words[Control.KeepVersions] = 1
@@ -147,6 +148,7 @@ export class RecordedRun {
       speculation,
       reserves,
       light,
+      queues,
       sequential: isSequential,
       startedAt: Date.now(),
     }

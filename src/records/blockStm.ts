@@ -24,7 +24,9 @@ const OWN_COMMITS = 4
 /** Of a worker that begins alone, microseconds but the last. */
 const FIRST_LOOK = 100
 const WORTH_CALLING = 500
-const MOST_BETWEEN_LOOKS = 4
+const WORTH_SPECULATING = 2
+const BETWEEN_LOOKS = 20
+const LEAST_BETWEEN_LOOKS = 4
 /** Most that a reader of a watched location waits. */
 const WATCH_MICROSECONDS = 40
 
@@ -34,9 +36,9 @@ export function simulateBlockStm(graph: RunGraph, options: BlockStmOptions): Tal
 
 class BlockStm extends VirtualCommits {
   run(): Tally {
-    const { overheads, workers, light } = this.options
+    const { overheads, workers, light, queues } = this.options
     const events = this.events
-    const begun = light ? this.alone(overheads.wake) : overheads.wake
+    const begun = light || queues ? this.alone(overheads.wake) : overheads.wake
     for (let w = 0; w < workers; w++) {
       events.push(begun + Math.floor(Math.log2(w + 1)) * overheads.wakeNext, w * EVENTS + Event.Turn)
     }
@@ -64,8 +66,10 @@ class BlockStm extends VirtualCommits {
       this.cursor++
       if (this.cursor < looks && this.cursor < this.count) continue
       const elapsed = now - began
-      if (elapsed >= FIRST_LOOK && (elapsed / this.cursor) * (this.count - this.cursor) >= WORTH_CALLING) break
-      looks = this.cursor + Math.min(this.cursor, MOST_BETWEEN_LOOKS)
+      const pace = elapsed / this.cursor
+      const isWorthIt = !this.options.queues || pace >= WORTH_SPECULATING
+      if (elapsed >= FIRST_LOOK && pace * (this.count - this.cursor) >= WORTH_CALLING && isWorthIt) break
+      looks = this.cursor + Math.min(this.cursor, Math.max(LEAST_BETWEEN_LOOKS, Math.floor(BETWEEN_LOOKS / pace)))
     }
     const { cursor } = this
     this.executions = cursor

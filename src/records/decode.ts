@@ -176,6 +176,7 @@ const infoOf = ({ info, end }: RunDecoder): RunInfo => {
     speculation: info['speculation'] === 'always' ? 'always' : 'auto',
     reserves: info['reserves'] === true,
     light: info['light'] === true,
+    queues: info['queues'] === true,
     startedAt: numberOf(info, 'startedAt'),
     duration: typeof duration === 'number' ? duration : undefined,
   }

@@ -68,7 +68,7 @@ export function overheadsOf(record: RunRecord): Overheads {
   const { sequential, speculative, commit: seen } = gapsOf(timelines, commits)
   const commit = seen ?? directTimes(record, finalExecutions(record)).commit
   const starts = timelines.map((timeline) => timeline[0]?.start ?? 0).sort((a, b) => a - b)
-  const called = record.run.light ? endAlone(timelines) : starts[0]
+  const called = record.run.light || record.run.queues ? endAlone(timelines) : starts[0]
   const last = Math.max(0, ...timelines.map((timeline) => timeline.at(-1)?.end ?? 0), commits.at(-1)?.at ?? 0)
   const { duration } = record.run
   return {

@@ -114,6 +114,8 @@ export interface RunInfo {
   readonly reserves: boolean
   /** and begin on one worker, which wakes the others where that pays (D10; both docs/algorithm.md). */
   readonly light: boolean
+  /** As `light`, and goes on so where places are too short for speculation. */
+  readonly queues: boolean
   /** Milliseconds since 1970 when the run began. */
   readonly startedAt: number
   /** Microseconds from its begin to its end; undefined where the trace breaks off. */

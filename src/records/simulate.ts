@@ -148,6 +148,7 @@ interface Settings {
   readonly commits: Float64Array
   readonly reserves: boolean
   readonly light: boolean
+  readonly queues: boolean
   /** Length of the critical path. */
   readonly bound: number
 }
@@ -165,6 +166,7 @@ function settingsOf(graph: RunGraph, { main, alone }: RunsByPath, given: Partial
     commits: graph.reads.map((reads) => overheads.commit + overheads.commitRead * reads),
     reserves: main.record.run.reserves,
     light: main.record.run.light,
+    queues: main.record.run.queues,
     bound: criticalPath({ ...graph, cost }).length,
   }
 }
@@ -203,9 +205,20 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
   }
   const reserves = settings.reserves && speculation === 'auto'
   const light = settings.light && speculation === 'auto'
+  const queues = settings.queues && speculation === 'auto'
   const tallies = (overheads.wakeNext === 0 ? [1] : BEGINNINGS).map((factor) => {
     const begun = { ...overheads, wakeNext: overheads.wakeNext * factor }
-    return simulateBlockStm(graph, { workers, speculation, overheads: begun, cost, work, commits, reserves, light })
+    return simulateBlockStm(graph, {
+      workers,
+      speculation,
+      overheads: begun,
+      cost,
+      work,
+      commits,
+      reserves,
+      light,
+      queues,
+    })
   })
   const tally = tallies.sort((a, b) => a.makespan - b.makespan)[tallies.length >> 1]
   // Values that held though they were written too early may cut a chain; that much luck is not predicted.

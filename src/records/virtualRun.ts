@@ -20,6 +20,8 @@ export interface BlockStmOptions {
   readonly reserves: boolean
   /** Whether the first worker begins alone (D10). */
   readonly light: boolean
+  /** The same for queues of payments, which go on so where they are too short for speculation. */
+  readonly queues: boolean
 }
 
 export interface Tally {

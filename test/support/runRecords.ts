@@ -84,6 +84,7 @@ export function madeRun(
       speculation: 'always',
       reserves: false,
       light: false,
+      queues: false,
       startedAt: 0,
       duration: now,
     },

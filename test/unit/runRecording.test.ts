@@ -27,7 +27,15 @@ test('an event that is logged while main is held up before it reads the log has 
   const state = createKeyValueState({ maxBytes: 1 << 22 })
   const engine = layOut(4)
   const plan = {
-    ...({ kind: 'tasks', label: '', places: 4, speculation: 'always', reserves: false, light: false } as const),
+    ...({
+      kind: 'tasks',
+      label: '',
+      places: 4,
+      speculation: 'always',
+      reserves: false,
+      light: false,
+      queues: false,
+    } as const),
     names: () => withJson({ names: [''] }, new Int32Array(4 * 8)),
     inputs: () => new Uint8Array(0),
     base: () => new Uint8Array(0),

@@ -71,6 +71,17 @@ describe('simulate', () => {
     expect(simulate(short, always).makespan).toBeLessThan(simulate(short, options).makespan)
   })
 
+  test('a run of queues stays on one worker where its places are too short for speculation', () => {
+    const of = (cost: number) => {
+      const places = Array.from({ length: 1000 }, () => ({ cost }))
+      return knownAs(madeRun(places, undefined, 'sequential'), { queues: true })
+    }
+    const options = { workers: 2, speculation: 'auto', overheads: { ...FREE, wakeNext: 40 } } as const
+    const alone = { ...options, policy: 'sequential' } as const
+    expect(simulate(of(1.5), options).makespan).toBe(simulate(of(1.5), alone).makespan)
+    expect(simulate(of(3), options).makespan).toBeLessThan(0.7 * simulate(of(3), alone).makespan)
+  })
+
   test('claims get smaller towards the end, so that two workers end together', () => {
     const record = madeRun(
       Array.from({ length: 24 * 9 }, () => ({ cost: 2 })),
