@@ -8,17 +8,18 @@ import { ParallelExecutionError } from '../../core/errors.ts'
 import { messageOf } from '../../core/thrown.ts'
 
 /** A state manager that did not answer in time; what it was told may still happen. */
-class ManagerHangs extends ParallelExecutionError {
-  /** Resolves when it answered after all. */
-  readonly answered: Promise<void>
+export class ManagerHangs extends ParallelExecutionError {
+  #answered: Promise<unknown>
 
   constructor(what: string, limit: number, pending: Promise<unknown>) {
     const reason = `no answer within ${limit} ms`
     super('STATE_SOURCE_FAILED', `the state manager gave ${reason} when it was told ${what}`, { reason, limit })
-    this.answered = pending.then(
-      () => undefined,
-      () => undefined,
-    )
+    this.#answered = pending.catch(() => undefined)
+  }
+
+  /** Does so when it has answered after all, and all that was to be done before is done; nobody waits for that. */
+  afterwards(undo: () => Promise<void>): void {
+    this.#answered = this.#answered.then(undo).catch(() => undefined)
   }
 }
 
@@ -66,12 +67,10 @@ const failing = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
   }
 }
 
-/**
- * Takes back what was begun, after `error`. A manager that hangs is told so when it has answered; nobody waits for that.
- */
+/** Takes back what was begun, after `error`: of a manager that hangs, when it has answered. */
 export const takeBack = async (error: unknown, limit: number, undo: () => Promise<void>): Promise<void> => {
   if (error instanceof ManagerHangs) {
-    error.answered.then(undo).catch(() => undefined)
+    error.afterwards(undo)
     return
   }
   await ofManager('to take the block back', limit, undo)

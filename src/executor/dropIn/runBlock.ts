@@ -22,7 +22,7 @@ import { createExecutor, type Executor, type ExecutorOptions } from '../executeB
 import { isFrom, type PreparedBlock } from '../prepare.ts'
 import type { RunReport } from '../runReport.ts'
 import { verifyOutcome } from '../verify.ts'
-import { ofManager, rootOf, takeBack } from './answering.ts'
+import { ManagerHangs, ofManager, rootOf, takeBack } from './answering.ts'
 import { checkOptions, type ParallelRunBlockOptions, STATE_TIMEOUT } from './options.ts'
 import { execute } from './passes.ts'
 import { type RootsOfResult, runBlockResultOf } from './runResult.ts'
@@ -175,7 +175,11 @@ const underCheckpoint = async <T>(
   limit: number,
   work: () => Promise<T>,
 ): Promise<T> => {
-  await ofManager('to open a checkpoint', limit, () => manager.checkpoint())
+  await ofManager('to open a checkpoint', limit, () => manager.checkpoint()).catch(async (error: unknown) => {
+    // What hangs may come to be open.
+    if (error instanceof ManagerHangs) await takeBack(error, limit, () => manager.revert())
+    throw error
+  })
   let done: T
   try {
     done = await work()
