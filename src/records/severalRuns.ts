@@ -11,7 +11,7 @@ import { graphOf, type RunGraph } from './graph.ts'
 import { type Overheads, overheadsOf } from './overheads.ts'
 import type { RunRecord } from './runRecord.ts'
 
-export interface MedianRun {
+interface MedianRun {
   readonly record: RunRecord
   readonly graph: RunGraph
   readonly overheads: Overheads
