@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 /** @type {Record<string, string[]>} a built file to its crate, and what crates of rust/ that one is built with */
 const kernels = {
-  'evm-core': ['evm-core', 'bn254', 'secp256k1', 'u256'],
+  'evm-core': ['evm-core', 'bn254', 'modexp', 'secp256k1', 'u256'],
   'hash-core': ['hash-core'],
   'hash-core-scalar': ['hash-core'],
 }

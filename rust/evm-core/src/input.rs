@@ -15,6 +15,14 @@ use revm::context_interface::either::Either;
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, TxKind, B256, U256};
 
+/// The first bytes of a precompile's input: what is missing is zero, what is more is not looked at.
+pub fn padded<const N: usize>(input: &[u8]) -> [u8; N] {
+    let mut bytes = [0; N];
+    let length = input.len().min(N);
+    bytes[..length].copy_from_slice(&input[..length]);
+    bytes
+}
+
 /// Reads words in order from memory that the host wrote.
 pub struct Reader {
     base: *const u32,

@@ -23,6 +23,7 @@ mod keccak;
 mod observe;
 mod output;
 mod pairing;
+mod powers;
 mod recovery;
 mod root;
 mod transfer;

@@ -2,6 +2,7 @@
 //!
 //! Gas, padding, lengths and the kinds of failure are revm's; rust/bn254 is tested against it.
 
+use crate::input::padded;
 use alloc::vec::Vec;
 use bn254_halves::{Error, PAIR, POINT};
 use revm::precompile::bn254::{add, mul, pair};
@@ -15,14 +16,6 @@ fn halt(error: Error) -> PrecompileHalt {
         Error::NotInField => PrecompileHalt::Bn254FieldPointNotAMember,
         Error::NotInGroup => PrecompileHalt::Bn254AffineGFailedToCreate,
     }
-}
-
-/// What is missing is zero, what is more is not looked at.
-fn padded<const N: usize>(input: &[u8]) -> [u8; N] {
-    let mut bytes = [0; N];
-    let length = input.len().min(N);
-    bytes[..length].copy_from_slice(&input[..length]);
-    bytes
 }
 
 fn sum(input: &[u8], cost: u64, gas_limit: u64) -> EthPrecompileResult {

@@ -3,9 +3,9 @@
 //! An address found by rust/secp256k1 is the one that k256 finds (its tests compare them). Where it finds none, k256
 //! says whether there is none or whether the fast formulas met a special case. So nothing is refused but by k256.
 
-use crate::input::Reader;
+use crate::input::{padded, Reader};
 use crate::keccak::keccak256;
-use crate::pairing;
+use crate::{pairing, powers};
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use revm::handler::EthPrecompiles;
@@ -85,9 +85,7 @@ fn ecrecover(input: &[u8], gas_limit: u64) -> EthPrecompileResult {
     if gas_limit < GAS {
         return Err(PrecompileHalt::OutOfGas);
     }
-    let mut words = [0u8; 128];
-    let length = input.len().min(words.len());
-    words[..length].copy_from_slice(&input[..length]);
+    let words = padded::<128>(input);
     let word = |k: usize| U256::from_be_slice(&words[32 * k..32 * k + 32]);
     let parity = word(1).wrapping_sub(U256::from(27));
     let found = if parity > U256::ONE {
@@ -109,14 +107,15 @@ unsafe impl Sync for Tables {}
 
 static TABLES: Tables = Tables([const { OnceCell::new() }; PrecompileSpecId::NEXT as usize + 1]);
 
-/// revm's precompiles, with ECRECOVER from here and those on bn254 from pairing.rs. revm's own hook, `Crypto`, brings every other precompile along a
-/// second time: 0.7 MB.
+/// revm's precompiles, with ECRECOVER from here, those on bn254 from pairing.rs and MODEXP from powers.rs. revm's own hook, `Crypto`,
+/// brings every other precompile along a second time: 0.7 MB.
 pub fn precompiles(spec: SpecId) -> EthPrecompiles {
     let id = PrecompileSpecId::from_spec_id(spec);
     let precompiles = TABLES.0[id as usize].get_or_init(|| {
         let mut table = Precompiles::new(id).clone();
         table.extend([Precompile::new(PrecompileId::EcRec, *ECRECOVER.address(), run_ecrecover)]);
         table.extend(pairing::precompiles(id));
+        table.extend(powers::precompile(id));
         table
     });
     EthPrecompiles { precompiles, spec }
