@@ -45,15 +45,11 @@ const checkCodes = (diff: StateDiff): void => {
 
 const checkAccounts = (diff: StateDiff): void => {
   if (!Array.isArray(diff.accounts)) throw malformed('accounts', 'a list', diff.accounts, 'none')
-  const seen = new Set<string>()
   for (const account of diff.accounts as StateDiff['accounts']) {
     if (typeof account !== 'object' || account === null)
       throw malformed('accounts', 'a list of objects', account, 'none')
     const { address, balance, nonce, codeHash, storage, storageCleared, deleted } = account
     if (!isHex(address, ADDRESS)) throw malformed('address', '20 bytes of hex', address, address)
-    const name = address.toLowerCase()
-    if (seen.has(name)) throw malformed('accounts', 'a list of distinct accounts', 'one that comes twice', address)
-    seen.add(name)
     if (!isFlag(storageCleared)) throw malformed('storageCleared', 'true or false', storageCleared, address)
     if (!isFlag(deleted)) throw malformed('deleted', 'true or false', deleted, address)
     if (balance !== undefined && !isNumber(balance, 256n))

@@ -159,7 +159,13 @@ describe('threads that do not answer between runs', () => {
   test('every thread is kept, one that awaits its tasks too', async () => {
     for (const asynchronous of [false, true]) {
       const threads = new Threads()
-      const executor = await make(TASKS, { ...impatient, asynchronous, worker: () => threads.make() })
+      // Both threads are made anew at once, which a busy machine takes more than a second for.
+      const executor = await make(TASKS, {
+        ...impatient,
+        stallTimeout: 4000,
+        asynchronous,
+        worker: () => threads.make(),
+      })
       const each = Array.from({ length: 8 }, () => [{ task: 'loopLater' }, { task: 'sleep', input: { ms: 100 } }])
       await executor.run(each.flat(), always).catch(() => undefined)
       await expectRight(executor)

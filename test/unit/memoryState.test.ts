@@ -132,13 +132,6 @@ describe('memoryState: apply', () => {
     await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { option } })
   })
 
-  test('an account that comes twice is refused', async () => {
-    const [first] = diffOf({ balance: 6n }).accounts as [AccountDiff]
-    const second = { ...first, address: first.address.toUpperCase().replace('0X', '0x') as Hex }
-    const run = create().apply({ accounts: [first, second], codes: new Map() })
-    await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION', fields: { option: 'accounts' } })
-  })
-
   test('nothing is changed while a run uses the state', async () => {
     const state = create()
     state.putAccount(address(1), { balance: 5n })
