@@ -4,8 +4,9 @@
  * An incarnation that misses a value goes on with zeros and is thrown away, which costs a kernel microseconds and this
  * EVM milliseconds: a Uniswap swap was executed ten times over a state manager's tries, each time to learn a little more.
  * Here it may stand still instead, since its loop awaits anyhow. It waits as long as it has run, and once in vain: what
- * follows is thrown away, so that it only collects what else is needed. A source that is slower than that is found out after a few waits, and for the rest of the run places wait
- * as ever, many at a time while their worker does other work (docs/decisions/0015-waiting-in-place.md).
+ * follows is thrown away, so that it only collects what else is needed. A source that is slower than that is found out
+ * after a few waits, and for the rest of the run places wait as ever, many at a time while their worker does other work
+ * (docs/decisions/0015-waiting-in-place.md).
  *
  * Concurrency: one worker's. Nothing is locked meanwhile but, in a place that is executed again, the commit stage, which
  * could not go on without it; main answers whoever waits for what.

@@ -139,19 +139,19 @@ class MerkleAccess implements StateAccess {
   async write(
     { accounts }: { readonly accounts: readonly AccountDiff[] },
     codeOf: (hash: Hex) => Uint8Array,
-    step: () => void = () => undefined,
+    step?: () => void,
   ): Promise<Uint8Array> {
     const { _trie: trie } = this.#manager
     const save = (hash: Uint8Array, node: Uint8Array): Promise<void> => {
-      step()
+      step?.()
       return trie.database().put(hash, node)
     }
     for (const change of accounts) {
-      step()
+      step?.()
       await this.#writeAccount(change, codeOf, save)
     }
     const root = await this.#trie().commit(save)
-    step()
+    step?.()
     trie.root(root)
     // It keeps those whatever the accounts say. As its own `setStateRoot` does.
     this.#manager._storageTries = {}

@@ -30,12 +30,7 @@ export const stateManagerSource = (manager: StateManagerInterface): AsyncStateSo
   async apply(diff) {
     await manager.checkpoint()
     try {
-      await writeDiff(
-        manager,
-        diff,
-        (hash) => diff.codes.get(hash) ?? new Uint8Array(0),
-        () => undefined,
-      )
+      await writeDiff(manager, diff, (hash) => diff.codes.get(hash) ?? new Uint8Array(0))
     } catch (error) {
       await manager.revert()
       throw error

@@ -25,9 +25,9 @@ export interface StateAccess {
 /** By nothing but the interface. */
 export const plainAccess = (manager: StateManagerInterface): StateAccess => ({
   source: stateManagerSource(manager),
-  async write(diff, codeOf, step = () => undefined) {
+  async write(diff, codeOf, step) {
     await writeDiff(manager, diff, codeOf, step)
-    step()
+    step?.()
     return manager.getStateRoot()
   },
 })

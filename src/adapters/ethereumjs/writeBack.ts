@@ -15,7 +15,7 @@ export const writeDiff = async (
   manager: StateManagerInterface,
   { accounts }: Pick<StateDiff, 'accounts'>,
   codeOf: (hash: Hex) => Uint8Array,
-  step: () => void,
+  step: () => void = () => undefined,
 ): Promise<void> => {
   for (const change of accounts) await writeAccount(manager, change, codeOf, step)
 }
