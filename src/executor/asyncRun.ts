@@ -101,7 +101,7 @@ export class AsyncBlockRun extends RunParts {
       }
       const first = scheduler.claim(chunk, 0)
       if (first >= 0) {
-        chunk = await this.#executeClaim(first, Math.min(first + chunk, scheduler.last + 1))
+        chunk = await this.#executeClaim(first, this.claimEnd(first, Math.min(first + chunk, scheduler.last + 1)))
         turn = 0
       }
       const seen = atomics.load(this.engine, Control.CommitIndex)

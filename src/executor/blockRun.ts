@@ -127,8 +127,7 @@ export class BlockRun extends RunParts {
       const size = scheduler.taper(chunk)
       const first = scheduler.claim(size, scheduler.share(size))
       if (first >= 0) {
-        const end = Math.min(first + size, scheduler.last + 1)
-        chunk = this.#executeClaim(first, end)
+        chunk = this.#executeClaim(first, this.claimEnd(first, Math.min(first + size, scheduler.last + 1)))
         turn = 0
       }
       const seen = atomics.load(this.engine, Control.CommitIndex)

@@ -2,7 +2,8 @@
  * Lays a plan out in the engine memory: control words, place table, environment, inputs. What is left is for arenas.
  *
  * ```text
- * control words, worker blocks | place table | offsets of inputs | environment | prologue, inputs, epilogue | arenas | end
+ * control words, worker blocks | place table | offsets of inputs | environment | prologue, inputs, epilogue
+ *   | which places are claimed together | arenas | end
  * ```
  * Concurrency: main thread, while every worker is parked.
  */
@@ -10,6 +11,7 @@ import * as atomics from '../core/atomics.ts'
 import { CapacityError } from '../core/errors.ts'
 import { Alone, CONTROL_END, Control, MAX_WORKERS, MOST_EARLY, Mode, Place, WorkerBlock } from '../core/layout.ts'
 import { Early, pack, Ready } from '../core/status.ts'
+import type { PlaceRange } from '../core/together.ts'
 import { type Plan, type PlanInputs, type RunSettings, waysInOrder } from './plan.ts'
 
 type Words = Int32Array
@@ -33,7 +35,8 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings, end = wo
   const offsets = align(table + rows)
   const environment = align(offsets + offsetWords(plan))
   const inputs = align(environment + plan.environment.length)
-  const arenas = align(inputs + inputWords(plan))
+  const together = align(inputs + inputWords(plan))
+  const arenas = align(together + togetherWords(plan.places, plan.together))
   assertFits(words, end, arenas)
   words.fill(0, table, table + rows)
   words.set(plan.environment, environment)
@@ -56,6 +59,7 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings, end = wo
   words[Control.Alone] = words[Control.Speculation] === 0 ? alone : Alone.No
   words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
   layOutEarly(words, scheduled ? [] : (plan.early ?? []))
+  layOutTogether(words, together, scheduled ? [] : (plan.together ?? []))
   words[Control.DenseLocation] = plan.denseLocation(plan.state)
   words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
   words[Control.ArenaEnd] = end
@@ -80,6 +84,18 @@ export const layOutEarly = (words: Words, places: readonly number[]): void => {
   words[Control.EarlyCount] = count
   if (count > 0) words[Control.Reserve] = 0
 }
+
+/** Writes which places are claimed together (docs/algorithm.md D13), into words of their own from `at` on. */
+export const layOutTogether = (words: Words, at: number, ranges: readonly PlaceRange[]): void => {
+  words[Control.Together] = ranges.length === 0 ? 0 : at
+  if (ranges.length === 0) return
+  words.fill(0, at, at + togetherWords(words[Control.Places], ranges))
+  for (const { first, end } of ranges) words.fill(end, at + first, at + end)
+}
+
+/** Words of the table that says which places are claimed together. */
+export const togetherWords = (places: number, ranges: readonly PlaceRange[] = []): number =>
+  ranges.length === 0 ? 0 : places + 2
 
 /** Words of the table that says where the inputs of a plan begin, its ends included. */
 export const offsetWords = ({ places }: PlanInputs): number => places + 3

@@ -4,8 +4,8 @@
 const FIRST_LOOK = 0.1
 /** What must be left for one worker, in milliseconds, to wake the others: a wake takes them a tenth of a millisecond. */
 const WORTH_CALLING = 0.5
-/** Milliseconds from which a payment of a queue is worth what speculation adds to it. */
-const WORTH_SPECULATING = 0.002
+/** Milliseconds from which a payment of a queue is worth what speculation adds to it, which grows with what it waits for memory. */
+const WORTH_SPECULATING = 0.01
 /** Two looks are so many milliseconds apart where places are short, else a few places. */
 const BETWEEN_LOOKS = 0.02
 const LEAST_BETWEEN_LOOKS = 4

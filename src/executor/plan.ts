@@ -1,5 +1,6 @@
 /** What an engine is given: the plan of a run in words, and how it is to be run. */
 import type { SharedState } from '../core/stateMemory.ts'
+import type { PlaceRange } from '../core/together.ts'
 
 type Words = Int32Array
 
@@ -36,6 +37,8 @@ export interface Plan extends PlanInputs {
   readonly isQueues?: boolean
   /** Places that may take long, the longest first: they may be begun before their turn (docs/algorithm.md D12). */
   readonly early?: readonly number[]
+  /** Places in a row of which each may read what the one before it writes, so that one worker claims them together (D13). */
+  readonly together?: readonly PlaceRange[]
   /** Values for adapters whose inputs are no words. */
   readonly values?: readonly unknown[]
 }
@@ -50,11 +53,13 @@ export const waysInOrder = ({
   reserves,
   isLight,
   isQueues,
+  early,
 }: Plan): { readonly reserves: boolean; readonly light: boolean; readonly queues: boolean } => {
   const isInOrder = schedule === undefined && state.serve === undefined
   return {
     reserves: isInOrder && reserves === true,
-    light: isInOrder && isLight === true,
+    // One long place is reason enough for a second worker.
+    light: isInOrder && isLight === true && (early ?? []).length === 0,
     queues: isInOrder && isQueues === true,
   }
 }

@@ -12,6 +12,7 @@ import { type Adapter, Outcome } from '../core/contracts.ts'
 import { Control, Fault, Halt, LongClaim, Place, WorkerBlock } from '../core/layout.ts'
 import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
+import { MOST_TOGETHER } from '../core/together.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { Mode as RecordedMode } from '../records/events.ts'
 import { CLAIM_MILLISECONDS, LARGEST_CHUNK } from '../scheduler/claims.ts'
@@ -168,6 +169,12 @@ export abstract class RunParts {
     if (this.#calmClaims < CALM_CLAIMS) return 1
     const each = (now - began) / count
     return Math.max(1, Math.min(LARGEST_CHUNK, 2 * count, Math.round(CLAIM_MILLISECONDS / each)))
+  }
+
+  /** Where the claim from `first` to `end` ends, with the places that belong to its last one: not where neighbours wait for each other. */
+  protected claimEnd(first: number, end: number): number {
+    const isCalm = this.#calmClaims >= CALM_CLAIMS
+    return isCalm && end - first < MOST_TOGETHER ? this.scheduler.extend(end) : end
   }
 
   /** Publishes a speculative execution, or leaves the place to the commit stage. */

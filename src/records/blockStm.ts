@@ -10,6 +10,8 @@
  * Cost: a few events a place and a reader that waits, each a push to a heap: 10,000 places at 1,024 workers take some
  * ten milliseconds (test/property/simulate.property.ts runs them).
  */
+
+import { MOST_TOGETHER } from '../core/together.ts'
 import type { RunGraph } from './graph.ts'
 import { VirtualCommits } from './virtualCommits.ts'
 import { type BlockStmOptions, CALM_CLAIMS, EVENTS, Event, Status, type Tally, type Worker } from './virtualRun.ts'
@@ -24,7 +26,7 @@ const OWN_COMMITS = 4
 /** Of a worker that begins alone, microseconds but the last. */
 const FIRST_LOOK = 100
 const WORTH_CALLING = 500
-const WORTH_SPECULATING = 2
+const WORTH_SPECULATING = 10
 const BETWEEN_LOOKS = 20
 const LEAST_BETWEEN_LOOKS = 4
 /** Most that a reader of a watched location waits. */
@@ -123,6 +125,7 @@ class BlockStm extends VirtualCommits {
       worker.claimNext = worker.claimFirst
       this.next += size
       worker.claimEnd = Math.min(this.next, this.count)
+      if (size < MOST_TOGETHER && worker.calm >= CALM_CLAIMS) this.extend(worker)
       worker.claimBegan = now
       worker.waitedInClaim = false
       if (worker.claimNext < worker.claimEnd) {
@@ -133,6 +136,12 @@ class BlockStm extends VirtualCommits {
     }
     if (this.commitStage(w, true, now)) return
     this.idle.push(w)
+  }
+
+  /** Extends a claim over the places that belong to its last one. */
+  protected extend(worker: Worker): void {
+    worker.claimEnd = Math.max(worker.claimEnd, this.options.together[worker.claimEnd - 1] ?? 0)
+    this.next = Math.max(this.next, worker.claimEnd)
   }
 
   protected claimable(): boolean {

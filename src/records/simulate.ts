@@ -6,6 +6,7 @@
  * contention (contention.ts). What the answer leaves out is said in docs/records.md.
  */
 import { InvalidInputError } from '../core/errors.ts'
+import { rowsOf } from '../core/together.ts'
 import { simulateBlockStm } from './blockStm.ts'
 import { contended, fitContention } from './contention.ts'
 import { costsOf, withAlone } from './costs.ts'
@@ -149,6 +150,7 @@ interface Settings {
   readonly reserves: boolean
   readonly light: boolean
   readonly queues: boolean
+  readonly together: Int32Array
   /** Length of the critical path. */
   readonly bound: number
 }
@@ -167,8 +169,22 @@ function settingsOf(graph: RunGraph, { main, alone }: RunsByPath, given: Partial
     reserves: main.record.run.reserves,
     light: main.record.run.light,
     queues: main.record.run.queues,
+    together: togetherIn(main.record, graph),
     bound: criticalPath({ ...graph, cost }).length,
   }
+}
+
+/** Of each transaction that was claimed with neighbours, since all call one contract, where they end; 0 of others. */
+function togetherIn({ run, places }: RunRecord, graph: RunGraph): Int32Array {
+  const ends = new Int32Array(graph.places.length)
+  if (run.kind !== 'block') return ends
+  const calls = graph.places.map((place) => places[place])
+  const rows = rowsOf(calls.length, 0, (k) => {
+    const [before, place] = [calls[k - 1], calls[k]]
+    return before?.name === 'call' && place?.name === 'call' && place.to !== undefined && before.to === place.to
+  })
+  for (const { first, end } of rows) ends.fill(end, first, end)
+  return ends
 }
 
 /** The contention at which the recorded run takes what it took, recording included. */
@@ -218,6 +234,7 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
       reserves,
       light,
       queues,
+      together: settings.together,
     })
   })
   const tally = tallies.sort((a, b) => a.makespan - b.makespan)[tallies.length >> 1]

@@ -12,7 +12,8 @@
  * Concurrency: every method may run on any worker at any time, unless its comment says otherwise.
  *
  * Always true (test/unit/scheduler.test.ts, test/property)
- *   S1  A place is claimed by one worker a stretch: the cursor is only added to, or set while others drain.
+ *   S1  A place is claimed by one worker a stretch: the cursor is only added to, exchanged for a higher place, or set while
+ *       others drain.
  *   S2  An incarnation grows by one when an execution is thrown away, and never shrinks.
  *   S3  The commit cursor passes a place only under the lock, after its writes were folded; below it all is
  *       final, and nobody reads it to learn of work owed (hazards 1 and 13).
@@ -152,6 +153,18 @@ export class Scheduler {
     const own = first + reserve
     if (reserve > 0 && first <= this.#last) this.reserve(first, Math.min(own, this.#last + 1))
     return chunk > 0 && own <= this.#last ? own : -1
+  }
+
+  /**
+   * Extends the caller's claim, which ends before `end`, over the places that are claimed together with its last one
+   * (docs/algorithm.md D13), unless somebody has claimed these. Returns where the claim ends now.
+   */
+  extend(end: number): number {
+    const { engine } = this
+    const table = engine[Control.Together]
+    const together = table === 0 ? 0 : engine[table + end - 1]
+    if (together <= end) return end
+    return atomics.compareExchange(engine, Control.ExecutionIndex, end, together) === end ? together : end
   }
 
   /**

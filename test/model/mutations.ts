@@ -415,6 +415,32 @@ export const mutations: readonly Mutation[] = [
     on: ['before its turn, fallback'],
   },
   {
+    name: 'extended-by-a-store',
+    hazard: 0,
+    what: 'a claim is extended over the places that belong to it by a store: who claimed them executes them as well',
+    edits: [
+      edit(
+        SCHEDULER,
+        'return atomics.compareExchange(engine, Control.ExecutionIndex, end, together) === end ? together : end',
+        'atomics.store(engine, Control.ExecutionIndex, together)\n    return together',
+      ),
+    ],
+    on: ['together'],
+  },
+  {
+    name: 'extended-regardless',
+    hazard: 0,
+    what: 'a claim is extended though the exchange says that others have claimed on',
+    edits: [
+      edit(
+        SCHEDULER,
+        'return atomics.compareExchange(engine, Control.ExecutionIndex, end, together) === end ? together : end',
+        'atomics.compareExchange(engine, Control.ExecutionIndex, end, together)\n    return together',
+      ),
+    ],
+    on: ['together'],
+  },
+  {
     name: 'joined-without-exchange',
     hazard: 0,
     what: 'a worker adds itself to a run by a store: two come, one is counted',

@@ -147,8 +147,42 @@ const early: readonly Scenario[] = (
   ...how,
 }))
 
+/** Places in a row are claimed together, from the first of them or from the midst, by who comes first. */
+const together: readonly Scenario[] = (
+  [
+    ['together', {}],
+    ['together, fallback', { fallback: true }],
+    ['together, alone', { fallback: true, alone: true }],
+    ['together, promises', { promises: true, fallback: true }],
+    ['together, before its turn', { fallback: true, early: [3] }],
+  ] as const
+).map(([name, how]) => ({
+  subject: 'block',
+  name,
+  workers: 2,
+  initial: [1, 2],
+  stalls: 'allowed',
+  together: [{ first: 2, end: 4 }],
+  tasks: [
+    [
+      ['read', 0],
+      ['ifOdd', [['write', 1, 1]], [['write', 1, 4]]],
+    ],
+    [
+      ['read', 1],
+      ['write', 0, 2],
+    ],
+    [
+      ['read', 0],
+      ['write', 1, 5],
+    ],
+  ],
+  ...how,
+}))
+
 export const scenarios: readonly Scenario[] = [
   ...early,
+  ...together,
   { subject: 'scheduler', name: 'scheduler', workers: 2, places: 3, fails: [2], defers: [3] },
   {
     subject: 'scheduler',

@@ -7,8 +7,8 @@ describe('paysToCall', () => {
     ['not before a tenth of a millisecond', 1, 0.09, 1000, false, false],
     ['where half a millisecond is left', 10, 0.1, 50, false, true],
     ['not where less is left', 10, 0.1, 49, false, false],
-    ['not for payments of queues below two microseconds each', 100, 0.19, 10_000, true, false],
-    ['for payments of queues that take longer', 100, 0.2, 10_000, true, true],
+    ['not for payments of queues below ten microseconds each', 100, 0.99, 10_000, true, false],
+    ['for payments of queues that take longer', 100, 1, 10_000, true, true],
   ])('%s', (_, done, elapsed, left, isQueues, expected) => {
     expect(paysToCall(done, elapsed, left, isQueues)).toBe(expected)
   })

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { Control, Halt, Mode } from '../../src/core/layout.ts'
 import { Aborting, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../../src/core/status.ts'
-import { layOutEarly } from '../../src/executor/layOut.ts'
+import { layOutEarly, layOutTogether } from '../../src/executor/layOut.ts'
 import { join } from '../../src/scheduler/joining.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../../src/scheduler/judge.ts'
 import { layOut, schedulerOn } from '../support/engineMemory.ts'
@@ -61,6 +61,26 @@ describe('scheduler: claims', () => {
     expect(a.claim(0, 8)).toBe(-1)
     b.reserve(4, b.reservedEnd(1))
     expect([b.isReserved(4), a.reservedEnd(4)]).toEqual([true, 9])
+  })
+
+  test('a claim is extended over the places that belong to its last one, if they are free', () => {
+    const { engine, a, b } = two(20)
+    layOutTogether(engine, engine.length - 64, [
+      { first: 2, end: 5 },
+      { first: 8, end: 10 },
+    ])
+    expect([a.claim(1, 0), a.extend(2)]).toEqual([1, 2])
+    expect([a.claim(1, 0), a.extend(3)]).toEqual([2, 5])
+    // From the midst of them on, and where they end.
+    expect([b.claim(4, 0), b.extend(9)]).toEqual([5, 10])
+    expect([b.extend(10), a.claim(1, 0)]).toEqual([10, 10])
+  })
+
+  test('a claim is not extended over what another worker has claimed', () => {
+    const { engine, a, b } = two(20)
+    layOutTogether(engine, engine.length - 64, [{ first: 1, end: 5 }])
+    expect([a.claim(1, 0), b.claim(1, 0)]).toEqual([1, 2])
+    expect([a.extend(2), b.extend(3), a.claim(1, 0)]).toEqual([2, 5, 5])
   })
 
   test('a place is begun before its turn by one worker, and whoever claims it in order leaves it out', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RunRecord } from '../../src/records/runRecord.ts'
 import { createSimulator, simulate } from '../../src/records/simulate.ts'
-import { FREE, type Made, madeRun } from '../support/runRecords.ts'
+import { FREE, type Made, madeRun, slots } from '../support/runRecords.ts'
 
 const ALWAYS = { workers: 2, speculation: 'always', overheads: FREE } as const
 
@@ -78,8 +78,34 @@ describe('simulate', () => {
     }
     const options = { workers: 2, speculation: 'auto', overheads: { ...FREE, wakeNext: 40 } } as const
     const alone = { ...options, policy: 'sequential' } as const
-    expect(simulate(of(1.5), options).makespan).toBe(simulate(of(1.5), alone).makespan)
-    expect(simulate(of(3), options).makespan).toBeLessThan(0.7 * simulate(of(3), alone).makespan)
+    expect(simulate(of(9), options).makespan).toBe(simulate(of(9), alone).makespan)
+    expect(simulate(of(12), options).makespan).toBeLessThan(0.7 * simulate(of(12), alone).makespan)
+  })
+
+  test('calls of one contract in a row are claimed together, so that the second sees what the first wrote', () => {
+    const pairs = (contractOf: (k: number) => number) =>
+      madeRun(
+        Array.from({ length: 40 }, (_, k) => ({
+          cost: 100,
+          to: `0x${String(contractOf(k)).padStart(40, '0')}`,
+          reads: k % 2 === 1 ? [[k >> 1, k] as const] : [],
+          writes: k % 2 === 0 ? [k >> 1] : [],
+        })),
+        slots(20),
+      )
+    const options = { ...ALWAYS, overheads: FREE }
+    expect(
+      simulate(
+        pairs((k) => k),
+        options,
+      ).aborts,
+    ).toBeGreaterThan(0)
+    expect(
+      simulate(
+        pairs((k) => k >> 1),
+        options,
+      ).aborts,
+    ).toBe(0)
   })
 
   test('claims get smaller towards the end, so that two workers end together', () => {
