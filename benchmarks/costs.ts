@@ -1,5 +1,6 @@
 /** What a block pays once or not at all: compiling the kernel, starting the pool, recovering senders. */
 
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { type BenchFile, dist, openExecutor, stateOf } from './pool.ts'
 import { signedTransfers } from './raw.ts'
@@ -8,6 +9,16 @@ import { makeWorkload } from './workloads.ts'
 
 /** Signatures recovered at a time; at 0.05 ms each on one worker, a twentieth of a second. */
 const SIGNATURES = 1024
+
+/** Importing the package, in a process of its own each time. */
+export function measureImport(runs: number): CostRow {
+  const url = JSON.stringify(dist('index.js').href)
+  const program = `const t = performance.now(); await import(${url}); console.log(performance.now() - t)`
+  const times = Array.from({ length: runs }, () =>
+    Number(execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })),
+  )
+  return { name: 'import of the package', unit: 'ms', runs, spread: spreadOf(times) }
+}
 
 /** Kernel compiled from new bytes each time: V8 keeps what it compiled and would hand it out again. */
 export async function measureCompile(runs: number): Promise<CostRow> {

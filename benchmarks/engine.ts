@@ -21,6 +21,8 @@ const SLOTS = 4 * PLACES
 const NAP_MS = 2
 const NAPS_A_WORKER = 20
 const WARM_UP = 5
+/** What a run does once is interpreted until it was done some two thousand times. */
+const WARM_UP_SHORT = 2000
 
 /** Speed-up of places that sleep. */
 export interface NapRow {
@@ -141,12 +143,12 @@ async function measureShort(runs: number): Promise<ShortRow[]> {
       const state = stateOf(file, executor)
       const prepared = await executor.prepareBlock(file.block, { state, senders: 'trust', only: 'transactions' })
       const times: Record<'sequential' | 'parallel', number[]> = { sequential: [], parallel: [] }
-      for (let k = 0; k < 20 * runs; k++) {
+      for (let k = 0; k < WARM_UP_SHORT + 10 * runs; k++) {
         for (const path of k % 2 === 0
           ? (['sequential', 'parallel'] as const)
           : (['parallel', 'sequential'] as const)) {
           const { ms } = await executor.timePrepared(prepared, { state, sequential: path === 'sequential' })
-          if (k >= 10 * runs) times[path].push(1000 * ms)
+          if (k >= WARM_UP_SHORT) times[path].push(1000 * ms)
         }
       }
       const [sequentialUs, parallelUs] = [round(median(times.sequential)), round(median(times.parallel))]

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { ensureBuilt } from '../scripts/ensure.mjs'
-import { judge } from '../scripts/readme-table.mjs'
+import { judge } from '../scripts/goals.mjs'
 import { type EngineRows, engineTable } from './engine.ts'
 import { type EthereumjsFile, runEthereumjs } from './ethereumjs.ts'
 import { type AdapterRow, adapterTable } from './ethereumjsAdapter.ts'
@@ -103,7 +103,7 @@ const HELP = `npm run bench -- [options]
   --save NAME           write benchmarks/results/NAME.json ('latest' for a whole run, else 'scratch')
   --no-build            measure dist as it stands
   --json                print the results file instead of tables
-  --machine             print what machine this is, and nothing else
+  --machine             print what machine this is, as one line of JSON, and nothing else
   --door                are the functions of core/atomics.ts inlined? Nothing else is measured
   --allocations         bytes and messages a transaction. Nothing else is measured
   --help`
@@ -232,7 +232,7 @@ async function measureAll(settings: Settings): Promise<Results> {
   const { only, transactions, runs, workers } = settings
   // Imported late: they load the built library, which may have been built just now.
   const { measureBlock, sumOf } = await import('./blocks.ts')
-  const { measureCompile, measureSenders, measureStart } = await import('./costs.ts')
+  const { measureCompile, measureImport, measureSenders, measureStart } = await import('./costs.ts')
   const skipped: string[] = []
   // Noted before the first run: who commits meanwhile does not change what dist was built from.
   const measuredCommit = commit(ROOT)
@@ -261,7 +261,7 @@ async function measureAll(settings: Settings): Promise<Results> {
   const wants = (name: (typeof COSTS)[number]) => only.length === 0 || only.includes(name)
   if (wants('startup')) {
     say('bench: startup')
-    costs.push(await measureCompile(runs))
+    costs.push(measureImport(runs), await measureCompile(runs))
     for (const size of [1, ...workers]) costs.push(...(await measureStart(size, runs)))
   }
   if (wants('senders')) {
@@ -524,8 +524,7 @@ async function main(): Promise<void> {
   const show = (data: unknown, text: string) => console.log(values.json ? JSON.stringify(data, null, 2) : text)
   if (values.help) return console.log(HELP)
   if (values.machine) {
-    const { cpu, cores, memoryGiB, platform, node } = machine()
-    return show(machine(), `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}, Node ${node}`)
+    return console.log(JSON.stringify(machine()))
   }
   const settings = settingsOf(given)
   if (values.door) {

@@ -1,11 +1,10 @@
 /**
  * `node scripts/readme-table.mjs`: writes the measured table of README.md from benchmarks/results/latest.json, between
  * the two comments that mark its place. `--check` writes nothing and exits 1 where README.md says something else.
- *
- * The goals stand here once; the benchmark prints its verdicts from them too.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { DIGEST_ROW, judge, time, times, worst } from './goals.mjs'
 
 /** @typedef {import('../benchmarks/report.ts').Results} Results */
 /** @typedef {import('../benchmarks/report.ts').BlockRow} BlockRow */
@@ -15,32 +14,6 @@ import { fileURLToPath } from 'node:url'
 export const BEGIN = '<!-- bench:begin -->'
 export const END = '<!-- bench:end -->'
 
-/** Microseconds a transaction on the sequential path, at most. For a machine of two cores, as all of these. */
-const SEQUENTIAL = { transfers: 1.0, erc20: 6.5, uniswap: 28 }
-/** Sequential time over the time of two workers, at least. `sum` is the real blocks above 100 transactions together. */
-const SPEED_UP = { erc20: 1.8, uniswap: 1.8, transfers: 1.35, sum: 1.4 }
-/** The least that any block may have, made to conflict or not. */
-const NEVER_BELOW = 0.95
-/** Nanoseconds a digest of 32 bytes in batches, measured from JavaScript, at most. */
-const DIGEST = 220
-/** What the goal is judged by: the row of benchmarks/hash.ts. */
-const DIGEST_ROW = 'SIMD, flat batch'
-
-/** @ethereumjs/vm's time for `runBlock` over ours with its EVM on two workers, at least. `sum` as above. */
-const RUN_BLOCK = { erc20: 1.8, uniswap: 1.8, sum: 1.5 }
-/** Time of the ethereumjs adapter with one worker over that of `runTx` on a flat state, at most. */
-const ADAPTER = { erc20: 1.1, uniswap: 1.1, sum: 1.1 }
-
-/** Time of the sequential path over that of native revm on one thread, at most. `sum` as above. */
-const NATIVE = { transfers: 1.2, erc20: 2, uniswap: 2, sum: 2 }
-/**
- * Time of two workers over that of native revm on one thread, at most. On transfers they must be ahead of it. The others
- * are what native pevm with two threads takes of revm's time, times what is allowed of pevm's: pevm is not on crates.io
- * (0.1.0 there is empty), so its part is from another machine: 5.7 ms to 3.4 for `transfers`, 14.1 to 13.7 for `erc20`,
- * 50.3 to 62.5 for `uniswap`, 99.0 to 103.7 for 45 real blocks.
- */
-const NATIVE_PARALLEL = { transfers: 1, erc20: 14.1 / 13.7, uniswap: 50.3 / 62.5, sum: 99 / 103.7 }
-
 /**
  * The pool that goals and tables speak of.
  *
@@ -48,127 +21,6 @@ const NATIVE_PARALLEL = { transfers: 1, erc20: 14.1 / 13.7, uniswap: 50.3 / 62.5
  * @returns {ParallelRow | undefined}
  */
 const shown = (row) => row.pools.find(({ workers }) => workers === 2) ?? row.pools.find(({ workers }) => workers > 1)
-
-/** @param {number} value */
-const time = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2))
-/** @param {number} value */
-const times = (value) => `${value.toFixed(2)}x`
-
-/**
- * Goal by goal, what was measured. A goal whose row was not measured has no verdict.
- *
- * @param {Results} results
- * @returns {{ goal: string, limit: string, actual: string, met: boolean | undefined }[]}
- */
-export function judge({ rows, hashes = [], runBlock, adapter, native }) {
-  /** @param {string} name */
-  const find = (name) => rows.find((row) => (name === 'sum' ? row.kind === 'sum' : row.name === name))
-  const verdicts = []
-  for (const [name, limit] of Object.entries(SEQUENTIAL)) {
-    const actual = find(name)?.pools[0]?.sequential.median
-    verdicts.push({
-      goal: `${name}, sequential path`,
-      limit: `at most ${limit.toFixed(1)} us`,
-      actual: actual === undefined ? 'not measured' : `${time(actual)} us`,
-      met: actual === undefined ? undefined : actual <= limit,
-    })
-  }
-  for (const [name, limit] of Object.entries(SPEED_UP)) {
-    const row = find(name)
-    const pool = row?.pools.find(({ workers }) => workers === 2)
-    const actual = pool?.ratio.ofMedians
-    verdicts.push({
-      goal: `${name === 'sum' ? (row?.name ?? 'real blocks') : name}, two workers`,
-      limit: `at least ${times(limit)}`,
-      actual: actual === undefined ? 'not measured' : times(actual),
-      met: actual === undefined ? undefined : actual >= limit,
-    })
-  }
-  const least = worst(rows)
-  verdicts.push({
-    goal: 'the slowest of all, two workers',
-    limit: `at least ${times(NEVER_BELOW)}`,
-    actual: least === undefined ? 'not measured' : `${times(least.ratio)} (${label(least.row)})`,
-    met: least === undefined ? undefined : least.ratio >= NEVER_BELOW,
-  })
-  const digest = hashes.find(({ name, bytes }) => name === DIGEST_ROW && bytes === 32)?.ns.median
-  verdicts.push({
-    goal: 'Keccak-256 of 32 bytes, in batches',
-    limit: `at most ${DIGEST} ns`,
-    actual: digest === undefined ? 'not measured' : `${time(digest)} ns`,
-    met: digest === undefined ? undefined : digest <= DIGEST,
-  })
-  return [...verdicts, ...judgeNative(native), ...judgeEthereumjs(runBlock, adapter)]
-}
-
-/**
- * Goals beside native revm, where that was measured.
- *
- * @param {Results['native']} native
- */
-function judgeNative(native = []) {
-  const verdicts = []
-  for (const [path, what, limits] of /** @type {const} */ ([
-    ['sequential', 'sequential path', NATIVE],
-    ['parallel', 'two workers', NATIVE_PARALLEL],
-  ])) {
-    for (const [name, limit] of Object.entries(limits)) {
-      const row = native.find((one) => (name === 'sum' ? one.kind === 'sum' : one.name === name))
-      if (row === undefined) continue
-      const actual = row[path].median / row.revm.median
-      const goal = `${row.name}, ${what} over native revm on one thread`
-      verdicts.push({ goal, limit: `at most ${times(limit)}`, actual: times(actual), met: actual <= limit })
-    }
-  }
-  return verdicts
-}
-
-/**
- * Goals beside @ethereumjs/vm, where that was measured.
- *
- * @param {Results['runBlock']} runBlock
- * @param {Results['adapter']} adapter
- */
-function judgeEthereumjs(runBlock = [], adapter = []) {
-  const verdicts = []
-  /**
-   * @template {{ name: string, kind: string }} Row
-   * @param {readonly Row[]} rows
-   * @param {string} name
-   */
-  const find = (rows, name) => rows.find((row) => (name === 'sum' ? row.kind === 'sum' : row.name === name))
-  for (const [name, limit] of Object.entries(RUN_BLOCK)) {
-    const row = find(runBlock, name)
-    if (row === undefined) continue
-    const actual = row.plain / row.ethereumjs
-    const goal = `runBlock of ${row.name}, adapter ethereumjs, two workers`
-    verdicts.push({ goal, limit: `at least ${times(limit)}`, actual: times(actual), met: actual >= limit })
-  }
-  for (const [name, limit] of Object.entries(ADAPTER)) {
-    const row = find(adapter, name)
-    if (row === undefined) continue
-    const actual = row.sequential / row.flat
-    const goal = `${row.name}, adapter ethereumjs on one worker over runTx`
-    verdicts.push({ goal, limit: `at most ${times(limit)}`, actual: times(actual), met: actual <= limit })
-  }
-  return verdicts
-}
-
-/** @param {BlockRow} row */
-const label = (row) => (row.kind === 'real' ? `block ${row.name}` : row.name)
-
-/**
- * @param {readonly BlockRow[]} rows
- * @returns {{ row: BlockRow, ratio: number } | undefined} the block that gains least from two workers
- */
-function worst(rows) {
-  return rows
-    .flatMap((row) => {
-      const pool = row.kind === 'sum' ? undefined : row.pools.find(({ workers }) => workers === 2)
-      return pool === undefined ? [] : [{ row, ratio: pool.ratio.ofMedians }]
-    })
-    .sort((a, b) => a.ratio - b.ratio)[0]
-}
 
 /**
  * The rows of the table: every synthetic block, the real ones together, and the best and worst among them.
