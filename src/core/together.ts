@@ -2,12 +2,8 @@
  * Which places are claimed together: rows of neighbours of which each may read what the one before it writes
  * (docs/algorithm.md D13).
  *
- * The engine and the simulator look for them in the same way. Of long rows nothing is said: given to one worker they would be
- * no parallel run any more, and most are independent (a popular token) or chains that are better watched (D5).
+ * The engine and the simulator look for them in the same way.
  */
-
-/** Most places of a row. */
-export const MOST_TOGETHER = 8
 
 /** Places, or indices of them, from `first` to `end` (exclusive). */
 export interface PlaceRange {
@@ -15,8 +11,21 @@ export interface PlaceRange {
   readonly end: number
 }
 
+/** A claim of fewer places than this is extended: short places are claimed in numbers anyway. */
+export const EXTENDED_BELOW = 8
+
+const MOST = 64
+const ALWAYS = 8
+
 /**
- * Rows of two to eight among `count` indices from `from` on.
+ * Places that a row may have: a worker's share of all, for it alone executes them, but eight in any case. Of longer rows
+ * nothing is said: most are independent (a popular token), and a chain of them is better watched (D5).
+ */
+export const longestRow = (places: number, workers: number): number =>
+  Math.min(MOST, Math.max(ALWAYS, Math.floor(places / workers)))
+
+/**
+ * Rows of two to 64 among `count` indices from `from` on.
  *
  * @param continues - whether an index, which is not the first one, belongs to the row of the one before it
  */
@@ -25,7 +34,7 @@ export const rowsOf = (count: number, from: number, continues: (index: number) =
   for (let first = from; first < from + count; ) {
     let end = first + 1
     while (end < from + count && continues(end)) end++
-    if (end - first > 1 && end - first <= MOST_TOGETHER) rows.push({ first, end })
+    if (end - first > 1 && end - first <= MOST) rows.push({ first, end })
     first = end
   }
   return rows

@@ -11,7 +11,7 @@ import * as atomics from '../core/atomics.ts'
 import { CapacityError } from '../core/errors.ts'
 import { Alone, CONTROL_END, Control, MAX_WORKERS, MOST_EARLY, Mode, Place, WorkerBlock } from '../core/layout.ts'
 import { Early, pack, Ready } from '../core/status.ts'
-import type { PlaceRange } from '../core/together.ts'
+import { longestRow, type PlaceRange } from '../core/together.ts'
 import { type Plan, type PlanInputs, type RunSettings, waysInOrder } from './plan.ts'
 
 type Words = Int32Array
@@ -31,14 +31,15 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings, end = wo
   clearRun(words)
   const table = align(CONTROL_END)
   // One row more than there are places: what is left of the dense sum is written after the last one.
-  const rows = (plan.places + 3) * Place.Size
-  const offsets = align(table + rows)
+  const tableWords = (plan.places + 3) * Place.Size
+  const offsets = align(table + tableWords)
   const environment = align(offsets + offsetWords(plan))
   const inputs = align(environment + plan.environment.length)
   const together = align(inputs + inputWords(plan))
-  const arenas = align(together + togetherWords(plan.places, plan.together))
+  const rows = rowsIn(plan, settings)
+  const arenas = align(together + togetherWords(plan.places, rows))
   assertFits(words, end, arenas)
-  words.fill(0, table, table + rows)
+  words.fill(0, table, table + tableWords)
   words.set(plan.environment, environment)
   layOutInputs(words, offsets, inputs, plan)
   const first = (plan.prologue?.length ?? 0) > 0 ? 0 : 1
@@ -59,7 +60,7 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings, end = wo
   words[Control.Alone] = words[Control.Speculation] === 0 ? alone : Alone.No
   words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
   layOutEarly(words, scheduled ? [] : (plan.early ?? []))
-  layOutTogether(words, together, scheduled ? [] : (plan.together ?? []))
+  layOutTogether(words, together, rows)
   words[Control.DenseLocation] = plan.denseLocation(plan.state)
   words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
   words[Control.ArenaEnd] = end
@@ -83,6 +84,13 @@ export const layOutEarly = (words: Words, places: readonly number[]): void => {
   }
   words[Control.EarlyCount] = count
   if (count > 0) words[Control.Reserve] = 0
+}
+
+/** The plan's rows that are claimed together, where places are claimed in order: none that would keep one worker too long. */
+const rowsIn = ({ places, schedule, together = [] }: Plan, { workers = 2, sequential }: RunSettings): PlaceRange[] => {
+  if (schedule !== undefined || sequential === true) return []
+  const most = longestRow(places, workers)
+  return together.filter(({ first, end }) => end - first <= most)
 }
 
 /** Writes which places are claimed together (docs/algorithm.md D13), into words of their own from `at` on. */

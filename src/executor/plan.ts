@@ -37,7 +37,7 @@ export interface Plan extends PlanInputs {
   readonly isQueues?: boolean
   /** Places that may take long, the longest first: they may be begun before their turn (docs/algorithm.md D12). */
   readonly early?: readonly number[]
-  /** Places in a row of which each may read what the one before it writes, so that one worker claims them together (D13). */
+  /** Rows of places of which each may read what the one before it writes, so that one worker claims them together (D13). */
   readonly together?: readonly PlaceRange[]
   /** Values for adapters whose inputs are no words. */
   readonly values?: readonly unknown[]

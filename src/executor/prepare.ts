@@ -34,7 +34,7 @@ import { checkRunOptions } from './runOptions.ts'
 import { sendersOf } from './senders.ts'
 import type { Asked } from './signatures.ts'
 import { isQueues, isSpread } from './spread.ts'
-import { callsTogether } from './together.ts'
+import { rowsToOne } from './together.ts'
 import { verifyClaims } from './verify.ts'
 
 /** Which EVM runs the transactions. */
@@ -172,7 +172,7 @@ export const prepareBlock = async (
     isLight: adapter === 'revm' && gasOf(block) <= LIGHT_GAS,
     isQueues: adapter === 'revm' && isQueues(senders, gasOf(block)),
     early: longPlaces(block),
-    together: callsTogether(block.transactions),
+    together: rowsToOne(block.transactions),
   }
   return {
     block,

@@ -12,7 +12,7 @@ import { type Adapter, Outcome } from '../core/contracts.ts'
 import { Control, Fault, Halt, LongClaim, Place, WorkerBlock } from '../core/layout.ts'
 import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
-import { MOST_TOGETHER } from '../core/together.ts'
+import { EXTENDED_BELOW } from '../core/together.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { Mode as RecordedMode } from '../records/events.ts'
 import { CLAIM_MILLISECONDS, LARGEST_CHUNK } from '../scheduler/claims.ts'
@@ -174,7 +174,7 @@ export abstract class RunParts {
   /** Where the claim from `first` to `end` ends, with the places that belong to its last one: not where neighbours wait for each other. */
   protected claimEnd(first: number, end: number): number {
     const isCalm = this.#calmClaims >= CALM_CLAIMS
-    return isCalm && end - first < MOST_TOGETHER ? this.scheduler.extend(end) : end
+    return isCalm && end - first < EXTENDED_BELOW ? this.scheduler.extend(end) : end
   }
 
   /** Publishes a speculative execution, or leaves the place to the commit stage. */

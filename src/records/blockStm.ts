@@ -11,7 +11,7 @@
  * ten milliseconds (test/property/simulate.property.ts runs them).
  */
 
-import { MOST_TOGETHER } from '../core/together.ts'
+import { EXTENDED_BELOW } from '../core/together.ts'
 import type { RunGraph } from './graph.ts'
 import { VirtualCommits } from './virtualCommits.ts'
 import { type BlockStmOptions, CALM_CLAIMS, EVENTS, Event, Status, type Tally, type Worker } from './virtualRun.ts'
@@ -125,7 +125,7 @@ class BlockStm extends VirtualCommits {
       worker.claimNext = worker.claimFirst
       this.next += size
       worker.claimEnd = Math.min(this.next, this.count)
-      if (size < MOST_TOGETHER && worker.calm >= CALM_CLAIMS) this.extend(worker)
+      if (size < EXTENDED_BELOW && worker.calm >= CALM_CLAIMS) this.extend(worker)
       worker.claimBegan = now
       worker.waitedInClaim = false
       if (worker.claimNext < worker.claimEnd) {

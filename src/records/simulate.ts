@@ -6,7 +6,7 @@
  * contention (contention.ts). What the answer leaves out is said in docs/records.md.
  */
 import { InvalidInputError } from '../core/errors.ts'
-import { rowsOf } from '../core/together.ts'
+import { longestRow, type PlaceRange, rowsOf } from '../core/together.ts'
 import { simulateBlockStm } from './blockStm.ts'
 import { contended, fitContention } from './contention.ts'
 import { costsOf, withAlone } from './costs.ts'
@@ -150,7 +150,8 @@ interface Settings {
   readonly reserves: boolean
   readonly light: boolean
   readonly queues: boolean
-  readonly together: Int32Array
+  /** Rows of places that are claimed together, if they are not too long for the workers (D13). */
+  readonly rows: readonly PlaceRange[]
   /** Length of the critical path. */
   readonly bound: number
 }
@@ -169,21 +170,23 @@ function settingsOf(graph: RunGraph, { main, alone }: RunsByPath, given: Partial
     reserves: main.record.run.reserves,
     light: main.record.run.light,
     queues: main.record.run.queues,
-    together: togetherIn(main.record, graph),
+    rows: rowsIn(main.record, graph),
     bound: criticalPath({ ...graph, cost }).length,
   }
 }
 
-/** Of each transaction that was claimed with neighbours, since all call one contract, where they end; 0 of others. */
-function togetherIn({ run, places }: RunRecord, graph: RunGraph): Int32Array {
-  const ends = new Int32Array(graph.places.length)
-  if (run.kind !== 'block') return ends
-  const calls = graph.places.map((place) => places[place])
-  const rows = rowsOf(calls.length, 0, (k) => {
-    const [before, place] = [calls[k - 1], calls[k]]
-    return before?.name === 'call' && place?.name === 'call' && place.to !== undefined && before.to === place.to
-  })
-  for (const { first, end } of rows) ends.fill(end, first, end)
+/** Rows of transactions to one account. */
+function rowsIn({ run, places }: RunRecord, graph: RunGraph): PlaceRange[] {
+  if (run.kind !== 'block') return []
+  const to = graph.places.map((place) => places[place]?.to)
+  return rowsOf(to.length, 0, (k) => to[k] !== undefined && to[k] === to[k - 1])
+}
+
+/** Of each place that is claimed with neighbours where they end, 0 of others. */
+function endsOf(rows: readonly PlaceRange[], places: number, workers: number): Int32Array {
+  const ends = new Int32Array(places)
+  const most = longestRow(places, workers)
+  for (const { first, end } of rows) if (end - first <= most) ends.fill(end, first, end)
   return ends
 }
 
@@ -222,6 +225,7 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
   const reserves = settings.reserves && speculation === 'auto'
   const light = settings.light && speculation === 'auto'
   const queues = settings.queues && speculation === 'auto'
+  const together = endsOf(settings.rows, cost.length, workers)
   const tallies = (overheads.wakeNext === 0 ? [1] : BEGINNINGS).map((factor) => {
     const begun = { ...overheads, wakeNext: overheads.wakeNext * factor }
     return simulateBlockStm(graph, {
@@ -234,7 +238,7 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
       reserves,
       light,
       queues,
-      together: settings.together,
+      together,
     })
   })
   const tally = tallies.sort((a, b) => a.makespan - b.makespan)[tallies.length >> 1]

@@ -1,4 +1,4 @@
-/** Calls of one contract in a row, which one worker claims together (docs/algorithm.md D13): on the real pool. */
+/** Transactions to one account in a row, which one worker claims together (docs/algorithm.md D13): on the real pool. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { createExecutor, type Executor } from '../../src/index.ts'
 import { address, asm, ETHER, expectSame, fileOf, run, stateOf } from '../support/evm.ts'

@@ -1,33 +1,38 @@
 import { describe, expect, test } from 'vitest'
-import { callsTogether } from '../../src/executor/together.ts'
+import { longestRow } from '../../src/core/together.ts'
+import { rowsToOne } from '../../src/executor/together.ts'
 
 const address = (n: number): Uint8Array => new Uint8Array(20).fill(n)
-const input = new Uint8Array(4)
-/** Calls of contracts; 0 is a payment to a same recipient, -1 makes a contract. */
-const rows = (...contracts: readonly number[]): (readonly [number, number])[] =>
-  callsTogether(
-    contracts.map((n) =>
-      n < 0 ? { data: input } : { to: address(n === 0 ? 99 : n), data: n === 0 ? new Uint8Array() : input },
-    ),
-  ).map(({ first, end }) => [first, end])
+/** Rows of transactions to accounts, by their places; -1 makes a contract. */
+const rows = (...accounts: readonly number[]): (readonly [number, number])[] =>
+  rowsToOne(accounts.map((n) => (n < 0 ? {} : { to: address(n) }))).map(({ first, end }) => [first, end])
 
-describe('callsTogether: which places are claimed together?', () => {
-  test('two and more calls of one contract in a row are, by their places', () => {
+describe('rowsToOne: which places may be claimed together?', () => {
+  test('two and more transactions to one account in a row, by their places', () => {
     expect(rows(1, 1, 2, 3, 3, 3)).toEqual([
       [1, 3],
       [4, 7],
     ])
   })
 
-  test('calls that are not neighbours, payments and creations are not', () => {
+  test('not those that are no neighbours, nor creations', () => {
     expect(rows(1, 2, 1, 2)).toEqual([])
-    expect(rows(0, 0, 0)).toEqual([])
     expect(rows(-1, -1)).toEqual([])
     expect(rows()).toEqual([])
   })
 
-  test('eight are, and nine are a row of which nothing is said', () => {
-    expect(rows(...Array<number>(8).fill(1), 2)).toEqual([[1, 9]])
-    expect(rows(...Array<number>(9).fill(1), 2, 2)).toEqual([[10, 12]])
+  test('64 are a row, and of 65 nothing is said', () => {
+    expect(rows(...Array<number>(64).fill(1), 2)).toEqual([[1, 65]])
+    expect(rows(...Array<number>(65).fill(1), 2, 2)).toEqual([[66, 68]])
+  })
+})
+
+describe('longestRow: how long may a row be, that one worker executes it alone?', () => {
+  test.each([
+    ["a worker's share", 100, 2, 50],
+    ['eight in any case', 100, 16, 8],
+    ['64 at most', 5000, 2, 64],
+  ])('%s', (_, places, workers, expected) => {
+    expect(longestRow(places, workers)).toBe(expected)
   })
 })
