@@ -1,4 +1,4 @@
-/** What a block pays once or not at all: compiling the kernel, starting the pool, recovering senders. */
+/** What a block pays once or not at all: importing, compiling the kernel, starting the pool, recovering senders. */
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'

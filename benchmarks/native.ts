@@ -18,7 +18,7 @@ const CRATE = fileURLToPath(new URL('./native/', import.meta.url))
 const PROGRAM = join(CRATE, 'target/release/native')
 
 const WARM_UP_RUNS = 5
-/** As long for each of the ways as benchmarks/blocks.ts has it: two workers learn longest. */
+/** As long for each of the three ways as benchmarks/blocks.ts has it for its two: V8 compiles for two workers longest. */
 const WARM_UP_MS = 2000
 
 /** One block. Microseconds a transaction. */

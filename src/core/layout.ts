@@ -76,11 +76,8 @@ export const Control = {
   /** Places that may be begun before their turn, the longest first (docs/algorithm.md D12), and how many there are. */
   EarlyPlaces: 12 * PAD + 16,
   EarlyCount: 12 * PAD + 31,
-  /**
-   * Words by place, or 0 where there are none: of a place that is claimed together with its neighbours, the first place after
-   * them; 0 of others (docs/algorithm.md D13).
-   */
-  Together: 14 * PAD + 1,
+  /** Words by place, or 0 where there are no rows: of a place in a row the first place after it, 0 of others (D13). */
+  Rows: 14 * PAD + 1,
   /** What is recorded: bits of `Recording`, 0 for nothing. */
   Recording: 12 * PAD + 28,
   /** Begin of the run on the clock of all threads, milliseconds: a 64-bit float in two words. */

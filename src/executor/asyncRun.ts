@@ -99,9 +99,9 @@ export class AsyncBlockRun extends RunParts {
         turn = 0
         continue
       }
-      const first = scheduler.claim(chunk, 0)
+      const first = this.claim(chunk, 0)
       if (first >= 0) {
-        chunk = await this.#executeClaim(first, this.claimEnd(first, Math.min(first + chunk, scheduler.last + 1)))
+        chunk = await this.#executeClaim(first, this.claimEnd)
         turn = 0
       }
       const seen = atomics.load(this.engine, Control.CommitIndex)

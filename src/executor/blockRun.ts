@@ -8,7 +8,7 @@ import { Outcome, type SyncAdapter } from '../core/contracts.ts'
 import { Alone, Control } from '../core/layout.ts'
 import type { LocationTable } from '../core/table.ts'
 import type { ReadyList } from '../scheduler/ready.ts'
-import { paysToCall, untilNextLook } from './pace.ts'
+import { paysToCall, UNCOUNTED, untilNextLook } from './pace.ts'
 import { ADVANCE_EVERY, OWN_COMMITS, RunParts } from './runParts.ts'
 import type { RunRecording } from './runRecording.ts'
 
@@ -81,16 +81,22 @@ export class BlockRun extends RunParts {
     const from = scheduler.commitIndex
     if (!this.#drain()) return
     this.beginAlone(from)
-    const began = performance.now()
+    const isQueues = this.engine[Control.Alone] === Alone.Queues
     let next = from
     let places = 1
-    const isQueues = this.engine[Control.Alone] === Alone.Queues
+    // What counts: from which place on, and when that was.
+    let counted = from
+    let began = performance.now()
     while (next <= scheduler.last) {
       const to = Math.min(next + places, scheduler.last + 1)
       next = this.#runSequential(next, to)
-      const elapsed = performance.now() - began
-      if (next < to || paysToCall(next - from, elapsed, scheduler.last + 1 - next, isQueues)) break
-      places = untilNextLook(next - from, elapsed)
+      const now = performance.now()
+      places = untilNextLook(next - from, now - began)
+      if (next < to) break
+      if (isQueues && next - from <= UNCOUNTED) {
+        counted = next
+        began = now
+      } else if (paysToCall(next - counted, now - began, scheduler.last + 1 - next, isQueues)) break
     }
     this.endAlone(from, next)
     this.settle(from, next)
@@ -125,9 +131,9 @@ export class BlockRun extends RunParts {
         continue
       }
       const size = scheduler.taper(chunk)
-      const first = scheduler.claim(size, scheduler.share(size))
+      const first = this.claim(size, scheduler.share(size))
       if (first >= 0) {
-        chunk = this.#executeClaim(first, this.claimEnd(first, Math.min(first + size, scheduler.last + 1)))
+        chunk = this.#executeClaim(first, this.claimEnd)
         turn = 0
       }
       const seen = atomics.load(this.engine, Control.CommitIndex)

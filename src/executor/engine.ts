@@ -88,7 +88,7 @@ export class Engine {
     const serving = sequential ? 1 : workers
     const task = { state: plan.state, workers: serving, inputs: plan.values, signal, stallTimeout: this.#stallTimeout }
     await this.#pool.prepare(task)
-    layOut(words, plan, { ...settings, workers }, this.#end)
+    layOut(words, plan, settings, this.#end)
     let failure: { readonly error: unknown } | undefined
     const fail = (error: unknown): void => {
       failure ??= { error }

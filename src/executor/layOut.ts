@@ -3,15 +3,15 @@
  *
  * ```text
  * control words, worker blocks | place table | offsets of inputs | environment | prologue, inputs, epilogue
- *   | which places are claimed together | arenas | end
+ *   | where rows end | arenas | end
  * ```
  * Concurrency: main thread, while every worker is parked.
  */
 import * as atomics from '../core/atomics.ts'
 import { CapacityError } from '../core/errors.ts'
 import { Alone, CONTROL_END, Control, MAX_WORKERS, MOST_EARLY, Mode, Place, WorkerBlock } from '../core/layout.ts'
+import type { PlaceRange } from '../core/rows.ts'
 import { Early, pack, Ready } from '../core/status.ts'
-import { longestRow, type PlaceRange } from '../core/together.ts'
 import { type Plan, type PlanInputs, type RunSettings, waysInOrder } from './plan.ts'
 
 type Words = Int32Array
@@ -30,14 +30,14 @@ const align = (at: number): number => (at + ALIGN - 1) & ~(ALIGN - 1)
 export const layOut = (words: Words, plan: Plan, settings: RunSettings, end = words.length): void => {
   clearRun(words)
   const table = align(CONTROL_END)
-  // One row more than there are places: what is left of the dense sum is written after the last one.
+  // One more than there are places: what is left of the dense sum is written after the last one.
   const tableWords = (plan.places + 3) * Place.Size
   const offsets = align(table + tableWords)
   const environment = align(offsets + offsetWords(plan))
   const inputs = align(environment + plan.environment.length)
-  const together = align(inputs + inputWords(plan))
-  const rows = rowsIn(plan, settings)
-  const arenas = align(together + togetherWords(plan.places, rows))
+  const rowEnds = align(inputs + inputWords(plan))
+  const { reserves, light, queues, rows } = waysInOrder(plan)
+  const arenas = align(rowEnds + rowWords(plan.places, rows))
   assertFits(words, end, arenas)
   words.fill(0, table, table + tableWords)
   words.set(plan.environment, environment)
@@ -54,13 +54,12 @@ export const layOut = (words: Words, plan: Plan, settings: RunSettings, end = wo
   words[Control.Schedule] = scheduled ? environment + (plan.schedule ?? 0) : 0
   words[Control.Window] = scheduled ? plan.places : DEFAULT_WINDOW
   words[Control.Speculation] = settings.speculation === 'always' || scheduled ? 1 : 0
-  const { reserves, light, queues } = waysInOrder(plan)
   words[Control.Reserve] = reserves && words[Control.Speculation] === 0 ? 1 : 0
   const alone = queues ? Alone.Queues : light ? Alone.Light : Alone.No
   words[Control.Alone] = words[Control.Speculation] === 0 ? alone : Alone.No
   words[Control.Wary] = words[Control.Speculation] !== 0 ? 0 : first + 1
   layOutEarly(words, scheduled ? [] : (plan.early ?? []))
-  layOutTogether(words, together, rows)
+  layOutRows(words, rowEnds, rows)
   words[Control.DenseLocation] = plan.denseLocation(plan.state)
   words[Control.KeepVersions] = settings.keepVersions === true ? 1 : 0
   words[Control.ArenaEnd] = end
@@ -86,23 +85,16 @@ export const layOutEarly = (words: Words, places: readonly number[]): void => {
   if (count > 0) words[Control.Reserve] = 0
 }
 
-/** The plan's rows that are claimed together, where places are claimed in order: none that would keep one worker too long. */
-const rowsIn = ({ places, schedule, together = [] }: Plan, { workers = 2, sequential }: RunSettings): PlaceRange[] => {
-  if (schedule !== undefined || sequential === true) return []
-  const most = longestRow(places, workers)
-  return together.filter(({ first, end }) => end - first <= most)
-}
-
-/** Writes which places are claimed together (docs/algorithm.md D13), into words of their own from `at` on. */
-export const layOutTogether = (words: Words, at: number, ranges: readonly PlaceRange[]): void => {
-  words[Control.Together] = ranges.length === 0 ? 0 : at
+/** Writes where rows end (docs/algorithm.md D13), into words of their own from `at` on. */
+export const layOutRows = (words: Words, at: number, ranges: readonly PlaceRange[]): void => {
+  words[Control.Rows] = ranges.length === 0 ? 0 : at
   if (ranges.length === 0) return
-  words.fill(0, at, at + togetherWords(words[Control.Places], ranges))
+  words.fill(0, at, at + rowWords(words[Control.Places], ranges))
   for (const { first, end } of ranges) words.fill(end, at + first, at + end)
 }
 
-/** Words of the table that says which places are claimed together. */
-export const togetherWords = (places: number, ranges: readonly PlaceRange[] = []): number =>
+/** Words of the table that says where rows end. */
+export const rowWords = (places: number, ranges: readonly PlaceRange[] = []): number =>
   ranges.length === 0 ? 0 : places + 2
 
 /** Words of the table that says where the inputs of a plan begin, its ends included. */

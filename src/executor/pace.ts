@@ -6,6 +6,11 @@ const FIRST_LOOK = 0.1
 const WORTH_CALLING = 0.5
 /** Milliseconds from which a payment of a queue is worth what speculation adds to it, which grows with what it waits for memory. */
 const WORTH_SPECULATING = 0.01
+/**
+ * Places of a queue that do not count, and after which there is a look: the first one alone, where it calls a contract, would
+ * speak for all of them.
+ */
+export const UNCOUNTED = 8
 /** Two looks are so many milliseconds apart where places are short, else a few places. */
 const BETWEEN_LOOKS = 0.02
 const LEAST_BETWEEN_LOOKS = 4
@@ -13,7 +18,7 @@ const LEAST_BETWEEN_LOOKS = 4
 /**
  * Whether what is left is worth waking the others.
  *
- * @param done - places that took `elapsed` milliseconds; `left` are those that remain
+ * @param done - places that took `elapsed` milliseconds, of a queue without the first eight; `left` are those that remain
  * @param isQueues - whether they are payments of queues (spread.ts)
  */
 export const paysToCall = (done: number, elapsed: number, left: number, isQueues: boolean): boolean => {

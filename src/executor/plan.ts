@@ -1,6 +1,7 @@
 /** What an engine is given: the plan of a run in words, and how it is to be run. */
+
+import type { PlaceRange } from '../core/rows.ts'
 import type { SharedState } from '../core/stateMemory.ts'
-import type { PlaceRange } from '../core/together.ts'
 
 type Words = Int32Array
 
@@ -37,8 +38,8 @@ export interface Plan extends PlanInputs {
   readonly isQueues?: boolean
   /** Places that may take long, the longest first: they may be begun before their turn (docs/algorithm.md D12). */
   readonly early?: readonly number[]
-  /** Rows of places of which each may read what the one before it writes, so that one worker claims them together (D13). */
-  readonly together?: readonly PlaceRange[]
+  /** Rows of places of which each may read what the one before it writes: one worker claims them together (D13). */
+  readonly rows?: readonly PlaceRange[]
   /** Values for adapters whose inputs are no words. */
   readonly values?: readonly unknown[]
 }
@@ -54,13 +55,21 @@ export const waysInOrder = ({
   isLight,
   isQueues,
   early,
-}: Plan): { readonly reserves: boolean; readonly light: boolean; readonly queues: boolean } => {
+  rows = [],
+}: Plan): {
+  readonly reserves: boolean
+  readonly light: boolean
+  readonly queues: boolean
+  readonly rows: readonly PlaceRange[]
+} => {
   const isInOrder = schedule === undefined && state.serve === undefined
   return {
     reserves: isInOrder && reserves === true,
     // One long place is reason enough for a second worker.
     light: isInOrder && isLight === true && (early ?? []).length === 0,
     queues: isInOrder && isQueues === true,
+    // Where values come late, whoever executes on in a row has not seen what the place before it will write.
+    rows: isInOrder ? rows : [],
   }
 }
 

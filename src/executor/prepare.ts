@@ -30,11 +30,11 @@ import type { ExecuteBlockOptions } from './blockTypes.ts'
 import type { Engine } from './engine.ts'
 import { feeLocation } from './locate.ts'
 import type { Plan } from './plan.ts'
+import { rowsToOne } from './rows.ts'
 import { checkRunOptions } from './runOptions.ts'
 import { sendersOf } from './senders.ts'
 import type { Asked } from './signatures.ts'
 import { isQueues, isSpread } from './spread.ts'
-import { rowsToOne } from './together.ts'
 import { verifyClaims } from './verify.ts'
 
 /** Which EVM runs the transactions. */
@@ -172,7 +172,7 @@ export const prepareBlock = async (
     isLight: adapter === 'revm' && gasOf(block) <= LIGHT_GAS,
     isQueues: adapter === 'revm' && isQueues(senders, gasOf(block)),
     early: longPlaces(block),
-    together: rowsToOne(block.transactions),
+    rows: rowsToOne(block.transactions),
   }
   return {
     block,
@@ -206,6 +206,7 @@ const MOST_BY_LIMIT = 4
 /** Places whose gas limits allow them a good part of the block, the largest first. */
 const longPlaces = (block: DecodedBlock): number[] => {
   const gas = gasOf(block)
+  if (gas < LONG_GAS) return []
   return block.transactions
     .map(({ gasLimit }, index) => ({ gasLimit, place: index + 1 }))
     .filter(({ gasLimit }) => gasLimit >= LONG_GAS && gasLimit * LONG_PART >= gas)

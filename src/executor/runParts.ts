@@ -10,9 +10,9 @@ import * as atomics from '../core/atomics.ts'
 import { isKnown } from '../core/cold.ts'
 import { type Adapter, Outcome } from '../core/contracts.ts'
 import { Control, Fault, Halt, LongClaim, Place, WorkerBlock } from '../core/layout.ts'
+import { EXTENDED_BELOW } from '../core/rows.ts'
 import { incarnationOf } from '../core/status.ts'
 import type { LocationTable } from '../core/table.ts'
-import { EXTENDED_BELOW } from '../core/together.ts'
 import { MVMemory } from '../mvmemory/mvmemory.ts'
 import { Mode as RecordedMode } from '../records/events.ts'
 import { CLAIM_MILLISECONDS, LARGEST_CHUNK } from '../scheduler/claims.ts'
@@ -62,6 +62,11 @@ export abstract class RunParts {
   #direct = 0
   #endExecutions = 0
   #calmClaims = CALM_CLAIMS
+  /** Where the last claim ends. */
+  protected claimEnd = 0
+  /** Places that this worker has claimed and not come to: the rest of a row. */
+  #rowNext = 0
+  #rowEnd = 0
   #begun = false
   /** Places of this worker that wait for base values; `again` for one that the committer left. */
   readonly #held: { readonly place: number; readonly records: readonly number[]; readonly again: boolean }[] = []
@@ -90,6 +95,7 @@ export abstract class RunParts {
     this.fallbacks = 0
     this.#endExecutions = 0
     this.#calmClaims = CALM_CLAIMS
+    this.#rowEnd = 0
     this.#begun = false
     this.#held.length = 0
     this.#table.begin()
@@ -139,7 +145,9 @@ export abstract class RunParts {
 
   /** Claims a place worth beginning before its turn; -1 for none. One worker stays in order, for others wait for it. */
   protected claimEarly(): number {
-    return this.#index === 0 || !this.scheduler.hasEarly ? -1 : this.scheduler.claimEarly()
+    // What it has claimed in order comes first: the commit cursor may wait for that.
+    if (this.#index === 0 || !this.scheduler.hasEarly || this.#rowNext < this.#rowEnd) return -1
+    return this.scheduler.claimEarly()
   }
 
   /** Keeps a claim that took `ms` among those that took longest, where it belongs there: what later runs may learn from. */
@@ -171,10 +179,27 @@ export abstract class RunParts {
     return Math.max(1, Math.min(LARGEST_CHUNK, 2 * count, Math.round(CLAIM_MILLISECONDS / each)))
   }
 
-  /** Where the claim from `first` to `end` ends, with the places that belong to its last one: not where neighbours wait for each other. */
-  protected claimEnd(first: number, end: number): number {
-    const isCalm = this.#calmClaims >= CALM_CLAIMS
-    return isCalm && end - first < EXTENDED_BELOW ? this.scheduler.extend(end) : end
+  /**
+   * Claims up to `size` places in order, `reserve` before them being left for the committer; the first one, -1 for none, and
+   * in `claimEnd` where they end. The rest of a row is claimed with them, and comes first the next time.
+   */
+  protected claim(size: number, reserve: number): number {
+    const { scheduler } = this
+    if (this.#rowNext < this.#rowEnd) {
+      const first = this.#rowNext
+      this.claimEnd = Math.min(first + size, this.#rowEnd)
+      this.#rowNext = this.claimEnd
+      return first
+    }
+    const first = scheduler.claim(size, reserve)
+    if (first < 0) return -1
+    this.claimEnd = Math.min(first + size, scheduler.last + 1)
+    // Where places wait for each other, neighbours are to run side by side.
+    if (size < EXTENDED_BELOW && this.#calmClaims >= CALM_CLAIMS) {
+      this.#rowNext = this.claimEnd
+      this.#rowEnd = scheduler.extend(this.claimEnd)
+    }
+    return first
   }
 
   /** Publishes a speculative execution, or leaves the place to the commit stage. */
@@ -224,6 +249,7 @@ export abstract class RunParts {
   protected forget(): void {
     this.memory.forgetWalks()
     this.#held.length = 0
+    this.#rowEnd = 0
   }
 
   /** Ends are counted apart: the report's numbers are of transactions. */

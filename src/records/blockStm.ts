@@ -2,16 +2,16 @@
  * Block-STM as this engine does it, in virtual time: a discrete-event simulation of its workers.
  *
  * It follows executor/blockRun.ts and scheduler/scheduler.ts step by step: claims in preset order at most a window ahead,
- * claims sized by the clock, one worker that begins a light run alone, validation at the commit cursor by whoever may commit, execution again on the spot, waits
- * at watched locations and estimates, places left for the committer, and giving way to the sequential path. What it does
- * not know are values: a read is valid when the write that it needs was published before it (`holds` says by whom).
+ * claims sized by the clock and extended over rows, one worker that begins a light run alone, validation at the commit
+ * cursor by whoever may commit, execution again on the spot, waits at watched locations and estimates, places left for the
+ * committer, and giving way to the sequential path. What it does not know are values: a read is valid when the write that it needs was published before it (`holds` says by whom).
  *
  * Not modelled: restarts of an execution, contention of many workers for one cache line or for memory bandwidth, and workers that park.
  * Cost: a few events a place and a reader that waits, each a push to a heap: 10,000 places at 1,024 workers take some
  * ten milliseconds (test/property/simulate.property.ts runs them).
  */
 
-import { EXTENDED_BELOW } from '../core/together.ts'
+import { EXTENDED_BELOW } from '../core/rows.ts'
 import type { RunGraph } from './graph.ts'
 import { VirtualCommits } from './virtualCommits.ts'
 import { type BlockStmOptions, CALM_CLAIMS, EVENTS, Event, Status, type Tally, type Worker } from './virtualRun.ts'
@@ -27,6 +27,7 @@ const OWN_COMMITS = 4
 const FIRST_LOOK = 100
 const WORTH_CALLING = 500
 const WORTH_SPECULATING = 10
+const UNCOUNTED = 8
 const BETWEEN_LOOKS = 20
 const LEAST_BETWEEN_LOOKS = 4
 /** Most that a reader of a watched location waits. */
@@ -63,15 +64,23 @@ class BlockStm extends VirtualCommits {
   protected alone(began: number): number {
     let now = began
     let looks = 1
+    let counted = 0
+    let since = began
     while (this.cursor < this.count) {
       now += this.options.cost[this.cursor] + this.options.overheads.sequential
       this.cursor++
       if (this.cursor < looks && this.cursor < this.count) continue
-      const elapsed = now - began
-      const pace = elapsed / this.cursor
+      const between = Math.floor((BETWEEN_LOOKS * this.cursor) / (now - since))
+      looks = this.cursor + Math.min(this.cursor, Math.max(LEAST_BETWEEN_LOOKS, between))
+      if (this.options.queues && this.cursor <= UNCOUNTED) {
+        counted = this.cursor
+        since = now
+        continue
+      }
+      const elapsed = now - since
+      const pace = elapsed / (this.cursor - counted)
       const isWorthIt = !this.options.queues || pace >= WORTH_SPECULATING
       if (elapsed >= FIRST_LOOK && pace * (this.count - this.cursor) >= WORTH_CALLING && isWorthIt) break
-      looks = this.cursor + Math.min(this.cursor, Math.max(LEAST_BETWEEN_LOOKS, Math.floor(BETWEEN_LOOKS / pace)))
     }
     const { cursor } = this
     this.executions = cursor
@@ -138,16 +147,24 @@ class BlockStm extends VirtualCommits {
     this.idle.push(w)
   }
 
-  /** Extends a claim over the places that belong to its last one. */
+  /** Extends a claim over the rest of the row that its last place is in. */
   protected extend(worker: Worker): void {
-    worker.claimEnd = Math.max(worker.claimEnd, this.options.together[worker.claimEnd - 1] ?? 0)
-    this.next = Math.max(this.next, worker.claimEnd)
+    const { claimEnd } = worker
+    const share = Math.floor((this.count - claimEnd) / this.options.workers)
+    const to = Math.min(this.options.rowEnds[claimEnd - 1] ?? 0, claimEnd + share, this.visible + this.window())
+    if (to <= claimEnd) return
+    worker.claimEnd = to
+    this.next = to
   }
 
   protected claimable(): boolean {
-    const { resumed, visible } = this
-    const window = this.options.speculation === 'always' ? WINDOW : Math.min(WINDOW, WARY_WINDOW + visible - resumed)
-    return this.draining < 0 && this.next < this.count && this.next - visible < window
+    return this.draining < 0 && this.next < this.count && this.next - this.visible < this.window()
+  }
+
+  /** Places that claims may run ahead of the commit cursor. */
+  protected window(): number {
+    if (this.options.speculation === 'always') return WINDOW
+    return Math.min(WINDOW, WARY_WINDOW + this.visible - this.resumed)
   }
 
   /** A claim gets smaller towards the end, so that all share the last places. */

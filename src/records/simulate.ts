@@ -6,7 +6,7 @@
  * contention (contention.ts). What the answer leaves out is said in docs/records.md.
  */
 import { InvalidInputError } from '../core/errors.ts'
-import { longestRow, type PlaceRange, rowsOf } from '../core/together.ts'
+import { rowsOf } from '../core/rows.ts'
 import { simulateBlockStm } from './blockStm.ts'
 import { contended, fitContention } from './contention.ts'
 import { costsOf, withAlone } from './costs.ts'
@@ -14,7 +14,7 @@ import { criticalPath } from './criticalPath.ts'
 import type { RunGraph } from './graph.ts'
 import { listSchedule } from './listSchedule.ts'
 import type { Overheads } from './overheads.ts'
-import type { RunRecord } from './runRecord.ts'
+import type { PlaceRecord, RunRecord } from './runRecord.ts'
 import { type RunsByPath, runsByPath } from './severalRuns.ts'
 import type { Tally } from './virtualRun.ts'
 
@@ -150,8 +150,7 @@ interface Settings {
   readonly reserves: boolean
   readonly light: boolean
   readonly queues: boolean
-  /** Rows of places that are claimed together, if they are not too long for the workers (D13). */
-  readonly rows: readonly PlaceRange[]
+  readonly rowEnds: Int32Array
   /** Length of the critical path. */
   readonly bound: number
 }
@@ -170,23 +169,21 @@ function settingsOf(graph: RunGraph, { main, alone }: RunsByPath, given: Partial
     reserves: main.record.run.reserves,
     light: main.record.run.light,
     queues: main.record.run.queues,
-    rows: rowsIn(main.record, graph),
+    rowEnds: rowEndsIn(main.record, graph),
     bound: criticalPath({ ...graph, cost }).length,
   }
 }
 
-/** Rows of transactions to one account. */
-function rowsIn({ run, places }: RunRecord, graph: RunGraph): PlaceRange[] {
-  if (run.kind !== 'block') return []
-  const to = graph.places.map((place) => places[place]?.to)
-  return rowsOf(to.length, 0, (k) => to[k] !== undefined && to[k] === to[k - 1])
-}
-
-/** Of each place that is claimed with neighbours where they end, 0 of others. */
-function endsOf(rows: readonly PlaceRange[], places: number, workers: number): Int32Array {
-  const ends = new Int32Array(places)
-  const most = longestRow(places, workers)
-  for (const { first, end } of rows) if (end - first <= most) ends.fill(end, first, end)
+/** Of each transaction in a row to one account where the row ends; 0 of others. */
+function rowEndsIn({ run, places }: RunRecord, graph: RunGraph): Int32Array {
+  const ends = new Int32Array(graph.places.length)
+  if (run.kind !== 'block') return ends
+  const placeAt = (k: number): PlaceRecord | undefined => places[graph.places[k] as number]
+  const rows = rowsOf(ends.length, 0, (k) => {
+    const [before, place] = [placeAt(k - 1), placeAt(k)]
+    return place?.to !== undefined && place.to === before?.to && place.place === before.place + 1
+  })
+  for (const { first, end } of rows) ends.fill(end, first, end)
   return ends
 }
 
@@ -225,7 +222,6 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
   const reserves = settings.reserves && speculation === 'auto'
   const light = settings.light && speculation === 'auto'
   const queues = settings.queues && speculation === 'auto'
-  const together = endsOf(settings.rows, cost.length, workers)
   const tallies = (overheads.wakeNext === 0 ? [1] : BEGINNINGS).map((factor) => {
     const begun = { ...overheads, wakeNext: overheads.wakeNext * factor }
     return simulateBlockStm(graph, {
@@ -238,7 +234,7 @@ function tally(graph: RunGraph, { policy, workers, speculation }: Checked, setti
       reserves,
       light,
       queues,
-      together,
+      rowEnds: settings.rowEnds,
     })
   })
   const tally = tallies.sort((a, b) => a.makespan - b.makespan)[tallies.length >> 1]

@@ -22,8 +22,8 @@ export interface BlockStmOptions {
   readonly light: boolean
   /** The same for queues of payments, which go on so where they are too short for speculation. */
   readonly queues: boolean
-  /** Of each place that is claimed together with neighbours where they end, 0 of others (D13). */
-  readonly together: Int32Array
+  /** Of each place in a row where the row ends, 0 of others (D13). */
+  readonly rowEnds: Int32Array
 }
 
 export interface Tally {

@@ -8,7 +8,7 @@
  * Shares: `Control.Join`, `Called`, `Finished`, `WorkerBlock.Inside`, `Epoch`. Concurrency: any thread at any time.
  */
 import * as atomics from '../core/atomics.ts'
-import { Control, JOIN_CLOSED, WorkerBlock } from '../core/layout.ts'
+import { Alone, Control, JOIN_CLOSED, WorkerBlock } from '../core/layout.ts'
 
 const insideWord = (worker: number): number => Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.Inside
 
@@ -43,8 +43,14 @@ export const join = (engine: Int32Array, worker: number): boolean => {
 
 const epochWord = (worker: number): number => Control.WorkerBlocks + worker * WorkerBlock.Size + WorkerBlock.Epoch
 
-/** True where this worker is to begin the run alone, and calls the next ones itself or never. */
-export const beginsAlone = (engine: Int32Array, worker: number): boolean => worker === 0 && engine[Control.Alone] !== 0
+/**
+ * True where this worker is to begin the run alone, and calls the next ones itself or never. A run is no light one where
+ * some place may take long.
+ */
+export const beginsAlone = (engine: Int32Array, worker: number): boolean => {
+  const why = engine[Control.Alone]
+  return worker === 0 && (why === Alone.Queues || (why === Alone.Light && engine[Control.EarlyCount] === 0))
+}
 
 /**
  * Calls workers `from` to `to`, which there may not be, to the run `epoch`.

@@ -156,15 +156,18 @@ export class Scheduler {
   }
 
   /**
-   * Extends the caller's claim, which ends before `end`, over the places that are claimed together with its last one
-   * (docs/algorithm.md D13), unless somebody has claimed these. Returns where the claim ends now.
+   * Extends the caller's claim, which ends before `end`, over the rest of the row that its last place is in
+   * (docs/algorithm.md D13): within the window, by its share of what is left at most, and unless somebody has claimed on.
+   * Returns where the claim ends now.
    */
   extend(end: number): number {
     const { engine } = this
-    const table = engine[Control.Together]
-    const together = table === 0 ? 0 : engine[table + end - 1]
-    if (together <= end) return end
-    return atomics.compareExchange(engine, Control.ExecutionIndex, end, together) === end ? together : end
+    const table = engine[Control.Rows]
+    if (table === 0 || end > this.#last) return end
+    const committed = atomics.load(engine, Control.CommitIndex)
+    const share = ((this.#last + 1 - end) / this.#called) | 0
+    const to = Math.min(engine[table + end - 1], end + share, committed + this.#windowAt(committed))
+    return to > end && atomics.compareExchange(engine, Control.ExecutionIndex, end, to) === end ? to : end
   }
 
   /**

@@ -49,8 +49,8 @@ export interface Layout {
   readonly schedule: number
   readonly resources: number
   readonly rows: number
-  /** Where it is said which places are claimed together. */
-  readonly together: number
+  /** Where rows are told. */
+  readonly rowEnds: number
   /** Where the room for signatures begins, or 0. */
   readonly signatures: number
 }

@@ -417,15 +417,15 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'extended-by-a-store',
     hazard: 0,
-    what: 'a claim is extended over the places that belong to it by a store: who claimed them executes them as well',
+    what: 'a claim is extended over the rest of a row by a store: who has claimed that executes it as well',
     edits: [
       edit(
         SCHEDULER,
-        'return atomics.compareExchange(engine, Control.ExecutionIndex, end, together) === end ? together : end',
-        'atomics.store(engine, Control.ExecutionIndex, together)\n    return together',
+        'return to > end && atomics.compareExchange(engine, Control.ExecutionIndex, end, to) === end ? to : end',
+        'if (to <= end) return end\n    atomics.store(engine, Control.ExecutionIndex, to)\n    return to',
       ),
     ],
-    on: ['together'],
+    on: ['row'],
   },
   {
     name: 'extended-regardless',
@@ -434,11 +434,18 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         SCHEDULER,
-        'return atomics.compareExchange(engine, Control.ExecutionIndex, end, together) === end ? together : end',
-        'atomics.compareExchange(engine, Control.ExecutionIndex, end, together)\n    return together',
+        'return to > end && atomics.compareExchange(engine, Control.ExecutionIndex, end, to) === end ? to : end',
+        'if (to <= end) return end\n    atomics.compareExchange(engine, Control.ExecutionIndex, end, to)\n    return to',
       ),
     ],
-    on: ['together'],
+    on: ['row'],
+  },
+  {
+    name: 'row-kept',
+    hazard: 0,
+    what: 'a worker keeps the rest of its row through a fallback, which gives it out anew',
+    edits: [edit(PARTS, 'this.#held.length = 0\n    this.#rowEnd = 0', 'this.#held.length = 0')],
+    on: ['row, fallback', 'row, claims of several'],
   },
   {
     name: 'joined-without-exchange',

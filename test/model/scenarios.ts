@@ -147,14 +147,15 @@ const early: readonly Scenario[] = (
   ...how,
 }))
 
-/** Places in a row are claimed together, from the first of them or from the midst, by who comes first. */
-const together: readonly Scenario[] = (
+/** Rows are claimed by one worker, from their first place or from the midst, by who comes first; others follow them. */
+const rows: readonly Scenario[] = (
   [
-    ['together', {}],
-    ['together, fallback', { fallback: true }],
-    ['together, alone', { fallback: true, alone: true }],
-    ['together, promises', { promises: true, fallback: true }],
-    ['together, before its turn', { fallback: true, early: [3] }],
+    ['row', {}],
+    ['row, fallback', { fallback: true }],
+    ['row, alone', { fallback: true, alone: true }],
+    ['row, promises', { promises: true, fallback: true }],
+    ['row, before its turn', { fallback: true, early: [2] }],
+    ['row, claims of several', { short: true }],
   ] as const
 ).map(([name, how]) => ({
   subject: 'block',
@@ -162,8 +163,12 @@ const together: readonly Scenario[] = (
   workers: 2,
   initial: [1, 2],
   stalls: 'allowed',
-  together: [{ first: 2, end: 4 }],
+  rows: [{ first: 1, end: 4 }],
   tasks: [
+    [
+      ['read', 0],
+      ['write', 0, 1],
+    ],
     [
       ['read', 0],
       ['ifOdd', [['write', 1, 1]], [['write', 1, 4]]],
@@ -182,7 +187,7 @@ const together: readonly Scenario[] = (
 
 export const scenarios: readonly Scenario[] = [
   ...early,
-  ...together,
+  ...rows,
   { subject: 'scheduler', name: 'scheduler', workers: 2, places: 3, fails: [2], defers: [3] },
   {
     subject: 'scheduler',

@@ -93,7 +93,7 @@ describe('readme-table', () => {
     expect(verdict(given, 'runBlock of 9 real blocks')).toBe(false)
     expect(verdict(given, 'erc20, adapter ethereumjs on one worker')).toBe(true)
     expect(verdict(given, '9 real blocks, adapter ethereumjs on one worker')).toBe(false)
-    expect(judge(results()).some(({ goal }) => goal.includes('ethereumjs'))).toBe(false)
+    expect(judge(results()).every(({ met }) => met === undefined)).toBe(true)
     const table = render(given)
     expect(table).toContain(
       '| `runBlock` of 200 `erc20`, two workers, ethereumjs | 100 ms | 180 ms, @ethereumjs/vm `runBlock` | 1.80x |',
@@ -122,7 +122,7 @@ describe('readme-table', () => {
       pools: [{ name: 'transfers', transactions: 2000, ms: {}, worst: 1.11 }],
     }
     expect(verdict(given, 'erc20, two workers over @ethereumjs/vm')).toBe(true)
-    expect(verdict(given, 'whole block of 1000 erc20')).toBe(true)
+    expect(verdict(given, 'whole block of erc20')).toBe(true)
     expect(verdict(given, 'first block')).toBe(false)
     expect(verdict(given, '1 to 20 transactions')).toBe(false)
     expect(verdict(given, 'transfers, the slowest of 1,000')).toBe(true)

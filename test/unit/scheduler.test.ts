@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { Control, Halt, Mode } from '../../src/core/layout.ts'
 import { Aborting, Executed, incarnationOf, MAX_INCARNATION, pack, Ready, stateOf } from '../../src/core/status.ts'
-import { layOutEarly, layOutTogether } from '../../src/executor/layOut.ts'
+import { layOutEarly, layOutRows } from '../../src/executor/layOut.ts'
 import { join } from '../../src/scheduler/joining.ts'
 import { nextStretch, SAMPLE, speculationLoses } from '../../src/scheduler/judge.ts'
 import { layOut, schedulerOn } from '../support/engineMemory.ts'
@@ -10,6 +10,13 @@ import { layOut, schedulerOn } from '../support/engineMemory.ts'
 /** Two workers of one run. */
 const two = (places: number, window?: number) => {
   const engine = layOut(places, window === undefined ? {} : { window })
+  return { engine, a: schedulerOn(engine), b: schedulerOn(engine) }
+}
+
+/** The same in a run that no more than the two are called to. */
+const twoCalled = (places: number, window?: number) => {
+  const engine = layOut(places, window === undefined ? {} : { window })
+  engine[Control.Called] = 2
   return { engine, a: schedulerOn(engine), b: schedulerOn(engine) }
 }
 
@@ -63,24 +70,40 @@ describe('scheduler: claims', () => {
     expect([b.isReserved(4), a.reservedEnd(4)]).toEqual([true, 9])
   })
 
-  test('a claim is extended over the places that belong to its last one, if they are free', () => {
-    const { engine, a, b } = two(20)
-    layOutTogether(engine, engine.length - 64, [
+  test('a claim is extended over the rest of the row that its last place is in, if that is free', () => {
+    const { engine, a, b } = twoCalled(40)
+    layOutRows(engine, engine.length - 64, [
       { first: 2, end: 5 },
-      { first: 8, end: 10 },
+      { first: 8, end: 12 },
     ])
     expect([a.claim(1, 0), a.extend(2)]).toEqual([1, 2])
     expect([a.claim(1, 0), a.extend(3)]).toEqual([2, 5])
     // From the midst of them on, and where they end.
-    expect([b.claim(4, 0), b.extend(9)]).toEqual([5, 10])
-    expect([b.extend(10), a.claim(1, 0)]).toEqual([10, 10])
+    expect([b.claim(5, 0), b.extend(10)]).toEqual([5, 12])
+    expect([b.extend(12), a.claim(1, 0)]).toEqual([12, 12])
   })
 
   test('a claim is not extended over what another worker has claimed', () => {
-    const { engine, a, b } = two(20)
-    layOutTogether(engine, engine.length - 64, [{ first: 1, end: 5 }])
+    const { engine, a, b } = twoCalled(40)
+    layOutRows(engine, engine.length - 64, [{ first: 1, end: 5 }])
     expect([a.claim(1, 0), b.claim(1, 0)]).toEqual([1, 2])
     expect([a.extend(2), b.extend(3), a.claim(1, 0)]).toEqual([2, 5, 5])
+  })
+
+  test("a claim is extended by the worker's share of what is left at most, and within the window", () => {
+    const { engine, a, b } = twoCalled(20)
+    layOutRows(engine, engine.length - 64, [{ first: 1, end: 21 }])
+    expect([a.claim(1, 0), a.extend(2)]).toEqual([1, 11])
+    expect([b.claim(1, 0), b.extend(12)]).toEqual([11, 16])
+    const narrow = twoCalled(40, 4)
+    layOutRows(narrow.engine, narrow.engine.length - 64, [{ first: 1, end: 31 }])
+    expect([narrow.a.claim(1, 0), narrow.a.extend(2), narrow.b.claim(1, 0)]).toEqual([1, 5, -1])
+  })
+
+  test('a claim of the last places is not extended', () => {
+    const { engine, a } = twoCalled(4)
+    layOutRows(engine, engine.length - 64, [{ first: 1, end: 5 }])
+    expect([a.claim(8, 0), a.extend(5)]).toEqual([1, 5])
   })
 
   test('a place is begun before its turn by one worker, and whoever claims it in order leaves it out', () => {

@@ -4,9 +4,9 @@
  */
 import { Control, Entry, ESTIMATE, Fault, Halt, Place, Record, WorkerBlock } from '../../../src/core/layout.ts'
 import { BASE, locationOf } from '../../../src/core/location.ts'
+import type { PlaceRange } from '../../../src/core/rows.ts'
 import { Schedule } from '../../../src/core/schedule.ts'
 import { Aborting, Executed, incarnationOf, stateOf, transitions } from '../../../src/core/status.ts'
-import type { PlaceRange } from '../../../src/core/together.ts'
 import { isZero8, toBigInt } from '../../../src/core/words.ts'
 import type { TaskHints } from '../../../src/executor/taskTypes.ts'
 import { type Machine, Op, Step, Word } from '../../../src/testing/schedules/machine.ts'
@@ -25,8 +25,8 @@ export interface BlockScenario {
   readonly alone?: boolean
   /** Places that may be begun before their turn. */
   readonly early?: readonly number[]
-  /** Places that are claimed together. */
-  readonly together?: readonly PlaceRange[]
+  /** Rows of places that one worker claims. */
+  readonly rows?: readonly PlaceRange[]
   readonly window?: number
   readonly denseKey?: number
   readonly arenaWords?: number

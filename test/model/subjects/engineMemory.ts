@@ -7,11 +7,11 @@
 import { unpackBytes } from '../../../src/core/bytes.ts'
 import { CONTROL_END, Control, Place, Signatures } from '../../../src/core/layout.ts'
 import { AccountRecord, BytesRecord, locationOf, RECORD_SHIFT, recordOf, Tag } from '../../../src/core/location.ts'
+import type { PlaceRange } from '../../../src/core/rows.ts'
 import { Schedule } from '../../../src/core/schedule.ts'
 import { StateHeader } from '../../../src/core/table.ts'
-import type { PlaceRange } from '../../../src/core/together.ts'
 import { fromBigInt } from '../../../src/core/words.ts'
-import { layOutEarly, layOutTogether, togetherWords } from '../../../src/executor/layOut.ts'
+import { layOutEarly, layOutRows, rowWords } from '../../../src/executor/layOut.ts'
 import { orderTasks } from '../../../src/executor/taskSchedule.ts'
 import type { TaskHints } from '../../../src/executor/taskTypes.ts'
 import { TableMemory } from '../../../src/state/tableMemory.ts'
@@ -35,8 +35,8 @@ export interface MemoryOptions {
   readonly alone?: boolean
   /** Places that may be begun before their turn. */
   readonly early?: readonly number[]
-  /** Places that are claimed together. */
-  readonly together?: readonly PlaceRange[]
+  /** Rows of places that one worker claims. */
+  readonly rows?: readonly PlaceRange[]
   readonly denseKey?: number
   /** Words that arenas may take. */
   readonly arenaWords?: number
@@ -83,7 +83,7 @@ export class ModelMemories {
     schedule: 0,
     resources: 0,
     rows: 0,
-    together: 0,
+    rowEnds: 0,
     signatures: 0,
   }
   records: readonly number[] = []
@@ -124,8 +124,8 @@ export class ModelMemories {
             { order: 'ordered', capacities, workers, learned: new Map() },
           ).schedule as Int32Array)
     const schedule = align(table + (options.places + 3) * Place.Size + options.places + 3)
-    const together = align(schedule + this.#schedule.length)
-    this.arenas = align(together + togetherWords(options.places, options.together))
+    const rowEnds = align(schedule + this.#schedule.length)
+    this.arenas = align(rowEnds + rowWords(options.places, options.rows))
     this.arenaEnd = options.arenaWords === undefined ? ENGINE_WORDS : this.arenas + options.arenaWords
     this.layout = {
       placeTable: table,
@@ -133,7 +133,7 @@ export class ModelMemories {
       records,
       cold: options.cold === true,
       schedule: hints === undefined ? 0 : schedule,
-      together,
+      rowEnds,
       resources: this.#schedule[Schedule.Resources] ?? 0,
       rows: this.#schedule[Schedule.Rows] ?? 0,
       signatures: options.signatures === true ? ENGINE_WORDS - SIGNATURE_WORDS : 0,
@@ -183,7 +183,7 @@ export class ModelMemories {
     const used = Math.min(Math.max(engine[Control.ArenaNext], this.arenas), ENGINE_WORDS)
     engine.fill(POISON, this.arenas, used === this.arenas ? ENGINE_WORDS : used)
     engine.fill(0, 0, this.arenas)
-    const { places, workers, window, fallback, alone, early = [], together = [], denseKey } = this.#options
+    const { places, workers, window, fallback, alone, early = [], rows = [], denseKey } = this.#options
     const offsets = layout.placeTable + (places + 3) * Place.Size
     engine[Control.Places] = places
     engine[Control.Schedule] = layout.schedule
@@ -197,7 +197,7 @@ export class ModelMemories {
     engine[Control.Reserve] = fallback === true ? 1 : 0
     engine[Control.Alone] = alone === true ? 1 : 0
     layOutEarly(engine, early)
-    layOutTogether(engine, layout.together, together)
+    layOutRows(engine, layout.rowEnds, rows)
     engine[Control.DenseLocation] = denseKey === undefined ? 0 : locationOf(this.records[denseKey] as number, 0)
     engine[Control.Workers] = workers
     engine[Control.Called] = workers

@@ -1,6 +1,6 @@
 /**
- * Which places are claimed together: rows of neighbours of which each may read what the one before it writes
- * (docs/algorithm.md D13).
+ * Rows: places that follow one another and of which each may read what the one before it writes, so that one worker claims
+ * them together (docs/algorithm.md D13).
  *
  * The engine and the simulator look for them in the same way.
  */
@@ -11,18 +11,14 @@ export interface PlaceRange {
   readonly end: number
 }
 
-/** A claim of fewer places than this is extended: short places are claimed in numbers anyway. */
+/** A claim of fewer places than this is extended over the rest of a row: short places are claimed in numbers anyway. */
 export const EXTENDED_BELOW = 8
 
-const MOST = 64
-const ALWAYS = 8
-
 /**
- * Places that a row may have: a worker's share of all, for it alone executes them, but eight in any case. Of longer rows
- * nothing is said: most are independent (a popular token), and a chain of them is better watched (D5).
+ * Places of the longest row. Of longer ones nothing is said: most are independent (a popular token), and a chain of them is
+ * better watched (D5).
  */
-export const longestRow = (places: number, workers: number): number =>
-  Math.min(MOST, Math.max(ALWAYS, Math.floor(places / workers)))
+const LONGEST_ROW = 64
 
 /**
  * Rows of two to 64 among `count` indices from `from` on.
@@ -34,7 +30,7 @@ export const rowsOf = (count: number, from: number, continues: (index: number) =
   for (let first = from; first < from + count; ) {
     let end = first + 1
     while (end < from + count && continues(end)) end++
-    if (end - first > 1 && end - first <= MOST) rows.push({ first, end })
+    if (end - first > 1 && end - first <= LONGEST_ROW) rows.push({ first, end })
     first = end
   }
   return rows

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { longestRow } from '../../src/core/together.ts'
-import { rowsToOne } from '../../src/executor/together.ts'
+import { rowsToOne } from '../../src/executor/rows.ts'
 
 const address = (n: number): Uint8Array => new Uint8Array(20).fill(n)
 /** Rows of transactions to accounts, by their places; -1 makes a contract. */
@@ -24,15 +23,5 @@ describe('rowsToOne: which places may be claimed together?', () => {
   test('64 are a row, and of 65 nothing is said', () => {
     expect(rows(...Array<number>(64).fill(1), 2)).toEqual([[1, 65]])
     expect(rows(...Array<number>(65).fill(1), 2, 2)).toEqual([[66, 68]])
-  })
-})
-
-describe('longestRow: how long may a row be, that one worker executes it alone?', () => {
-  test.each([
-    ["a worker's share", 100, 2, 50],
-    ['eight in any case', 100, 16, 8],
-    ['64 at most', 5000, 2, 64],
-  ])('%s', (_, places, workers, expected) => {
-    expect(longestRow(places, workers)).toBe(expected)
   })
 })

@@ -6,7 +6,7 @@
  */
 import { equalBytes } from '../adapters/evm/input.ts'
 import type { BlockTransaction } from '../adapters/evm/transaction.ts'
-import { type PlaceRange, rowsOf } from '../core/together.ts'
+import { type PlaceRange, rowsOf } from '../core/rows.ts'
 
 /** Rows of two to 64 transactions to one account, as places. Payments count, since a contract may be paid. */
 export const rowsToOne = (transactions: readonly Pick<BlockTransaction, 'to'>[]): PlaceRange[] =>
