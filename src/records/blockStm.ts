@@ -4,7 +4,8 @@
  * It follows executor/blockRun.ts and scheduler/scheduler.ts step by step: claims in preset order at most a window ahead,
  * claims sized by the clock and extended over rows, one worker that begins a light run alone, validation at the commit
  * cursor by whoever may commit, execution again on the spot, waits at watched locations and estimates, places left for the
- * committer, and giving way to the sequential path. What it does not know are values: a read is valid when the write that it needs was published before it (`holds` says by whom).
+ * committer, and giving way to the sequential path. What it does not know are values: a read is valid when the write that
+ * it needs was published before it (`holds` says by whom).
  *
  * Not modelled: restarts of an execution, contention of many workers for one cache line or for memory bandwidth, and workers that park.
  * Cost: a few events a place and a reader that waits, each a push to a heap: 10,000 places at 1,024 workers take some

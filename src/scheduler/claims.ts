@@ -4,7 +4,7 @@
 export const CLAIM_MILLISECONDS = 0.06
 
 /**
- * Most places a claim takes, rows apart (docs/algorithm.md D13). Larger ones save an addition each; but a writer walks past what the others wrote to
- * its location in the places above, up to a claim of each.
+ * Most places a claim takes, rows apart (docs/algorithm.md D13). Larger ones save an addition each; but a writer walks past
+ * what the others wrote to its location in the places above, up to a claim of each.
  */
 export const LARGEST_CHUNK = 24
